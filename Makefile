@@ -1,0 +1,50 @@
+# dmp: an AI data-management platform inside PostgreSQL
+EXTENSION  = dmp
+MODULE_big = dmp
+top        = $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(top)/dmp.control)
+
+# The one list that drives compile order, the install script and the layering
+# lint: a module may use only modules to its left.
+MODULE_ORDER = base math ingest clean feature learn score
+
+OBJS       = $(patsubst $(top)/%.c,%.o,$(wildcard $(top)/src/*.c) \
+             $(foreach m,$(MODULE_ORDER),$(sort $(wildcard $(top)/src/$(m)/*.c))))
+DATA_built = dmp--$(EXTVERSION).sql
+DATA       = $(patsubst $(top)/%,%,$(wildcard $(top)/src/upgrade/dmp--*.sql))
+# -ffp-contract=off: the sums that decide a model are the same on every machine
+PG_CPPFLAGS = -I$(top)/src
+PG_CFLAGS  += -ffp-contract=off -fvisibility=hidden
+
+# One test a line, in module order; test/lint checks that nothing is unlisted.
+REGRESS    = \
+	install
+ISOLATION  =
+REGRESS_OPTS   = --inputdir=$(top)
+ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp
+TAP_TESTS  = 1
+PROVE_TESTS ?= $(top)/test/t/*.pl
+EXTRA_CLEAN = dmp--*.sql $(wildcard $(foreach m,$(MODULE_ORDER),src/$(m)/*.bc src/$(m)/*.gcda src/$(m)/*.gcno))
+
+$(shell mkdir -p $(sort $(dir $(OBJS))))  # out-of-tree builds need the folders
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h)
+# the solver's loops are written to be vectorised across independent columns
+src/math/%.o: PG_CFLAGS += -O3
+
+dmp--$(EXTVERSION).sql: $(top)/src/header.sql $(foreach m,$(MODULE_ORDER),$(wildcard $(top)/src/$(m)/$(m).sql))
+	cat $^ > $@
+
+.PHONY: unit lint bench dist
+unit:
+	$(MAKE) -C $(top)/test/unit check
+lint:
+	$(top)/test/lint/run
+bench:
+	$(top)/test/bench/run
+dist:
+	mkdir -p dist && git archive --format zip --prefix=dmp-$(EXTVERSION)/ -o dist/dmp-$(EXTVERSION).zip HEAD

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ * dmp.c
+ *		Entry point. _PG_init is the table of contents.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "dmp");
+#else
+PG_MODULE_MAGIC;
+#endif
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	dmp_base_init();
+}
