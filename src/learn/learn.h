@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ * learn.h
+ *		What the files of learn share, and what score may use.
+ *
+ * A feature is a column of the training query. A design column is a number
+ * the solver sees: a numeric feature makes one (and a missing flag where
+ * values are missing), a text feature one for each level. A design knows how
+ * features become design columns; a fit is the solver's answer over a design;
+ * a model is design + fit in the form that is stored, named and versioned.
+ *
+ * The margin is always evaluated as
+ *
+ *		margin = a + sum_j b_j (x_j - c_j)
+ *
+ * in feature order, with c_j the pivot of design column j (0 for indicators),
+ * so that columns far from zero (epoch seconds, money) lose no digits.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_LEARN_H
+#define DMP_LEARN_H
+
+#include "dmp.h"
+#include "nodes/pg_list.h"
+
+/* ---------------------------------------------------------------- design */
+
+typedef enum DmpEncode
+{
+	DMP_ENCODE_NUMERIC, /* any number; NaN and NULL are missing */
+	DMP_ENCODE_BOOLEAN, /* 0 or 1, an indicator: scale 1 in the penalty */
+	DMP_ENCODE_ONE_HOT	/* text, few values: an indicator a level */
+} DmpEncode;
+
+typedef struct DmpLevel
+{
+	char *text; /* the level's bytes; levels are in C order */
+	int64 rows;
+	int index; /* design column, or -1: the reference, coef 0 */
+} DmpLevel;
+
+typedef struct DmpFeature
+{
+	char *name; /* column name in the query */
+	Oid type;	/* its type at training */
+	DmpEncode encode;
+	int index;		   /* NUMERIC, BOOLEAN: the design column; -1 when dropped (constant) */
+	double fill;	   /* NUMERIC, BOOLEAN: what a missing value is taken as */
+	int missing_index; /* design column of the missing flag, or -1 */
+	int64 rows_missing;
+	/* ONE_HOT */
+	int nlevels;
+	DmpLevel *levels; /* levels with at least min_count rows */
+	int other_index;  /* levels below min_count together; -1: none (or the reference) */
+	int64 rows_other;
+} DmpFeature;
+
+typedef struct DmpDesign
+{
+	int nfeatures;
+	DmpFeature *features;
+	int width;	   /* design columns, intercept not counted */
+	double *pivot; /* c_j, width */
+	double *mean;  /* mean of design column over the training rows (weighted), width */
+	double *scale; /* s_j: weighted sd (divisor W) of numeric columns, 1 for indicators */
+} DmpDesign;
+
+/* ------------------------------------------------------------------- fit */
+
+/* the status column of dmp.models; text in dmp_fit_status_name() */
+typedef enum DmpFitStatus
+{
+	DMP_FIT_CONVERGED,
+	DMP_FIT_ITERATION_LIMIT,
+	DMP_FIT_SEPARATED,
+	DMP_FIT_DIVERGED,
+	DMP_FIT_ONE_CLASS,
+	DMP_FIT_NO_ROWS,
+	DMP_FIT_TOO_FEW_ROWS,
+	DMP_FIT_APPROXIMATE /* dmp.logit past its memory budget only */
+} DmpFitStatus;
+
+/*
+ * What is to be fitted. select_sql is a SELECT, without a trailing semicolon,
+ * whose output columns are named: "target" float8 (NULL: row skipped and
+ * counted), "weight" float8 when has_weight, "split" float8 in [0,1) when
+ * test_fraction > 0 (a row with split < test_fraction is a test row), then one
+ * column for each feature, named "f1" ... "fN", in the types of the query.
+ */
+typedef struct DmpFitSpec
+{
+	const char *select_sql;
+	int nargs; /* parameters $1.. of select_sql */
+	Oid *argtypes;
+	Datum *argvalues;
+	const char *argnulls;
+	int nfeatures;
+	DmpFeature *features; /* name, type, encode given; the rest is found by the scan */
+	bool has_weight;
+	double test_fraction;
+	double lambda; /* penalty strength on the mean loss */
+	double alpha;  /* 0 ridge .. 1 lasso */
+	bool intercept;
+	const char *standardize; /* "default": s_j as DmpDesign.scale; "all": sd for every column; "none": 1 */
+	int min_count;			 /* levels with fewer rows join "other" */
+	double tolerance;		 /* on the KKT residual of the mean objective, standardised scale */
+	int max_iterations;
+	int64 memory; /* bytes for packed rows, all processes together */
+} DmpFitSpec;
+
+typedef struct DmpFit
+{
+	DmpFitStatus status;
+	DmpDesign design;
+	double a;			/* margin at the pivots */
+	double *coef;		/* b_j, width; on the scale of the columns as given */
+	bool *aliased;		/* width; coef 0: the column is a combination of earlier ones */
+	double *std_err;	/* width + 1 ([0]: intercept on the raw scale); NULL: none to give */
+	double *covariance; /* packed lower (width + 1)^2 of (raw intercept, coef); NULL as above */
+	int64 rows;			/* training rows used */
+	int64 rows_test;
+	int64 rows_skipped; /* target NULL, weight 0, an infinity in a feature */
+	int64 rows_positive;
+	double weight_sum; /* W */
+	double weight_positive;
+	double log_loss;	  /* mean over the training rows */
+	double null_log_loss; /* of the intercept-only model */
+	double objective;
+	double kkt_residual;
+	double lambda_max; /* smallest lambda at which every penalised coef is 0; NaN when alpha = 0 */
+	double roc_auc;	   /* on the training rows; NaN when not defined */
+	double test_roc_auc; /* NaN without test rows */
+	double test_log_loss;
+	int iterations;
+	int scans;		   /* of the data, all of them counted */
+	int64 memory_used; /* peak of the packed rows and solver, bytes, this process */
+	List *warnings;	   /* of char * */
+} DmpFit;
+
+extern const char *dmp_fit_status_name(DmpFitStatus status);
+
+/* Runs the scans and the solver. SPI must be connected; result in CurrentMemoryContext. */
+extern DmpFit *dmp_fit_binomial(const DmpFitSpec *spec);
+
+/* ----------------------------------------------------------------- model */
+
+/*
+ * A model in memory, made from a fit or parsed from its stored json (type
+ * dmp.model_value, whose storage is a small header and the json text).
+ */
+typedef struct DmpModel
+{
+	char *kind;		/* "glm" */
+	char *family;	/* "binomial" */
+	char *target;	/* column name */
+	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
+	char *negative;
+	double threshold; /* of dmp.classify */
+	DmpDesign design;
+	double a;
+	double *coef;		   /* design.width */
+	MemoryContext context; /* everything above lives here */
+} DmpModel;
+
+/* how one row becomes a margin: values and nulls in the order of design.features */
+extern double dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls,
+							   const Oid *types);
+
+#endif /* DMP_LEARN_H */
