@@ -13,7 +13,7 @@ OBJS       = $(patsubst $(top)/%.c,%.o,$(wildcard $(top)/src/*.c) \
 DATA_built = dmp--$(EXTVERSION).sql
 DATA       = $(patsubst $(top)/%,%,$(wildcard $(top)/src/upgrade/dmp--*.sql))
 # -ffp-contract=off: the sums that decide a model are the same on every machine
-PG_CPPFLAGS = -I$(top)/src
+PG_CPPFLAGS = -I$(top)/src -DDMP_VERSION=\"$(EXTVERSION)\"
 PG_CFLAGS  += -ffp-contract=off
 # our symbols bind inside the library; exported names are checked by test/lint
 SHLIB_LINK += -Wl,-Bsymbolic-functions

@@ -17,4 +17,4 @@
 #include "varatt.h"
 #endif
 
-#endif							/* DMP_COMPAT_H */
+#endif /* DMP_COMPAT_H */

@@ -21,4 +21,4 @@
 /* one per module, in MODULE_ORDER */
 extern void dmp_base_init(void);
 
-#endif							/* DMP_H */
+#endif /* DMP_H */

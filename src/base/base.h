@@ -49,7 +49,8 @@ extern uint64 dmp_spi(const char *sql, DmpArgs *args, bool read_only);
 extern uint64 dmp_spi_registry(const char *sql, DmpArgs *args, bool read_only);
 
 /* Column col (from 1) of row (from 0) of SPI_tuptable; text is palloc'd in CurrentMemoryContext. */
-extern char *dmp_spi_text(uint64 row, int col); /* NULL for SQL NULL; any type, by its output function */
+extern char *dmp_spi_text(uint64 row,
+						  int col); /* NULL for SQL NULL; any type, by its output function */
 extern int64 dmp_spi_int8(uint64 row, int col, int64 if_null);
 extern double dmp_spi_float8(uint64 row, int col, double if_null);
 extern bool dmp_spi_bool(uint64 row, int col, bool if_null);
@@ -142,8 +143,8 @@ typedef enum DmpDocKind
 typedef struct DmpDoc
 {
 	DmpDocKind kind;
-	char *text; /* scalar: its text, unescaped ("true", "12.5", ...) */
-	int n;		/* members, in order */
+	char *text;  /* scalar: its text, unescaped ("true", "12.5", ...) */
+	int n;       /* members, in order */
 	char **keys; /* OBJECT */
 	struct DmpDoc **items;
 } DmpDoc;
@@ -172,9 +173,16 @@ extern Oid dmp_ensure_schema(const char *name);
 
 /* ---- progress.c */
 
-/* one NOTICE a stage when dmp.progress is on (default off in regression-like runs is the caller's business) */
+typedef enum DmpProgressMode
+{
+	DMP_PROGRESS_OFF,
+	DMP_PROGRESS_AUTO, /* once the statement has run for two seconds */
+	DMP_PROGRESS_ON
+} DmpProgressMode;
+
+extern int dmp_progress_mode;
+/* one NOTICE a stage of a long act; no timings in it, so that tests can compare */
 extern void dmp_progress(const char *format, ...) pg_attribute_printf(1, 2);
-extern bool dmp_progress_enabled;
 
 /* ---- srf.c */
 

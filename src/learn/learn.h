@@ -28,7 +28,7 @@ typedef enum DmpEncode
 {
 	DMP_ENCODE_NUMERIC, /* any number; NaN and NULL are missing */
 	DMP_ENCODE_BOOLEAN, /* 0 or 1, an indicator: scale 1 in the penalty */
-	DMP_ENCODE_ONE_HOT	/* text, few values: an indicator a level */
+	DMP_ENCODE_ONE_HOT  /* text, few values: an indicator a level */
 } DmpEncode;
 
 typedef struct DmpLevel
@@ -41,10 +41,10 @@ typedef struct DmpLevel
 typedef struct DmpFeature
 {
 	char *name; /* column name in the query */
-	Oid type;	/* its type at training */
+	Oid type;   /* its type at training */
 	DmpEncode encode;
-	int index;		   /* NUMERIC, BOOLEAN: the design column; -1 when dropped (constant) */
-	double fill;	   /* NUMERIC, BOOLEAN: what a missing value is taken as */
+	int index;         /* NUMERIC, BOOLEAN: the design column; -1 when dropped (constant) */
+	double fill;       /* NUMERIC, BOOLEAN: what a missing value is taken as */
 	int missing_index; /* design column of the missing flag, or -1 */
 	int64 rows_missing;
 	/* ONE_HOT */
@@ -58,7 +58,7 @@ typedef struct DmpDesign
 {
 	int nfeatures;
 	DmpFeature *features;
-	int width;	   /* design columns, intercept not counted */
+	int width;     /* design columns, intercept not counted */
 	double *pivot; /* c_j, width */
 	double *mean;  /* mean of design column over the training rows (weighted), width */
 	double *scale; /* s_j: weighted sd (divisor W) of numeric columns, 1 for indicators */
@@ -100,9 +100,10 @@ typedef struct DmpFitSpec
 	double lambda; /* penalty strength on the mean loss */
 	double alpha;  /* 0 ridge .. 1 lasso */
 	bool intercept;
-	const char *standardize; /* "default": s_j as DmpDesign.scale; "all": sd for every column; "none": 1 */
-	int min_count;			 /* levels with fewer rows join "other" */
-	double tolerance;		 /* on the KKT residual of the mean objective, standardised scale */
+	const char
+		*standardize; /* "default": s_j as DmpDesign.scale; "all": sd for every column; "none": 1 */
+	int min_count;    /* levels with fewer rows join "other" */
+	double tolerance; /* on the KKT residual of the mean objective, standardised scale */
 	int max_iterations;
 	int64 memory; /* bytes for packed rows, all processes together */
 } DmpFitSpec;
@@ -111,29 +112,29 @@ typedef struct DmpFit
 {
 	DmpFitStatus status;
 	DmpDesign design;
-	double a;			/* margin at the pivots */
-	double *coef;		/* b_j, width; on the scale of the columns as given */
-	bool *aliased;		/* width; coef 0: the column is a combination of earlier ones */
-	double *std_err;	/* width + 1 ([0]: intercept on the raw scale); NULL: none to give */
+	double a;           /* margin at the pivots */
+	double *coef;       /* b_j, width; on the scale of the columns as given */
+	bool *aliased;      /* width; coef 0: the column is a combination of earlier ones */
+	double *std_err;    /* width + 1 ([0]: intercept on the raw scale); NULL: none to give */
 	double *covariance; /* packed lower (width + 1)^2 of (raw intercept, coef); NULL as above */
-	int64 rows;			/* training rows used */
+	int64 rows;         /* training rows used */
 	int64 rows_test;
 	int64 rows_skipped; /* target NULL, weight 0, an infinity in a feature */
 	int64 rows_positive;
 	double weight_sum; /* W */
 	double weight_positive;
-	double log_loss;	  /* mean over the training rows */
+	double log_loss;      /* mean over the training rows */
 	double null_log_loss; /* of the intercept-only model */
 	double objective;
 	double kkt_residual;
 	double lambda_max; /* smallest lambda at which every penalised coef is 0; NaN when alpha = 0 */
-	double roc_auc;	   /* on the training rows; NaN when not defined */
+	double roc_auc;    /* on the training rows; NaN when not defined */
 	double test_roc_auc; /* NaN without test rows */
 	double test_log_loss;
 	int iterations;
-	int scans;		   /* of the data, all of them counted */
+	int scans;         /* of the data, all of them counted */
 	int64 memory_used; /* peak of the packed rows and solver, bytes, this process */
-	List *warnings;	   /* of char * */
+	List *warnings;    /* of char * */
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
@@ -149,15 +150,15 @@ extern DmpFit *dmp_fit_binomial(const DmpFitSpec *spec);
  */
 typedef struct DmpModel
 {
-	char *kind;		/* "glm" */
-	char *family;	/* "binomial" */
-	char *target;	/* column name */
+	char *kind;     /* "glm" */
+	char *family;   /* "binomial" */
+	char *target;   /* column name */
 	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
 	char *negative;
 	double threshold; /* of dmp.classify */
 	DmpDesign design;
 	double a;
-	double *coef;		   /* design.width */
+	double *coef;          /* design.width */
 	MemoryContext context; /* everything above lives here */
 } DmpModel;
 
