@@ -20,7 +20,8 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 
 # One test a line, in module order; test/lint checks that nothing is unlisted.
 REGRESS    = \
-	install
+	install \
+	catalog
 ISOLATION  =
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp
