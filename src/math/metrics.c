@@ -1,0 +1,347 @@
+/*-------------------------------------------------------------------------
+ * metrics.c
+ *		Metrics of a binary classifier; definitions in metrics.h.
+ *
+ * Positives and negatives are sorted apart, so that without weights the sort
+ * moves bare 64-bit keys; then one merge from the top meets the groups of
+ * equal scores in order and feeds all three rank metrics at once.
+ *-------------------------------------------------------------------------
+ */
+#include "math/metrics.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DIGIT_BITS 11
+#define DIGITS 6 /* 6 x 11 >= 64 */
+#define RADIX (1 << DIGIT_BITS)
+#define CHECK_EVERY (1 << 18) /* rows between two calls of env->check */
+
+uint64_t
+dmp_sort_key(double x)
+{
+	uint64_t bits;
+
+	if (isnan(x))
+		return UINT64_MAX;
+	x += 0.0; /* -0 becomes 0 */
+	memcpy(&bits, &x, sizeof(bits));
+	return (bits >> 63) ? ~bits : bits | (UINT64_C(1) << 63);
+}
+
+double
+dmp_sort_key_value(uint64_t key)
+{
+	uint64_t bits = (key >> 63) ? key & ~(UINT64_C(1) << 63) : ~key;
+	double x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/* for a few rows; stable */
+static void
+insertion_sort(size_t n, uint64_t *keys, double *payload)
+{
+	size_t i, j;
+
+	for (i = 1; i < n; i++)
+	{
+		uint64_t k = keys[i];
+		double p = payload ? payload[i] : 0;
+
+		for (j = i; j > 0 && keys[j - 1] > k; j--)
+		{
+			keys[j] = keys[j - 1];
+			if (payload)
+				payload[j] = payload[j - 1];
+		}
+		keys[j] = k;
+		if (payload)
+			payload[j] = p;
+	}
+}
+
+/* one stable counting pass from (a, pa) to (b, pb) by digit d; count holds starts */
+static void
+scatter(size_t n, const uint64_t *a, const double *pa, uint64_t *b, double *pb, int d,
+		size_t *start, const DmpMathEnv *env)
+{
+	int shift = d * DIGIT_BITS;
+	size_t done, i;
+
+	for (done = 0; done < n; done = i)
+	{
+		size_t end = n - done > CHECK_EVERY ? done + CHECK_EVERY : n;
+
+		env->check();
+		for (i = done; i < end; i++)
+		{
+			size_t at = start[(a[i] >> shift) & (RADIX - 1)]++;
+
+			b[at] = a[i];
+			if (pa)
+				pb[at] = pa[i];
+		}
+	}
+}
+
+void
+dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
+{
+	uint64_t *other;
+	double *other_payload = NULL;
+	size_t(*count)[RADIX];
+	uint64_t *a = keys;
+	double *pa = payload;
+	size_t i;
+	int d;
+
+	if (n < 64)
+	{
+		insertion_sort(n, keys, payload);
+		return;
+	}
+	other = env->alloc(n * sizeof(uint64_t));
+	if (payload)
+		other_payload = env->alloc(n * sizeof(double));
+	count = env->alloc(sizeof(*count) * DIGITS);
+	memset(count, 0, sizeof(*count) * DIGITS);
+	for (i = 0; i < n; i++)
+	{
+		if (i % CHECK_EVERY == 0)
+			env->check();
+		for (d = 0; d < DIGITS; d++)
+			count[d][(keys[i] >> (d * DIGIT_BITS)) & (RADIX - 1)]++;
+	}
+	for (d = 0; d < DIGITS; d++)
+	{
+		size_t sum = 0;
+		int r;
+
+		/* a digit that all keys share needs no pass */
+		if (count[d][(a[0] >> (d * DIGIT_BITS)) & (RADIX - 1)] == n)
+			continue;
+		for (r = 0; r < RADIX; r++)
+		{
+			size_t c = count[d][r];
+
+			count[d][r] = sum;
+			sum += c;
+		}
+		if (a == keys)
+		{
+			scatter(n, keys, payload, other, other_payload, d, count[d], env);
+			a = other;
+			pa = other_payload;
+		}
+		else
+		{
+			scatter(n, other, other_payload, keys, payload, d, count[d], env);
+			a = keys;
+			pa = payload;
+		}
+	}
+	if (a != keys)
+	{
+		memcpy(keys, a, n * sizeof(uint64_t));
+		if (payload)
+			memcpy(payload, pa, n * sizeof(double));
+	}
+	env->release(count);
+	if (other_payload)
+		env->release(other_payload);
+	env->release(other);
+}
+
+/* weight of the group at the end of one class's sorted keys, which it takes off */
+static double
+take_group(uint64_t key, const uint64_t *keys, const double *weight, size_t *n)
+{
+	double sum = 0;
+
+	while (*n > 0 && keys[*n - 1] == key)
+	{
+		(*n)--;
+		sum += weight ? weight[*n] : 1.0;
+	}
+	return sum;
+}
+
+/* both classes sorted ascending; consumed from the top */
+static void
+merge_classes(const uint64_t *pos, const double *wpos, size_t npos, const uint64_t *neg,
+			  const double *wneg, size_t nneg, const DmpMathEnv *env, DmpRankMetrics *out)
+{
+	double P = out->weight_positive, N = out->weight_negative;
+	double tp = 0, fp = 0, wins = 0, ap = 0, ks = 0;
+	size_t steps = 0;
+
+	while (npos > 0 || nneg > 0)
+	{
+		uint64_t key;
+		double p, q, gap;
+
+		if (++steps % CHECK_EVERY == 0)
+			env->check();
+		if (npos == 0)
+			key = neg[nneg - 1];
+		else if (nneg == 0 || pos[npos - 1] > neg[nneg - 1])
+			key = pos[npos - 1];
+		else
+			key = neg[nneg - 1];
+		p = take_group(key, pos, wpos, &npos);
+		q = take_group(key, neg, wneg, &nneg);
+		/* each negative of the group loses to the positives above it, draws with its own */
+		wins += q * (tp + 0.5 * p);
+		tp += p;
+		fp += q;
+		if (p > 0)
+			ap += p * (tp / (tp + fp));
+		gap = fabs(tp / P - fp / N);
+		if (gap > ks)
+			ks = gap;
+	}
+	out->roc_auc = (P > 0 && N > 0) ? wins / P / N : NAN;
+	out->average_precision = P > 0 ? ap / P : NAN;
+	out->ks = (P > 0 && N > 0) ? ks : NAN;
+}
+
+void
+dmp_rank_metrics(size_t n, const double *score, const unsigned char *label, const double *weight,
+				 const DmpMathEnv *env, DmpRankMetrics *out)
+{
+	uint64_t *keys;
+	double *w = NULL;
+	size_t npos = 0, at_pos = 0, at_neg, i;
+
+	out->weight_positive = out->weight_negative = 0;
+	for (i = 0; i < n; i++)
+	{
+		double wi = weight ? weight[i] : 1.0;
+
+		npos += label[i] != 0;
+		if (label[i])
+			out->weight_positive += wi;
+		else
+			out->weight_negative += wi;
+	}
+	keys = env->alloc((n + 1) * sizeof(uint64_t));
+	if (weight)
+		w = env->alloc((n + 1) * sizeof(double));
+	at_neg = npos;
+	for (i = 0; i < n; i++)
+	{
+		size_t at = label[i] ? at_pos++ : at_neg++;
+
+		if (i % CHECK_EVERY == 0)
+			env->check();
+		keys[at] = dmp_sort_key(score[i]);
+		if (w)
+			w[at] = weight[i];
+	}
+	dmp_radix_sort(npos, keys, w, env);
+	dmp_radix_sort(n - npos, keys + npos, w ? w + npos : NULL, env);
+	merge_classes(keys, w, npos, keys + npos, w ? w + npos : NULL, n - npos, env, out);
+	if (w)
+		env->release(w);
+	env->release(keys);
+}
+
+double
+dmp_histogram_auc(int nbins, const double *positive, const double *negative, double *error)
+{
+	double tp = 0, fp = 0, wins = 0, shared = 0;
+	int i;
+
+	for (i = nbins - 1; i >= 0; i--)
+	{
+		wins += negative[i] * (tp + 0.5 * positive[i]);
+		shared += 0.5 * positive[i] * negative[i];
+		tp += positive[i];
+		fp += negative[i];
+	}
+	if (!(tp > 0 && fp > 0))
+	{
+		if (error)
+			*error = NAN;
+		return NAN;
+	}
+	if (error)
+		*error = shared / tp / fp;
+	return wins / tp / fp;
+}
+
+double
+dmp_log_loss_margin(double margin, int label)
+{
+	double t = label ? margin : -margin;
+
+	return t > 0 ? log1p(exp(-t)) : log1p(exp(t)) - t;
+}
+
+double
+dmp_log_loss_probability(double p, int label)
+{
+	double q = label ? p : 1 - p;
+
+	if (q < 0x1p-53)
+		q = 0x1p-53;
+	if (q > 1 - 0x1p-53)
+		q = 1 - 0x1p-53;
+	return -log(q);
+}
+
+double
+dmp_sigmoid(double margin)
+{
+	double e;
+
+	if (margin >= 0)
+		return 1 / (1 + exp(-margin));
+	e = exp(margin);
+	return e / (1 + e);
+}
+
+void
+dmp_confusion_add(DmpConfusion *c, int predicted, int label, double weight)
+{
+	if (label)
+		*(predicted ? &c->true_positive : &c->false_negative) += weight;
+	else
+		*(predicted ? &c->false_positive : &c->true_negative) += weight;
+}
+
+void
+dmp_confusion_merge(DmpConfusion *into, const DmpConfusion *from)
+{
+	into->true_positive += from->true_positive;
+	into->false_positive += from->false_positive;
+	into->true_negative += from->true_negative;
+	into->false_negative += from->false_negative;
+}
+
+static double
+ratio(double a, double b)
+{
+	return b > 0 ? a / b : NAN;
+}
+
+double
+dmp_precision(const DmpConfusion *c)
+{
+	return ratio(c->true_positive, c->true_positive + c->false_positive);
+}
+
+double
+dmp_recall(const DmpConfusion *c)
+{
+	return ratio(c->true_positive, c->true_positive + c->false_negative);
+}
+
+double
+dmp_f1(const DmpConfusion *c)
+{
+	return ratio(2 * c->true_positive,
+				 2 * c->true_positive + c->false_positive + c->false_negative);
+}

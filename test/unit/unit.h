@@ -1,0 +1,20 @@
+/* unit.h - the few lines of TAP that the unit tests of src/math need */
+#ifndef DMP_UNIT_H
+#define DMP_UNIT_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/env.h"
+
+extern void ok(int pass, const char *what);
+/* |a - b| <= tolerance, both NaN counts as equal */
+extern void near(double a, double b, double tolerance, const char *what);
+extern const DmpMathEnv unit_env;
+
+extern void test_hash(void);
+extern void test_metrics(void);
+
+#endif
