@@ -18,11 +18,18 @@ PG_CFLAGS  += -ffp-contract=off
 # our symbols bind inside the library; exported names are checked by test/lint
 SHLIB_LINK += -Wl,-Bsymbolic-functions
 
-# One test a line, in module order; test/lint checks that nothing is unlisted.
-REGRESS    = \
-	install \
-	catalog
-ISOLATION  =
+# Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
+REGRESS_base    = base
+REGRESS_ingest  =
+REGRESS_clean   =
+REGRESS_feature =
+REGRESS_learn   =
+REGRESS_score   =
+REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
+
+ISOLATION_ingest =
+ISOLATION_learn  =
+ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp
 TAP_TESTS  = 1
