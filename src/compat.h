@@ -15,6 +15,29 @@
 
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+
+/* 16: one function for the owner and one for the rights of any kind of object */
+#define pg_class_ownercheck(oid, role) object_ownercheck(RelationRelationId, oid, role)
+#define pg_namespace_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, oid, role, mode)
+#define pg_proc_aclcheck(oid, role, mode) object_aclcheck(ProcedureRelationId, oid, role, mode)
+#define pg_type_aclcheck(oid, role, mode) object_aclcheck(TypeRelationId, oid, role, mode)
+#define pg_database_aclcheck(oid, role, mode) object_aclcheck(DatabaseRelationId, oid, role, mode)
+
+/* 16: actions of the json parser may fail without throwing */
+#define DmpJsonResult JsonParseErrorType
+#define DMP_JSON_DONE return JSON_SUCCESS
+#else
+#define DmpJsonResult void
+#define DMP_JSON_DONE return
+#endif
+
+/* 17: the caller may bring the lexer */
+#if PG_VERSION_NUM >= 170000
+#define dmp_make_json_lexer(json, len, escapes) \
+	makeJsonLexContextCstringLen(NULL, json, len, GetDatabaseEncoding(), escapes)
+#else
+#define dmp_make_json_lexer(json, len, escapes) \
+	makeJsonLexContextCstringLen(json, len, GetDatabaseEncoding(), escapes)
 #endif
 
 #endif /* DMP_COMPAT_H */

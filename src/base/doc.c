@@ -11,7 +11,6 @@
 
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
-#include "utils/float.h"
 #include "utils/jsonb.h"
 #include "utils/jsonfuncs.h"
 
@@ -83,25 +82,28 @@ doc_open(DocState *state, DmpDocKind kind)
 	state->key[state->depth++] = NULL;
 }
 
-static void
+static DmpJsonResult
 doc_object_start(void *state)
 {
 	doc_open(state, DMP_DOC_OBJECT);
+	DMP_JSON_DONE;
 }
 
-static void
+static DmpJsonResult
 doc_array_start(void *state)
 {
 	doc_open(state, DMP_DOC_ARRAY);
+	DMP_JSON_DONE;
 }
 
-static void
+static DmpJsonResult
 doc_end(void *state)
 {
 	((DocState *) state)->depth--;
+	DMP_JSON_DONE;
 }
 
-static void
+static DmpJsonResult
 doc_key(void *arg, char *key, bool isnull)
 {
 	DocState *state = arg;
@@ -112,9 +114,10 @@ doc_key(void *arg, char *key, bool isnull)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("%s: key \"%s\" is given twice", state->what, key)));
 	state->key[state->depth - 1] = pstrdup(key);
+	DMP_JSON_DONE;
 }
 
-static void
+static DmpJsonResult
 doc_scalar(void *arg, char *token, JsonTokenType type)
 {
 	DocState *state = arg;
@@ -138,6 +141,7 @@ doc_scalar(void *arg, char *token, JsonTokenType type)
 	}
 	doc->text = pstrdup(token);
 	doc_attach(state, doc);
+	DMP_JSON_DONE;
 }
 
 DmpDoc *
@@ -155,7 +159,7 @@ dmp_doc_parse(const char *json, const char *what)
 	action.array_end = doc_end;
 	action.object_field_start = doc_key;
 	action.scalar = doc_scalar;
-	lex = makeJsonLexContextCstringLen((char *) json, strlen(json), GetDatabaseEncoding(), true);
+	lex = dmp_make_json_lexer((char *) json, strlen(json), true);
 	pg_parse_json_or_ereport(lex, &action);
 	return state.root;
 }
@@ -232,7 +236,8 @@ dmp_doc_number(const DmpDoc *object, const char *key, double default_value, cons
 {
 	DmpDoc *doc = doc_typed(object, key, DMP_DOC_NUMBER, what);
 
-	return doc ? float8in_internal(doc->text, NULL, "double precision", doc->text) : default_value;
+	return doc ? DatumGetFloat8(DirectFunctionCall1(float8in, CStringGetDatum(doc->text)))
+			   : default_value;
 }
 
 bool
