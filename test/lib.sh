@@ -220,7 +220,7 @@ start_cluster()
 			echo "$setting"
 		done | as_user tee -a "$folder/data/postgresql.conf" >/dev/null
 	fi
-	as_user "$bindir/pg_ctl" -s -D "$folder/data" -l "$folder/log" -w start </dev/null || {
+	as_user "$bindir/pg_ctl" -s -D "$folder/data" -l "$folder/log" -w start </dev/null 9<&- || {
 		tail -20 "$folder/log"
 		die "the server did not start"
 	}
