@@ -145,6 +145,7 @@ need()
 	fi
 	DMP_BUILD=/tmp/dmp-build.$DMP_USER.$(printf '%s %s' "$top" "$PG_CONFIG" | cksum | cut -d' ' -f1)
 	own_folder "$DMP_BUILD"
+	cd / || exit 1 # a folder that $DMP_USER may be in
 }
 
 # own_folder path: makes it for $DMP_USER; refuses one that somebody else laid there
