@@ -16,6 +16,9 @@
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 
+/* 16: input functions can report a bad value without throwing */
+#define DMP_HAVE_SAFE_INPUT
+
 /* 16: one function for the owner and one for the rights of any kind of object */
 #define pg_class_ownercheck(oid, role) object_ownercheck(RelationRelationId, oid, role)
 #define pg_namespace_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, oid, role, mode)
