@@ -21,7 +21,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
 REGRESS_ingest  =
-REGRESS_clean   =
+REGRESS_clean   = soft try_cast
 REGRESS_feature =
 REGRESS_learn   =
 REGRESS_score   =

@@ -180,9 +180,9 @@ full_float(char *s, bool single, double *value, DmpSoftError *err)
 		else if (save_errno == ERANGE)
 		{
 			if (v == 0.0 || isinf(v))
-				return dmp_soft_fail(err, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-									 "\"%s\" is out of range for type %s",
-									 dmp_soft_clip(p, single ? strlen(p) : end - p), type);
+				return dmp_soft_fail(
+					err, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "\"%s\" is out of range for type %s",
+					single ? dmp_soft_clip(s, strlen(s)) : dmp_soft_clip(p, end - p), type);
 		}
 		else
 			return bad_syntax(err, type, s);

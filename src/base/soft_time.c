@@ -11,6 +11,9 @@
 
 #ifndef DMP_HAVE_SAFE_INPUT
 
+#include <ctype.h>
+
+#include "pgtime.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
@@ -50,6 +53,99 @@ out_of_range(const char *what, const char *s, DmpSoftError *err)
 						 dmp_soft_clip(s, strlen(s)));
 }
 
+/*
+ * A field with punctuation that begins with a letter is a date (Jun-01-2024)
+ * or, once the day is known, the name of a zone (Europe/Berlin). An unknown
+ * zone is the one thing the parser throws for, so it is found out before.
+ *
+ * Returns true when decoding cannot throw. False: err says that there is no
+ * such zone, or DMP_SOFT_ASK when it takes the guarded function to tell. A
+ * text that is wrong elsewhere too may be refused for the other reason.
+ * Decoding writes into the fields, so trials work on a parse of their own.
+ */
+static bool
+zone_field_is_safe(const char *s, int i, DmpSoftError *err)
+{
+	char work[256];
+	char utc[] = "etc/utc";
+	char *field[MAXDATEFIELDS];
+	int ftype[MAXDATEFIELDS];
+	char token[TOKMAXLEN + 1];
+	struct pg_tm tm;
+	fsec_t fsec;
+	char *name;
+	bool number = false;
+	int n = 0;
+	int nf;
+	int tz;
+	int dtype;
+	int type;
+	int j;
+
+	/* with a zone that exists in its place all is well: it stands for a zone */
+	ParseDateTime(s, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nf);
+	name = pstrdup(field[i]);
+	field[i] = utc;
+	if (DecodeDateTime(field, ftype, nf, &dtype, &tm, &fsec, &tz) == 0)
+		goto unknown;
+
+	/* a date begins with a month here; otherwise the text is wrong in any case */
+	while (n < TOKMAXLEN && isalpha((unsigned char) name[n]))
+	{
+		token[n] = name[n];
+		n++;
+	}
+	token[n] = '\0';
+	type = DecodeSpecial(0, token, &tz);
+	if (type != MONTH && type != IGNORE_DTF)
+		goto unknown;
+	if (i == 0)
+		return true;
+
+	/* a whole date before it: a zone; nothing before it that could be a day: a date */
+	ParseDateTime(s, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nf);
+	for (j = 0; j < i; j++)
+		number |= ftype[j] != DTK_STRING && ftype[j] != DTK_TIME;
+	if (DecodeDateTime(field, ftype, i, &dtype, &tm, &fsec, &tz) == 0)
+		goto unknown;
+	if (number)
+	{
+		err->sqlstate = DMP_SOFT_ASK;
+		return false;
+	}
+	return true;
+
+unknown:
+	return dmp_soft_fail(err, ERRCODE_INVALID_PARAMETER_VALUE, "time zone \"%s\" not recognized",
+						 name);
+}
+
+/*
+ * Checks all fields of a parsed text; see above.
+ */
+static bool
+zones_exist(const char *s, char **field, int *ftype, int nf, bool time_only, DmpSoftError *err)
+{
+	int i;
+
+	for (i = 0; i < nf; i++)
+	{
+		if (ftype[i] != DTK_DATE || isdigit((unsigned char) *field[i]) ||
+			pg_tzset(field[i]) != NULL)
+			continue;
+		if (!time_only)
+		{
+			if (!zone_field_is_safe(s, i, err))
+				return false;
+		}
+		/* the one place where a time may have a date */
+		else if (i > 0 || nf < 2 || (ftype[nf - 1] != DTK_DATE && ftype[1] != DTK_TIME))
+			return dmp_soft_fail(err, ERRCODE_INVALID_PARAMETER_VALUE,
+								 "time zone \"%s\" not recognized", field[i]);
+	}
+	return true;
+}
+
 static bool
 full_date(DmpSoftType *t, char *s, int len, Datum *result, DmpSoftError *err)
 {
@@ -66,7 +162,11 @@ full_date(DmpSoftType *t, char *s, int len, Datum *result, DmpSoftError *err)
 
 	code = ParseDateTime(s, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nf);
 	if (code == 0)
+	{
+		if (!zones_exist(s, field, ftype, nf, false, err))
+			return false;
 		code = DecodeDateTime(field, ftype, nf, &dtype, tm, &fsec, &tz);
+	}
 	if (code != 0)
 		return time_fail(code, "date", s, err);
 	switch (dtype)
@@ -111,7 +211,11 @@ parse_time(char *s, const char *type, struct pg_tm *tm, fsec_t *fsec, int *tz, D
 
 	code = ParseDateTime(s, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nf);
 	if (code == 0)
+	{
+		if (!zones_exist(s, field, ftype, nf, true, err))
+			return false;
 		code = DecodeTimeOnly(field, ftype, nf, &dtype, tm, fsec, tz);
+	}
 	if (code != 0)
 		return time_fail(code, type, s, err);
 	return true;
@@ -166,7 +270,11 @@ timestamp_any(DmpSoftType *t, char *s, bool with_zone, Datum *result, DmpSoftErr
 
 	code = ParseDateTime(s, work, sizeof(work), field, ftype, MAXDATEFIELDS, &nf);
 	if (code == 0)
+	{
+		if (!zones_exist(s, field, ftype, nf, false, err))
+			return false;
 		code = DecodeDateTime(field, ftype, nf, &dtype, tm, &fsec, &tz);
+	}
 	if (code != 0)
 		return time_fail(code, with_zone ? "timestamp with time zone" : "timestamp", s, err);
 	switch (dtype)
