@@ -24,7 +24,7 @@ REGRESS_ingest  =
 REGRESS_clean   = soft try_cast
 REGRESS_feature =
 REGRESS_learn   =
-REGRESS_score   =
+REGRESS_score   = metrics predict
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest =

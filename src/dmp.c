@@ -17,4 +17,6 @@ void
 _PG_init(void)
 {
 	dmp_base_init();
+	dmp_learn_init();
+	dmp_score_init();
 }

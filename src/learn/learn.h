@@ -162,8 +162,127 @@ typedef struct DmpModel
 	MemoryContext context; /* everything above lives here */
 } DmpModel;
 
-/* how one row becomes a margin: values and nulls in the order of design.features */
+/* json text of a model, format 1; floats are printed so that they read back bit for bit */
+extern char *dmp_model_to_json(const DmpModel *model);
+/* Reads and checks it all: sizes, indexes, order of levels, finite numbers. Context: a child of parent. */
+extern DmpModel *dmp_model_from_json(const char *json, MemoryContext parent);
+/* The model of a fit; shares the fit's memory, is in CurrentMemoryContext. */
+extern DmpModel *dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
+									const char *negative);
+/* intercept of margin = intercept + sum_j b_j x_j, on the columns as given */
+extern double dmp_model_intercept(const DmpModel *model);
+
+/*
+ * The stored form, type dmp.model_value: a hash of the content, by which a
+ * reader knows a model it has seen, and the json text, not terminated.
+ */
+typedef struct DmpModelValue
+{
+	int32 vl_len_; /* varlena header */
+	uint32 format; /* 1 */
+	uint64 hash;
+	char json[FLEXIBLE_ARRAY_MEMBER];
+} DmpModelValue;
+
+#define DMP_MODEL_FORMAT 1
+#define DMP_MODEL_VALUE_HEADER offsetof(DmpModelValue, json)
+
+extern DmpModelValue *dmp_model_value_make(const char *json, Size length);
+extern char *dmp_model_value_json(const DmpModelValue *value); /* a terminated copy */
+
+/* What a row met on its way to a margin; counters are added to. */
+typedef struct DmpRowNotes
+{
+	int missing; /* values that were missing */
+	int unseen;  /* texts that were no level of the model */
+} DmpRowNotes;
+
+/* what a value of this type can be a feature as; domains count as their base type */
+typedef enum DmpValueKind
+{
+	DMP_VALUE_NUMBER,
+	DMP_VALUE_BOOLEAN,
+	DMP_VALUE_TEXT, /* text types and enums */
+	DMP_VALUE_OTHER
+} DmpValueKind;
+
+extern DmpValueKind dmp_value_kind(Oid type);
+
+/*
+ * How one row becomes a margin: values, nulls and types (base types, of the
+ * kind the feature's encode asks for) in the order of design.features. notes
+ * may be NULL.
+ */
 extern double dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls,
-							   const Oid *types);
+							   const Oid *types, DmpRowNotes *notes);
+/* 1 / (1 + exp(-margin)), the margin held within +-700 as in dmp.model_sql */
+extern double dmp_model_probability(double margin);
+
+typedef struct DmpCoefficient
+{
+	const char *feature;
+	const char *level; /* NULL: a number or a boolean as it is */
+	int column;        /* of the design; -2 the intercept, -1 none (coef 0) */
+	int64 rows;        /* of a level, -1 otherwise */
+	double coef;       /* NaN: aliased */
+	double std_err;    /* NaN: there is none */
+	double z;
+	double p;
+} DmpCoefficient;
+
+/* In the order of the features, the intercept first; aliased: design columns. */
+extern DmpCoefficient *dmp_model_coefficients(const DmpModel *model, const double *std_err,
+											  const int32 *aliased, int naliased, int *n);
+
+/* -------------------------------------------------------------- registry */
+
+/* A model argument taken apart: 'buyers', 'buyers@3', '@latest', '@previous', 'model:buyers'. */
+typedef struct DmpModelRef
+{
+	char *name;
+	int version; /* 0: by which */
+	enum
+	{
+		DMP_REF_CHAMPION,
+		DMP_REF_VERSION,
+		DMP_REF_LATEST,
+		DMP_REF_PREVIOUS
+	} which;
+} DmpModelRef;
+
+extern DmpModelRef dmp_model_ref(const char *text);
+
+typedef struct DmpModelRow
+{
+	int64 id;
+	char *name;
+	int version;
+	Oid owner;
+	int champion; /* version of the name that is deployed, 0: none */
+	DmpModelValue *value;
+} DmpModelRow;
+
+/*
+ * Finds the version a reference means, and checks the current user's right to
+ * use it. Errors: no such model (with the nearest name), no such version,
+ * permission denied (DETAIL: whose). Safe in parallel workers.
+ */
+extern DmpModelRow *dmp_model_lookup(const char *text);
+/* error unless the current user may use the model of that owner and name */
+extern void dmp_model_check_use(const char *name, Oid owner);
+/* error unless the current user owns the model, or it does not exist; for those about to make a version */
+extern void dmp_model_check_new(const char *name);
+/*
+ * Stores a new version and answers its number. row is a json object with the
+ * columns of dmp_internal.model that have a value; deploy makes it champion.
+ */
+extern int dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
+							const double *std_err, int n_std_err, bool deploy);
+/* replaces the value of a stored version, by id */
+extern void dmp_registry_update_value(int64 id, const DmpModelValue *value);
+/* champion of a name, 0: none; *pinned: by dmp.deploy, a new fit does not replace it */
+extern int dmp_registry_champion(const char *name, bool *pinned);
+/* rises whenever the registry may have changed: what was read before is to be read again */
+extern uint64 dmp_registry_generation(void);
 
 #endif /* DMP_LEARN_H */

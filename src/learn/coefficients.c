@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ * coefficients.c
+ *		A model taken apart, a row a coefficient, for views and summaries.
+ *
+ * Coefficients are on the scale of the columns as given; the intercept is the
+ * margin of a row of zeros and baselines. z = coef / std_err and p is two
+ * sided, from the normal distribution. A coefficient the fit could not tell
+ * from others (aliased) is NULL, as is anything about a reference level but
+ * its coefficient 0.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "catalog/pg_type.h"
+#include "learn/learn.h"
+#include "utils/array.h"
+
+PG_FUNCTION_INFO_V1(dmp_coefficients);
+
+#define NORMAL_975 1.959963984540054
+
+/* columns of dmp_internal.coefficients */
+enum
+{
+	COEF_FEATURE,
+	COEF_LEVEL,
+	COEF_COEF,
+	COEF_STD_ERR,
+	COEF_Z,
+	COEF_P,
+	COEF_ODDS_RATIO,
+	COEF_LOW,
+	COEF_HIGH,
+	COEF_MEAN,
+	COEF_SCALE,
+	COEF_ROWS,
+	COEF_COLUMNS
+};
+
+DmpCoefficient *
+dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32 *aliased,
+					   int naliased, int *n)
+{
+	const DmpDesign *design = &model->design;
+	DmpCoefficient *rows;
+	int size = 1;
+	int count = 0;
+	int i;
+	int k;
+
+	for (i = 0; i < design->nfeatures; i++)
+		size += 3 + design->features[i].nlevels;
+	rows = palloc0(sizeof(DmpCoefficient) * size);
+	rows[count].feature = "(intercept)";
+	rows[count].column = -2;
+	rows[count].rows = -1;
+	count++;
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		const DmpFeature *feature = &design->features[i];
+		bool one_hot = feature->encode == DMP_ENCODE_ONE_HOT;
+
+		if (!one_hot)
+		{
+			rows[count].rows = -1;
+			rows[count].column = feature->index;
+			rows[count++].feature = feature->name;
+		}
+		for (k = 0; k < feature->nlevels; k++)
+		{
+			rows[count].feature = feature->name;
+			rows[count].level = feature->levels[k].text;
+			rows[count].rows = feature->levels[k].rows;
+			rows[count++].column = feature->levels[k].index;
+		}
+		if (one_hot && feature->rows_other > 0)
+		{
+			rows[count].feature = feature->name;
+			rows[count].level = "(other)";
+			rows[count].rows = feature->rows_other;
+			rows[count++].column = feature->other_index;
+		}
+		if (feature->rows_missing > 0)
+		{
+			/* a flag that equals an earlier one shares its column, which is listed there */
+			rows[count].feature = feature->name;
+			rows[count].level = "(missing)";
+			rows[count].rows = feature->rows_missing;
+			rows[count++].column = feature->missing_index;
+		}
+	}
+	for (i = 0; i < count; i++)
+	{
+		DmpCoefficient *row = &rows[i];
+		double error = NAN;
+
+		row->std_err = row->z = row->p = NAN;
+		if (row->column == -2)
+		{
+			row->coef = dmp_model_intercept(model);
+			error = std_err ? std_err[0] : NAN;
+		}
+		else if (row->column >= 0)
+		{
+			row->coef = model->coef[row->column];
+			error = std_err ? std_err[row->column + 1] : NAN;
+		}
+		for (k = 0; k < naliased; k++)
+		{
+			if (aliased[k] == row->column)
+				row->coef = error = NAN;
+		}
+		if (error > 0 && isfinite(error))
+		{
+			row->std_err = error;
+			row->z = row->coef / error;
+			row->p = erfc(fabs(row->z) / M_SQRT2);
+		}
+	}
+	*n = count;
+	return rows;
+}
+
+static void
+set_float8(Datum *values, bool *nulls, int column, double value)
+{
+	nulls[column] = isnan(value);
+	values[column] = Float8GetDatum(value);
+}
+
+/* dmp_internal.coefficients(value, std_err, aliased) */
+Datum
+dmp_coefficients(PG_FUNCTION_ARGS)
+{
+	DmpModel *model;
+	DmpModelValue *value;
+	DmpCoefficient *rows;
+	double *std_err = NULL;
+	int32 *aliased = NULL;
+	int naliased = 0;
+	int n;
+	int i;
+
+	dmp_srf_begin(fcinfo);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	value = (DmpModelValue *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+	model = dmp_model_from_json(dmp_model_value_json(value), CurrentMemoryContext);
+	if (!PG_ARGISNULL(1))
+	{
+		ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
+
+		if (ARR_NDIM(array) != 1 || ARR_HASNULL(array) ||
+			ARR_DIMS(array)[0] != model->design.width + 1)
+			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+							errmsg("std_err must have %d elements", model->design.width + 1)));
+		std_err = (double *) ARR_DATA_PTR(array);
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		ArrayType *array = PG_GETARG_ARRAYTYPE_P(2);
+
+		if (ARR_NDIM(array) > 1 || ARR_HASNULL(array))
+			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+							errmsg("aliased must be an array of column numbers")));
+		naliased = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+		aliased = (int32 *) ARR_DATA_PTR(array);
+	}
+	rows = dmp_model_coefficients(model, std_err, aliased, naliased, &n);
+	for (i = 0; i < n; i++)
+	{
+		const DmpCoefficient *row = &rows[i];
+		Datum values[COEF_COLUMNS];
+		bool nulls[COEF_COLUMNS] = {false};
+
+		values[COEF_FEATURE] = CStringGetTextDatum(row->feature);
+		nulls[COEF_LEVEL] = row->level == NULL;
+		values[COEF_LEVEL] = row->level ? CStringGetTextDatum(row->level) : (Datum) 0;
+		set_float8(values, nulls, COEF_COEF, row->coef);
+		set_float8(values, nulls, COEF_STD_ERR, row->std_err);
+		set_float8(values, nulls, COEF_Z, row->z);
+		set_float8(values, nulls, COEF_P, row->p);
+		set_float8(values, nulls, COEF_ODDS_RATIO, exp(row->coef));
+		set_float8(values, nulls, COEF_LOW, row->coef - NORMAL_975 * row->std_err);
+		set_float8(values, nulls, COEF_HIGH, row->coef + NORMAL_975 * row->std_err);
+		set_float8(values, nulls, COEF_MEAN,
+				   row->column >= 0 ? model->design.mean[row->column] : NAN);
+		set_float8(values, nulls, COEF_SCALE,
+				   row->column >= 0 ? model->design.scale[row->column] : NAN);
+		nulls[COEF_ROWS] = row->rows < 0;
+		values[COEF_ROWS] = Int64GetDatum(row->rows);
+		dmp_srf_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}

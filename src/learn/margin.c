@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ * margin.c
+ *		How one row becomes a margin and a probability.
+ *
+ * The one place where a fitted model meets a row: dmp.predict, dmp.score and
+ * dmp.evaluate all come through here, so a row scores as it was trained on.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "catalog/pg_type.h"
+#include "learn/learn.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+
+/* past it exp() leaves the range of float8, and PostgreSQL's exp() raises */
+#define MARGIN_LIMIT 700.0
+
+DmpValueKind
+dmp_value_kind(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return DMP_VALUE_NUMBER;
+		case BOOLOID:
+			return DMP_VALUE_BOOLEAN;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+			return DMP_VALUE_TEXT;
+		default:
+			return type_is_enum(getBaseType(type)) ? DMP_VALUE_TEXT : DMP_VALUE_OTHER;
+	}
+}
+
+static double
+number_value(Datum value, Oid type)
+{
+	switch (type)
+	{
+		case FLOAT8OID:
+			return DatumGetFloat8(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case INT8OID:
+			return (double) DatumGetInt64(value);
+		case FLOAT4OID:
+			return DatumGetFloat4(value);
+		case INT2OID:
+			return DatumGetInt16(value);
+		case NUMERICOID:
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8, value));
+		case BOOLOID:
+			return DatumGetBool(value) ? 1 : 0;
+		default:
+			elog(ERROR, "type %u is no number", type);
+			return 0;
+	}
+}
+
+/* The bytes of a text value; blanks that pad a bpchar are no part of it. */
+static const char *
+text_value(Datum value, Oid type, int *length)
+{
+	const char *bytes;
+
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		{
+			struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
+
+			bytes = VARDATA_ANY(text);
+			*length = VARSIZE_ANY_EXHDR(text);
+			if (type == BPCHAROID)
+			{
+				while (*length > 0 && bytes[*length - 1] == ' ')
+					(*length)--;
+			}
+			return bytes;
+		}
+		case NAMEOID:
+			bytes = NameStr(*DatumGetName(value));
+			break;
+		default: /* an enum */
+			bytes = DatumGetCString(DirectFunctionCall1(enum_out, value));
+			break;
+	}
+	*length = strlen(bytes);
+	return bytes;
+}
+
+/* Design column of a level, -1: the reference; *unseen: no level of the model. */
+static int
+level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen)
+{
+	int low = 0;
+	int high = feature->nlevels - 1;
+
+	while (low <= high)
+	{
+		int middle = (low + high) / 2;
+		const char *text = feature->levels[middle].text;
+		int c = strncmp(text, bytes, length);
+
+		if (c == 0 && text[length] != '\0')
+			c = 1;
+		if (c == 0)
+			return feature->levels[middle].index;
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle - 1;
+	}
+	*unseen = true;
+	return feature->other_index;
+}
+
+double
+dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, const Oid *types,
+				 DmpRowNotes *notes)
+{
+	const double *coef = model->coef;
+	const double *pivot = model->design.pivot;
+	double margin = model->a;
+	int i;
+
+	for (i = 0; i < model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &model->design.features[i];
+		bool missing = nulls[i];
+		int j;
+
+		if (feature->encode == DMP_ENCODE_ONE_HOT)
+		{
+			bool unseen = false;
+
+			if (missing)
+				j = feature->missing_index;
+			else
+			{
+				int length;
+				const char *bytes = text_value(values[i], types[i], &length);
+
+				j = level_column(feature, bytes, length, &unseen);
+			}
+			if (j >= 0)
+				margin += coef[j];
+			if (notes != NULL)
+			{
+				notes->missing += missing;
+				notes->unseen += unseen;
+			}
+			continue;
+		}
+		else
+		{
+			double x = feature->fill;
+
+			if (!missing)
+			{
+				x = number_value(values[i], types[i]);
+				if (unlikely(isnan(x)))
+				{
+					missing = true;
+					x = feature->fill;
+				}
+			}
+			j = feature->index;
+			/* 0 times infinity is no number: a column without weight is left out */
+			if (j >= 0 && coef[j] != 0)
+				margin += coef[j] * (x - pivot[j]);
+			if (missing)
+			{
+				if (feature->missing_index >= 0)
+					margin += coef[feature->missing_index];
+				if (notes != NULL)
+					notes->missing++;
+			}
+		}
+	}
+	if (unlikely(isnan(margin)))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("the margin of a row is not a number"),
+						errdetail("Two infinite values pull it in opposite directions.")));
+	return margin;
+}
+
+double
+dmp_model_probability(double margin)
+{
+	return 1.0 / (1.0 + exp(-Max(-MARGIN_LIMIT, Min(MARGIN_LIMIT, margin))));
+}
+
+double
+dmp_model_intercept(const DmpModel *model)
+{
+	double a = model->a;
+	int j;
+
+	for (j = 0; j < model->design.width; j++)
+		a -= model->coef[j] * model->design.pivot[j];
+	return a;
+}
+
+DmpModel *
+dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
+				   const char *negative)
+{
+	DmpModel *model = palloc0(sizeof(DmpModel));
+	int i;
+	int k;
+
+	model->kind = "glm";
+	model->family = "binomial";
+	model->target = pstrdup(target);
+	model->positive = pstrdup(positive);
+	model->negative = pstrdup(negative);
+	model->threshold = 0.5;
+	model->design = fit->design;
+	model->a = fit->a;
+	model->coef = fit->coef;
+	model->context = CurrentMemoryContext;
+	/* indicators are stored without pivot, see check_design() in model.c */
+	for (i = 0; i < model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &model->design.features[i];
+
+		for (k = -2; k < feature->nlevels; k++)
+		{
+			int j = k == -2   ? feature->missing_index
+					: k == -1 ? (feature->encode == DMP_ENCODE_ONE_HOT ? feature->other_index : -1)
+							  : feature->levels[k].index;
+
+			if (j >= 0 && model->design.pivot[j] != 0)
+			{
+				model->a -= model->coef[j] * model->design.pivot[j];
+				model->design.pivot[j] = 0;
+			}
+		}
+	}
+	return model;
+}

@@ -1,0 +1,469 @@
+/*-------------------------------------------------------------------------
+ * model.c
+ *		The stored form of a model: type dmp.model_value and its json.
+ *
+ * A model is one json object, format 1:
+ *
+ *		{"format":1, "kind":"glm", "family":"binomial", "target":"buys",
+ *		 "positive":"true", "negative":"false", "threshold":0.5,
+ *		 "intercept":a, "coef":[b_j], "pivot":[c_j], "mean":[..], "scale":[..],
+ *		 "features":[
+ *		   {"name":"x", "encode":"numeric", "column":0, "fill":1.5,
+ *			"missing_column":1, "rows_missing":7},
+ *		   {"name":"paid", "encode":"boolean", ...},
+ *		   {"name":"country", "encode":"one_hot",
+ *			"levels":[["DE",120,2],["FR",80,-1]],
+ *			"other_column":3, "rows_other":4, "missing_column":-1, ...}]}
+ *
+ * A level is [text, rows, column]; column -1 is the reference. Levels are in
+ * byte order. Every design column belongs to exactly one place. Numbers are
+ * printed in the shortest form that reads back to the same float8. Users can
+ * reach the input functions, so nothing of it is trusted.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "common/shortest_dec.h"
+#include "learn/learn.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "math/hash.h"
+#include "catalog/pg_type.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#define WHAT "model"
+
+static const char *const model_keys[] = {"format",   "kind",      "family",    "target", "positive",
+										 "negative", "threshold", "intercept", "coef",   "pivot",
+										 "mean",     "scale",     "features",  NULL};
+static const char *const feature_keys[] = {
+	"name",         "encode",     "column",         "fill",         "levels",
+	"other_column", "rows_other", "missing_column", "rows_missing", NULL};
+
+PG_FUNCTION_INFO_V1(dmp_model_value_in);
+PG_FUNCTION_INFO_V1(dmp_model_value_out);
+PG_FUNCTION_INFO_V1(dmp_model_value_recv);
+PG_FUNCTION_INFO_V1(dmp_model_value_send);
+
+/* ------------------------------------------------------------- writing */
+
+static void
+append_number(StringInfo buf, double value)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	if (!isfinite(value))
+		elog(ERROR, "a number of the model is not finite");
+	double_to_shortest_decimal_buf(value, text);
+	appendStringInfoString(buf, text);
+}
+
+static void
+append_numbers(StringInfo buf, const char *key, const double *values, int n)
+{
+	int i;
+
+	appendStringInfo(buf, ",\"%s\":[", key);
+	for (i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(buf, ',');
+		append_number(buf, values[i]);
+	}
+	appendStringInfoChar(buf, ']');
+}
+
+static void
+append_text(StringInfo buf, const char *key, const char *value)
+{
+	appendStringInfo(buf, ",\"%s\":", key);
+	escape_json(buf, value);
+}
+
+static void
+append_feature(StringInfo buf, const DmpFeature *feature)
+{
+	static const char *const encodes[] = {"numeric", "boolean", "one_hot"};
+	int i;
+
+	appendStringInfoString(buf, "{\"name\":");
+	escape_json(buf, feature->name);
+	append_text(buf, "encode", encodes[feature->encode]);
+	if (feature->encode == DMP_ENCODE_ONE_HOT)
+	{
+		appendStringInfoString(buf, ",\"levels\":[");
+		for (i = 0; i < feature->nlevels; i++)
+		{
+			const DmpLevel *level = &feature->levels[i];
+
+			appendStringInfoString(buf, i > 0 ? ",[" : "[");
+			escape_json(buf, level->text);
+			appendStringInfo(buf, "," INT64_FORMAT ",%d]", level->rows, level->index);
+		}
+		appendStringInfo(buf, "],\"other_column\":%d,\"rows_other\":" INT64_FORMAT,
+						 feature->other_index, feature->rows_other);
+	}
+	else
+	{
+		appendStringInfo(buf, ",\"column\":%d,\"fill\":", feature->index);
+		append_number(buf, feature->fill);
+	}
+	appendStringInfo(buf, ",\"missing_column\":%d,\"rows_missing\":" INT64_FORMAT "}",
+					 feature->missing_index, feature->rows_missing);
+}
+
+char *
+dmp_model_to_json(const DmpModel *model)
+{
+	const DmpDesign *design = &model->design;
+	StringInfoData buf;
+	int i;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"format\":%d", DMP_MODEL_FORMAT);
+	append_text(&buf, "kind", model->kind);
+	append_text(&buf, "family", model->family);
+	append_text(&buf, "target", model->target);
+	append_text(&buf, "positive", model->positive);
+	append_text(&buf, "negative", model->negative);
+	appendStringInfoString(&buf, ",\"threshold\":");
+	append_number(&buf, model->threshold);
+	appendStringInfoString(&buf, ",\"intercept\":");
+	append_number(&buf, model->a);
+	append_numbers(&buf, "coef", model->coef, design->width);
+	append_numbers(&buf, "pivot", design->pivot, design->width);
+	append_numbers(&buf, "mean", design->mean, design->width);
+	append_numbers(&buf, "scale", design->scale, design->width);
+	appendStringInfoString(&buf, ",\"features\":[");
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&buf, ',');
+		append_feature(&buf, &design->features[i]);
+	}
+	appendStringInfoString(&buf, "]}");
+	return buf.data;
+}
+
+/* ------------------------------------------------------------- reading */
+
+static void
+pg_attribute_noreturn() pg_attribute_printf(1, 2) refuse(const char *format, ...)
+{
+	char detail[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("this is no model value"),
+					errdetail_internal("%s.", detail)));
+}
+
+static double
+number_of(const DmpDoc *doc, const char *key)
+{
+	double value;
+	char *end;
+
+	if (doc == NULL || doc->kind != DMP_DOC_NUMBER)
+		refuse("\"%s\" must be a number", key);
+	errno = 0;
+	value = strtod(doc->text, &end);
+	if (*end != '\0' || !isfinite(value))
+		refuse("\"%s\" is not a finite float8", key);
+	return value;
+}
+
+static int64
+integer_of(const DmpDoc *doc, const char *key, int64 low, int64 high)
+{
+	double value = number_of(doc, key);
+
+	if (value != floor(value) || value < (double) low || value > (double) high)
+		refuse("\"%s\" must be an integer from " INT64_FORMAT " to " INT64_FORMAT, key, low, high);
+	return (int64) value;
+}
+
+static char *
+text_of(const DmpDoc *doc, const char *key)
+{
+	if (doc == NULL || doc->kind != DMP_DOC_STRING)
+		refuse("\"%s\" must be a string", key);
+	return pstrdup(doc->text);
+}
+
+static const DmpDoc *
+array_of(const DmpDoc *doc, const char *key)
+{
+	if (doc == NULL || doc->kind != DMP_DOC_ARRAY)
+		refuse("\"%s\" must be an array", key);
+	return doc;
+}
+
+static double *
+numbers_of(const DmpDoc *doc, const char *key, int n)
+{
+	double *values;
+	int i;
+
+	array_of(doc, key);
+	if (doc->n != n)
+		refuse("\"%s\" has %d numbers, not %d", key, doc->n, n);
+	values = palloc(sizeof(double) * Max(n, 1));
+	for (i = 0; i < n; i++)
+		values[i] = number_of(doc->items[i], key);
+	return values;
+}
+
+/* A place in the design; taken marks each column's owner, there is one. */
+static int
+column_of(const DmpDoc *doc, const char *key, int width, bool *taken)
+{
+	int column = (int) integer_of(doc, key, -1, width - 1);
+
+	if (column >= 0)
+	{
+		if (taken[column])
+			refuse("design column %d is used twice", column);
+		taken[column] = true;
+	}
+	return column;
+}
+
+static void
+read_levels(DmpFeature *feature, const DmpDoc *doc, int width, bool *taken)
+{
+	const DmpDoc *levels = array_of(dmp_doc_get(doc, "levels"), "levels");
+	int i;
+
+	feature->nlevels = levels->n;
+	feature->levels = palloc0(sizeof(DmpLevel) * Max(levels->n, 1));
+	for (i = 0; i < levels->n; i++)
+	{
+		const DmpDoc *item = array_of(levels->items[i], "levels");
+		DmpLevel *level = &feature->levels[i];
+
+		if (item->n != 3)
+			refuse("a level of feature \"%s\" must be [text, rows, column]", feature->name);
+		level->text = text_of(item->items[0], "levels");
+		level->rows = integer_of(item->items[1], "levels", 0, (int64) 1 << 53);
+		level->index = column_of(item->items[2], "levels", width, taken);
+		if (i > 0 && strcmp(feature->levels[i - 1].text, level->text) >= 0)
+			refuse("the levels of feature \"%s\" are not in byte order", feature->name);
+	}
+	feature->other_index =
+		column_of(dmp_doc_get(doc, "other_column"), "other_column", width, taken);
+	feature->rows_other =
+		integer_of(dmp_doc_get(doc, "rows_other"), "rows_other", 0, (int64) 1 << 53);
+}
+
+static void
+read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *taken)
+{
+	char *encode;
+
+	if (doc->kind != DMP_DOC_OBJECT)
+		refuse("a feature must be an object");
+	dmp_doc_check_keys(doc, "model feature", feature_keys);
+	feature->name = text_of(dmp_doc_get(doc, "name"), "name");
+	encode = text_of(dmp_doc_get(doc, "encode"), "encode");
+	feature->index = feature->other_index = feature->missing_index = -1;
+	if (strcmp(encode, "one_hot") == 0)
+	{
+		feature->encode = DMP_ENCODE_ONE_HOT;
+		feature->type = TEXTOID;
+		read_levels(feature, doc, design->width, taken);
+	}
+	else
+	{
+		if (strcmp(encode, "numeric") == 0)
+			feature->encode = DMP_ENCODE_NUMERIC;
+		else if (strcmp(encode, "boolean") == 0)
+			feature->encode = DMP_ENCODE_BOOLEAN;
+		else
+			refuse("the encode \"%s\" is not known", encode);
+		feature->type = feature->encode == DMP_ENCODE_NUMERIC ? FLOAT8OID : BOOLOID;
+		feature->index = column_of(dmp_doc_get(doc, "column"), "column", design->width, taken);
+		feature->fill = number_of(dmp_doc_get(doc, "fill"), "fill");
+	}
+	feature->missing_index =
+		column_of(dmp_doc_get(doc, "missing_column"), "missing_column", design->width, taken);
+	feature->rows_missing =
+		integer_of(dmp_doc_get(doc, "rows_missing"), "rows_missing", 0, (int64) 1 << 53);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static void
+check_design(const DmpDesign *design, const bool *taken)
+{
+	char **names = palloc(sizeof(char *) * Max(design->nfeatures, 1));
+	int i;
+	int j;
+
+	for (i = 0; i < design->nfeatures; i++)
+		names[i] = design->features[i].name;
+	qsort(names, design->nfeatures, sizeof(char *), compare_names);
+	for (i = 1; i < design->nfeatures; i++)
+	{
+		if (strcmp(names[i - 1], names[i]) == 0)
+			refuse("feature \"%s\" is there twice", names[i]);
+	}
+	for (j = 0; j < design->width; j++)
+	{
+		if (!taken[j])
+			refuse("design column %d belongs to no feature", j);
+		if (design->scale[j] < 0)
+			refuse("\"scale\" has a number below 0");
+	}
+	/* dmp_model_margin() visits only the indicator that is set: the others must add nothing */
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		const DmpFeature *feature = &design->features[i];
+		bool moved = feature->missing_index >= 0 && design->pivot[feature->missing_index] != 0;
+
+		if (feature->other_index >= 0 && design->pivot[feature->other_index] != 0)
+			moved = true;
+		for (j = 0; j < feature->nlevels; j++)
+		{
+			if (feature->levels[j].index >= 0 && design->pivot[feature->levels[j].index] != 0)
+				moved = true;
+		}
+		if (moved)
+			refuse("the pivot of an indicator of feature \"%s\" is not 0", feature->name);
+	}
+}
+
+DmpModel *
+dmp_model_from_json(const char *json, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "dmp model", ALLOCSET_SMALL_SIZES);
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "dmp model json", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	DmpDoc *doc = dmp_doc_parse(json, WHAT);
+	DmpModel *model;
+	const DmpDoc *list;
+	bool *taken;
+	int i;
+
+	if (doc->kind != DMP_DOC_OBJECT)
+		refuse("a model must be a json object");
+	i = (int) integer_of(dmp_doc_get(doc, "format"), "format", 1, PG_INT32_MAX);
+	if (i != DMP_MODEL_FORMAT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("model format %d is not known", i),
+				 errhint("This version reads format %d.", DMP_MODEL_FORMAT)));
+	dmp_doc_check_keys(doc, WHAT, model_keys);
+	list = array_of(dmp_doc_get(doc, "coef"), "coef");
+	taken = palloc0(Max(list->n, 1));
+
+	MemoryContextSwitchTo(context);
+	model = palloc0(sizeof(DmpModel));
+	model->context = context;
+	model->kind = text_of(dmp_doc_get(doc, "kind"), "kind");
+	model->family = text_of(dmp_doc_get(doc, "family"), "family");
+	if (strcmp(model->kind, "glm") != 0 || strcmp(model->family, "binomial") != 0)
+		refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
+	model->target = text_of(dmp_doc_get(doc, "target"), "target");
+	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
+	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
+	model->threshold = number_of(dmp_doc_get(doc, "threshold"), "threshold");
+	if (model->threshold < 0 || model->threshold > 1)
+		refuse("\"threshold\" must be from 0 to 1");
+	model->a = number_of(dmp_doc_get(doc, "intercept"), "intercept");
+	model->design.width = list->n;
+	model->coef = numbers_of(list, "coef", list->n);
+	model->design.pivot = numbers_of(dmp_doc_get(doc, "pivot"), "pivot", list->n);
+	model->design.mean = numbers_of(dmp_doc_get(doc, "mean"), "mean", list->n);
+	model->design.scale = numbers_of(dmp_doc_get(doc, "scale"), "scale", list->n);
+	list = array_of(dmp_doc_get(doc, "features"), "features");
+	model->design.nfeatures = list->n;
+	model->design.features = palloc0(sizeof(DmpFeature) * Max(list->n, 1));
+	for (i = 0; i < list->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		read_feature(&model->design.features[i], list->items[i], &model->design, taken);
+	}
+	check_design(&model->design, taken);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return model;
+}
+
+/* ------------------------------------------------------------ the type */
+
+/* json must have been read by dmp_model_from_json() or made by dmp_model_to_json(). */
+DmpModelValue *
+dmp_model_value_make(const char *json, Size length)
+{
+	DmpModelValue *value = palloc(DMP_MODEL_VALUE_HEADER + length);
+
+	SET_VARSIZE(value, DMP_MODEL_VALUE_HEADER + length);
+	value->format = DMP_MODEL_FORMAT;
+	value->hash = dmp_hash_bytes(json, length, DMP_MODEL_FORMAT);
+	memcpy(value->json, json, length);
+	return value;
+}
+
+char *
+dmp_model_value_json(const DmpModelValue *value)
+{
+	return pnstrdup(value->json, VARSIZE(value) - DMP_MODEL_VALUE_HEADER);
+}
+
+Datum
+dmp_model_value_in(PG_FUNCTION_ARGS)
+{
+	char *json = PG_GETARG_CSTRING(0);
+	DmpModel *model = dmp_model_from_json(json, CurrentMemoryContext);
+
+	MemoryContextDelete(model->context);
+	PG_RETURN_POINTER(dmp_model_value_make(json, strlen(json)));
+}
+
+Datum
+dmp_model_value_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(dmp_model_value_json((DmpModelValue *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0))));
+}
+
+Datum
+dmp_model_value_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
+	int format = pq_getmsgint(message, 4);
+	char *json;
+	int length;
+	DmpModel *model;
+
+	if (format != DMP_MODEL_FORMAT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+						errmsg("model format %d is not known", format)));
+	json = pq_getmsgtext(message, message->len - message->cursor, &length);
+	model = dmp_model_from_json(json, CurrentMemoryContext);
+	MemoryContextDelete(model->context);
+	PG_RETURN_POINTER(dmp_model_value_make(json, length));
+}
+
+Datum
+dmp_model_value_send(PG_FUNCTION_ARGS)
+{
+	DmpModelValue *value = (DmpModelValue *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendint32(&buf, DMP_MODEL_FORMAT);
+	pq_sendtext(&buf, value->json, VARSIZE(value) - DMP_MODEL_VALUE_HEADER);
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}

@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ * predict.c
+ *		dmp.predict, dmp.margin and dmp.classify, a row at a time.
+ *
+ * Each is one C function behind six declarations: the model as a reference
+ * (text) or a value (dmp.model_value), the row as record, jsonb or text. Which
+ * one was called is read from pg_proc at the first row.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include "base/base.h"
+#include "catalog/pg_type.h"
+#include "score/score.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(dmp_predict);
+PG_FUNCTION_INFO_V1(dmp_margin);
+PG_FUNCTION_INFO_V1(dmp_classify);
+
+typedef struct Holder
+{
+	Oid model_type; /* TEXTOID: a reference */
+	Oid row_type;
+	/* of the model that is held */
+	MemoryContext context;
+	const DmpModel *model; /* NULL: none yet */
+	DmpRowMap *map;
+	text *ref;
+	Oid user;
+	uint64 generation;
+	uint64 hash;
+} Holder;
+
+static Holder *
+make_holder(FunctionCallInfo fcinfo)
+{
+	Holder *holder = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Holder));
+	Oid *types;
+	int n;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &n);
+	if (n < 2)
+		elog(ERROR, "dmp.predict is declared with %d arguments", n);
+	holder->model_type = types[0];
+	holder->row_type = types[1];
+	holder->context =
+		AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "dmp predict", ALLOCSET_SMALL_SIZES);
+	fcinfo->flinfo->fn_extra = holder;
+	return holder;
+}
+
+static void
+hold_reference(Holder *holder, text *ref)
+{
+	DmpCachedModel *cached;
+
+	if (likely(holder->model != NULL && holder->generation == dmp_registry_generation() &&
+			   holder->user == GetUserId() && VARSIZE_ANY(ref) == VARSIZE_ANY(holder->ref) &&
+			   memcmp(ref, holder->ref, VARSIZE_ANY(ref)) == 0))
+		return;
+	holder->model = NULL;
+	MemoryContextReset(holder->context);
+	cached = dmp_model_hold(text_to_cstring(ref), holder->context);
+	holder->ref = MemoryContextAlloc(holder->context, VARSIZE_ANY(ref));
+	memcpy(holder->ref, ref, VARSIZE_ANY(ref));
+	holder->user = GetUserId();
+	holder->generation = cached->generation;
+	holder->map = dmp_row_map(cached->model, cached->name, cached->version, holder->context);
+	holder->model = cached->model;
+}
+
+static void
+hold_value(Holder *holder, Datum datum)
+{
+	struct varlena *pointer = (struct varlena *) DatumGetPointer(datum);
+	uint64 hash;
+
+	if (likely(!VARATT_IS_EXTENDED(pointer)))
+		hash = ((DmpModelValue *) pointer)->hash;
+	else
+	{
+		/* format and hash come first: the rest stays where it is */
+		struct varlena *slice = PG_DETOAST_DATUM_SLICE(datum, 0, DMP_MODEL_VALUE_HEADER - VARHDRSZ);
+
+		memcpy(&hash, VARDATA_ANY(slice) + offsetof(DmpModelValue, hash) - VARHDRSZ, sizeof(hash));
+		if ((Pointer) slice != (Pointer) pointer)
+			pfree(slice);
+	}
+	if (likely(holder->model != NULL && holder->hash == hash))
+		return;
+	holder->model = NULL;
+	MemoryContextReset(holder->context);
+	holder->hash = hash;
+	pointer = PG_DETOAST_DATUM(datum);
+	holder->model =
+		dmp_model_from_json(dmp_model_value_json((DmpModelValue *) pointer), holder->context);
+	holder->map = dmp_row_map(holder->model, NULL, 0, holder->context);
+}
+
+static double
+row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
+{
+	Holder *holder = fcinfo->flinfo->fn_extra;
+
+	if (unlikely(holder == NULL))
+		holder = make_holder(fcinfo);
+	if (holder->model_type == TEXTOID)
+		hold_reference(holder, PG_GETARG_TEXT_PP(0));
+	else
+		hold_value(holder, PG_GETARG_DATUM(0));
+	*model = holder->model;
+	switch (holder->row_type)
+	{
+		case RECORDOID:
+			return dmp_record_margin(holder->map, PG_GETARG_HEAPTUPLEHEADER(1), notes);
+		case JSONBOID:
+			return dmp_jsonb_margin(holder->map, PG_GETARG_JSONB_P(1), notes);
+		default:
+			return dmp_jsonb_margin(
+				holder->map,
+				DatumGetJsonbP(DirectFunctionCall1(
+					jsonb_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(1))))),
+				notes);
+	}
+}
+
+/* dmp.predict(model, row): probability of the positive class */
+Datum
+dmp_predict(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+
+	PG_RETURN_FLOAT8(dmp_model_probability(row_margin(fcinfo, &model, NULL)));
+}
+
+/* dmp.margin(model, row): its log-odds, which do not saturate as probabilities do */
+Datum
+dmp_margin(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+
+	PG_RETURN_FLOAT8(row_margin(fcinfo, &model, NULL));
+}
+
+/* dmp.classify(model, row): the positive class from the stored threshold on */
+Datum
+dmp_classify(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+	double p = dmp_model_probability(row_margin(fcinfo, &model, NULL));
+
+	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
+}

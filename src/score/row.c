@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ * row.c
+ *		A row's columns matched to a model's features, by name.
+ *
+ * A record's map is made once for a row type. A column the model needs and
+ * the row does not have is an error, as is one that is no number where a
+ * number is needed; columns the model does not know do not matter.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include "access/htup_details.h"
+#include "base/base.h"
+#include "catalog/pg_type.h"
+#include "score/score.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+static const char *const kind_names[] = {"a number", "a boolean", "a text", "something else"};
+
+static DmpValueKind
+kind_needed(const DmpFeature *feature)
+{
+	switch (feature->encode)
+	{
+		case DMP_ENCODE_NUMERIC:
+			return DMP_VALUE_NUMBER;
+		case DMP_ENCODE_BOOLEAN:
+			return DMP_VALUE_BOOLEAN;
+		case DMP_ENCODE_ONE_HOT:
+			return DMP_VALUE_TEXT;
+	}
+	return DMP_VALUE_OTHER;
+}
+
+DmpRowMap *
+dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DmpRowMap *map = palloc0(sizeof(DmpRowMap));
+	int n = Max(model->design.nfeatures, 1);
+
+	map->model = model;
+	map->name = name;
+	map->version = version;
+	map->context = context;
+	map->attnums = palloc0(sizeof(AttrNumber) * n);
+	map->values = palloc0(sizeof(Datum) * n);
+	map->nulls = palloc0(sizeof(bool) * n);
+	map->types = palloc0(sizeof(Oid) * n);
+	MemoryContextSwitchTo(old);
+	return map;
+}
+
+static char *
+model_words(const DmpRowMap *map)
+{
+	if (map->name == NULL)
+		return pstrdup("the model");
+	return psprintf("model \"%s\" version %d", map->name, map->version);
+}
+
+static void
+pg_attribute_noreturn() missing_column(const DmpRowMap *map, const char *column, List *present)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" needed by %s is missing", column, model_words(map)),
+					present == NIL ? errdetail("The row has no columns.")
+								   : errdetail("The row has %s.", dmp_join(present, ", "))));
+}
+
+static void
+pg_attribute_noreturn()
+	wrong_type(const DmpRowMap *map, const DmpFeature *feature, const char *found)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" needed by %s is %s", feature->name, model_words(map), found),
+			 errdetail("To the model it is %s.", kind_names[kind_needed(feature)])));
+}
+
+static void
+map_record(DmpRowMap *map, TupleDesc desc)
+{
+	MemoryContext old;
+	int i;
+
+	for (i = 0; i < map->model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &map->model->design.features[i];
+		int found = -1;
+		int k;
+
+		for (k = 0; k < desc->natts; k++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, k);
+
+			if (att->attisdropped || strcmp(NameStr(att->attname), feature->name) != 0)
+				continue;
+			if (found >= 0)
+				ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+								errmsg("column \"%s\" needed by %s is there twice", feature->name,
+									   model_words(map))));
+			found = k;
+		}
+		if (found < 0)
+			missing_column(map, feature->name, dmp_column_names(desc));
+		map->types[i] = getBaseType(TupleDescAttr(desc, found)->atttypid);
+		if (dmp_value_kind(map->types[i]) != kind_needed(feature))
+			wrong_type(
+				map, feature,
+				psprintf("of type %s", format_type_be(TupleDescAttr(desc, found)->atttypid)));
+		map->attnums[i] = found;
+	}
+	old = MemoryContextSwitchTo(map->context);
+	map->desc = CreateTupleDescCopy(desc);
+	map->columns = palloc0(sizeof(Datum) * Max(desc->natts, 1));
+	map->column_nulls = palloc0(sizeof(bool) * Max(desc->natts, 1));
+	MemoryContextSwitchTo(old);
+}
+
+double
+dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes)
+{
+	Oid type = HeapTupleHeaderGetTypeId(record);
+	int32 typmod = HeapTupleHeaderGetTypMod(record);
+	uint64 id = assign_record_type_identifier(type, typmod);
+	HeapTupleData tuple;
+	int i;
+
+	if (id != map->desc_id)
+	{
+		TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
+
+		map_record(map, desc);
+		ReleaseTupleDesc(desc);
+		map->desc_id = id;
+	}
+	tuple.t_len = HeapTupleHeaderGetDatumLength(record);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = record;
+	heap_deform_tuple(&tuple, map->desc, map->columns, map->column_nulls);
+	for (i = 0; i < map->model->design.nfeatures; i++)
+	{
+		map->values[i] = map->columns[map->attnums[i]];
+		map->nulls[i] = map->column_nulls[map->attnums[i]];
+	}
+	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
+}
+
+static List *
+jsonb_keys(Jsonb *row)
+{
+	List *keys = NIL;
+	JsonbIterator *it = JsonbIteratorInit(&row->root);
+	JsonbValue value;
+	JsonbIteratorToken token;
+	int depth = 0;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY)
+			depth++;
+		else if (token == WJB_END_OBJECT || token == WJB_END_ARRAY)
+			depth--;
+		else if (token == WJB_KEY && depth == 1)
+			keys = lappend(keys, pnstrdup(value.val.string.val, value.val.string.len));
+	}
+	return keys;
+}
+
+double
+dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
+{
+	int i;
+
+	if (!JB_ROOT_IS_OBJECT(row))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a row given as json must be an object")));
+	map->desc_id = 0;
+	for (i = 0; i < map->model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &map->model->design.features[i];
+		DmpValueKind needed = kind_needed(feature);
+		JsonbValue buffer;
+		JsonbValue *value =
+			getKeyJsonValueFromContainer(&row->root, feature->name, strlen(feature->name), &buffer);
+
+		if (value == NULL)
+		{
+			missing_column(map, feature->name, jsonb_keys(row));
+			continue; /* not reached */
+		}
+		map->nulls[i] = value->type == jbvNull;
+		if (map->nulls[i])
+			continue;
+		if (value->type == jbvNumeric && needed == DMP_VALUE_NUMBER)
+		{
+			map->types[i] = FLOAT8OID;
+			map->values[i] =
+				DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric));
+		}
+		else if (value->type == jbvBool && needed == DMP_VALUE_BOOLEAN)
+		{
+			map->types[i] = BOOLOID;
+			map->values[i] = BoolGetDatum(value->val.boolean);
+		}
+		else if (value->type == jbvString && needed == DMP_VALUE_TEXT)
+		{
+			map->types[i] = TEXTOID;
+			map->values[i] = PointerGetDatum(
+				cstring_to_text_with_len(value->val.string.val, value->val.string.len));
+		}
+		else
+			wrong_type(map, feature,
+					   value->type == jbvNumeric  ? "a number"
+					   : value->type == jbvBool   ? "a boolean"
+					   : value->type == jbvString ? "a string"
+												  : "an array or object");
+	}
+	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ * score.h
+ *		What the files of score share.
+ *
+ * A holder is one place in a query that scores rows: it has a model, and a
+ * map from what the rows look like to the model's features. Both are found at
+ * the first row and kept in fn_extra while neither changes.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_SCORE_H
+#define DMP_SCORE_H
+
+#include "dmp.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "learn/learn.h"
+#include "utils/jsonb.h"
+
+/* ---- cache.c: models by reference, kept by the backend */
+
+typedef struct DmpCachedModel
+{
+	char *name;
+	int version;
+	Oid owner;
+	DmpModel *model;
+	uint64 generation; /* of the registry, when it was read */
+	int holders;       /* freed when there is none and the cache has let go */
+	bool cached;
+} DmpCachedModel;
+
+/* The model a reference means, held until holder is reset; checks the right to it. */
+extern DmpCachedModel *dmp_model_hold(const char *ref, MemoryContext holder);
+
+/* ---- row.c: a row's columns by name */
+
+typedef struct DmpRowMap
+{
+	const DmpModel *model;
+	const char *name; /* for errors; NULL: a model given by value */
+	int version;
+	MemoryContext context;
+	uint64 desc_id; /* identifier of the row type that is mapped, 0: none */
+	TupleDesc desc;
+	AttrNumber *attnums;
+	Datum *columns; /* of the row */
+	bool *column_nulls;
+	Datum *values; /* of the features */
+	bool *nulls;
+	Oid *types;
+} DmpRowMap;
+
+extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
+							  MemoryContext context);
+/* margin of a row; notes may be NULL */
+extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes);
+extern double dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes);
+
+#endif /* DMP_SCORE_H */

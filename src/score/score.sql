@@ -1,0 +1,294 @@
+
+-- --------------------------------------------------------------- score
+
+-- a row at a time; a model is a reference or a value, a row is a record, jsonb, or json in text
+CREATE FUNCTION dmp.predict(model text, input record) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(text, record) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+CREATE FUNCTION dmp.predict(model text, input jsonb) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(text, jsonb) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+CREATE FUNCTION dmp.predict(model text, input text) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(text, text) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+CREATE FUNCTION dmp.predict(model dmp.model_value, input record) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(dmp.model_value, record) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+CREATE FUNCTION dmp.predict(model dmp.model_value, input jsonb) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(dmp.model_value, jsonb) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+CREATE FUNCTION dmp.predict(model dmp.model_value, input text) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+COMMENT ON FUNCTION dmp.predict(dmp.model_value, text) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
+Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
+
+CREATE FUNCTION dmp.margin(model text, input record) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(text, record) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+CREATE FUNCTION dmp.margin(model text, input jsonb) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(text, jsonb) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+CREATE FUNCTION dmp.margin(model text, input text) RETURNS float8
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(text, text) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+CREATE FUNCTION dmp.margin(model dmp.model_value, input record) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(dmp.model_value, record) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+CREATE FUNCTION dmp.margin(model dmp.model_value, input jsonb) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(dmp.model_value, jsonb) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+CREATE FUNCTION dmp.margin(model dmp.model_value, input text) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+COMMENT ON FUNCTION dmp.margin(dmp.model_value, text) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
+Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
+
+CREATE FUNCTION dmp.classify(model text, input record) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(text, record) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.classify(model text, input jsonb) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(text, jsonb) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.classify(model text, input text) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(text, text) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.classify(model dmp.model_value, input record) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, record) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.classify(model dmp.model_value, input jsonb) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, jsonb) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.classify(model dmp.model_value, input text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, text) IS 'positive class when the probability reaches the stored threshold, else the negative
+Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+
+-- aggregates: score first, then the label (boolean, or 0 and 1), then a weight if there is one
+
+CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_add_boolean';
+CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label boolean, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_add_boolean';
+CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_add';
+CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label float8, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_add';
+CREATE FUNCTION dmp_internal.log_loss_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_log_loss_add_boolean';
+CREATE FUNCTION dmp_internal.log_loss_add(dmp_internal.state, score float8, label boolean, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_log_loss_add_boolean';
+CREATE FUNCTION dmp_internal.log_loss_add(dmp_internal.state, score float8, label float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_log_loss_add';
+CREATE FUNCTION dmp_internal.log_loss_add(dmp_internal.state, score float8, label float8, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_log_loss_add';
+CREATE FUNCTION dmp_internal.brier_score_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_brier_score_add_boolean';
+CREATE FUNCTION dmp_internal.brier_score_add(dmp_internal.state, score float8, label boolean, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_brier_score_add_boolean';
+CREATE FUNCTION dmp_internal.brier_score_add(dmp_internal.state, score float8, label float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_brier_score_add';
+CREATE FUNCTION dmp_internal.brier_score_add(dmp_internal.state, score float8, label float8, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_brier_score_add';
+CREATE FUNCTION dmp_internal.confusion_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_add_score_boolean';
+CREATE FUNCTION dmp_internal.confusion_add(dmp_internal.state, score float8, label boolean, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_add_score_boolean';
+CREATE FUNCTION dmp_internal.confusion_add(dmp_internal.state, score float8, label float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_add_score';
+CREATE FUNCTION dmp_internal.confusion_add(dmp_internal.state, score float8, label float8, weight float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_add_score';
+CREATE FUNCTION dmp_internal.scores_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_combine';
+CREATE FUNCTION dmp_internal.loss_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_loss_combine';
+CREATE FUNCTION dmp_internal.confusion_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_combine';
+CREATE FUNCTION dmp_internal.roc_auc_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_roc_auc_final';
+CREATE FUNCTION dmp_internal.average_precision_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_average_precision_final';
+CREATE FUNCTION dmp_internal.ks_statistic_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_ks_statistic_final';
+CREATE FUNCTION dmp_internal.loss_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_loss_final';
+CREATE FUNCTION dmp_internal.precision_score_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_precision_score_final';
+CREATE FUNCTION dmp_internal.recall_score_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_recall_score_final';
+CREATE FUNCTION dmp_internal.f1_score_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_f1_score_final';
+
+CREATE AGGREGATE dmp.roc_auc(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_auc_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_auc(float8, boolean) IS 'area under the ROC curve: the share of pairs of a positive and a negative that the scores put in order, ties one half
+Example: SELECT dmp.roc_auc(score, label) FROM scored';
+CREATE AGGREGATE dmp.roc_auc(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_auc_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_auc(float8, boolean, float8) IS 'area under the ROC curve: the share of pairs of a positive and a negative that the scores put in order, ties one half
+Example: SELECT dmp.roc_auc(score, label) FROM scored';
+CREATE AGGREGATE dmp.roc_auc(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_auc_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_auc(float8, float8) IS 'area under the ROC curve: the share of pairs of a positive and a negative that the scores put in order, ties one half
+Example: SELECT dmp.roc_auc(score, label) FROM scored';
+CREATE AGGREGATE dmp.roc_auc(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_auc_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_auc(float8, float8, float8) IS 'area under the ROC curve: the share of pairs of a positive and a negative that the scores put in order, ties one half
+Example: SELECT dmp.roc_auc(score, label) FROM scored';
+CREATE AGGREGATE dmp.average_precision(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.average_precision_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.average_precision(float8, boolean) IS 'area under the precision-recall curve as a step function, without interpolation
+Example: SELECT dmp.average_precision(score, label) FROM scored';
+CREATE AGGREGATE dmp.average_precision(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.average_precision_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.average_precision(float8, boolean, float8) IS 'area under the precision-recall curve as a step function, without interpolation
+Example: SELECT dmp.average_precision(score, label) FROM scored';
+CREATE AGGREGATE dmp.average_precision(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.average_precision_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.average_precision(float8, float8) IS 'area under the precision-recall curve as a step function, without interpolation
+Example: SELECT dmp.average_precision(score, label) FROM scored';
+CREATE AGGREGATE dmp.average_precision(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.average_precision_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.average_precision(float8, float8, float8) IS 'area under the precision-recall curve as a step function, without interpolation
+Example: SELECT dmp.average_precision(score, label) FROM scored';
+CREATE AGGREGATE dmp.ks_statistic(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.ks_statistic_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.ks_statistic(float8, boolean) IS 'largest distance between the distributions of the scores of positives and negatives
+Example: SELECT dmp.ks_statistic(score, label) FROM scored';
+CREATE AGGREGATE dmp.ks_statistic(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.ks_statistic_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.ks_statistic(float8, boolean, float8) IS 'largest distance between the distributions of the scores of positives and negatives
+Example: SELECT dmp.ks_statistic(score, label) FROM scored';
+CREATE AGGREGATE dmp.ks_statistic(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.ks_statistic_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.ks_statistic(float8, float8) IS 'largest distance between the distributions of the scores of positives and negatives
+Example: SELECT dmp.ks_statistic(score, label) FROM scored';
+CREATE AGGREGATE dmp.ks_statistic(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.ks_statistic_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.ks_statistic(float8, float8, float8) IS 'largest distance between the distributions of the scores of positives and negatives
+Example: SELECT dmp.ks_statistic(score, label) FROM scored';
+CREATE AGGREGATE dmp.log_loss(score float8, label boolean) (
+	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.log_loss(float8, boolean) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
+Example: SELECT dmp.log_loss(score, label) FROM scored';
+CREATE AGGREGATE dmp.log_loss(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.log_loss(float8, boolean, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
+Example: SELECT dmp.log_loss(score, label) FROM scored';
+CREATE AGGREGATE dmp.log_loss(score float8, label float8) (
+	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.log_loss(float8, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
+Example: SELECT dmp.log_loss(score, label) FROM scored';
+CREATE AGGREGATE dmp.log_loss(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.log_loss(float8, float8, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
+Example: SELECT dmp.log_loss(score, label) FROM scored';
+CREATE AGGREGATE dmp.brier_score(score float8, label boolean) (
+	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.brier_score(float8, boolean) IS 'mean squared difference of probability and label
+Example: SELECT dmp.brier_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.brier_score(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.brier_score(float8, boolean, float8) IS 'mean squared difference of probability and label
+Example: SELECT dmp.brier_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.brier_score(score float8, label float8) (
+	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.brier_score(float8, float8) IS 'mean squared difference of probability and label
+Example: SELECT dmp.brier_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.brier_score(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
+	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.brier_score(float8, float8, float8) IS 'mean squared difference of probability and label
+Example: SELECT dmp.brier_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.precision_score(score float8, label boolean) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.precision_score(float8, boolean) IS 'share of positives among the rows that score 0.5 or more
+Example: SELECT dmp.precision_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.precision_score(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.precision_score(float8, boolean, float8) IS 'share of positives among the rows that score 0.5 or more
+Example: SELECT dmp.precision_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.precision_score(score float8, label float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.precision_score(float8, float8) IS 'share of positives among the rows that score 0.5 or more
+Example: SELECT dmp.precision_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.precision_score(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.precision_score(float8, float8, float8) IS 'share of positives among the rows that score 0.5 or more
+Example: SELECT dmp.precision_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.recall_score(score float8, label boolean) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.recall_score(float8, boolean) IS 'share of the positives that score 0.5 or more
+Example: SELECT dmp.recall_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.recall_score(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.recall_score(float8, boolean, float8) IS 'share of the positives that score 0.5 or more
+Example: SELECT dmp.recall_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.recall_score(score float8, label float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.recall_score(float8, float8) IS 'share of the positives that score 0.5 or more
+Example: SELECT dmp.recall_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.recall_score(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.recall_score(float8, float8, float8) IS 'share of the positives that score 0.5 or more
+Example: SELECT dmp.recall_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.f1_score(score float8, label boolean) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.f1_score(float8, boolean) IS 'harmonic mean of precision and recall at 0.5
+Example: SELECT dmp.f1_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.f1_score(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.f1_score(float8, boolean, float8) IS 'harmonic mean of precision and recall at 0.5
+Example: SELECT dmp.f1_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.f1_score(score float8, label float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.f1_score(float8, float8) IS 'harmonic mean of precision and recall at 0.5
+Example: SELECT dmp.f1_score(score, label) FROM scored';
+CREATE AGGREGATE dmp.f1_score(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
+	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.f1_score(float8, float8, float8) IS 'harmonic mean of precision and recall at 0.5
+Example: SELECT dmp.f1_score(score, label) FROM scored';
