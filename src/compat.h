@@ -26,10 +26,14 @@
 #define pg_type_aclcheck(oid, role, mode) object_aclcheck(TypeRelationId, oid, role, mode)
 #define pg_database_aclcheck(oid, role, mode) object_aclcheck(DatabaseRelationId, oid, role, mode)
 
+/* 16: rounding to a typmod may fail without throwing */
+#define dmp_adjust_timestamp(at, typmod) AdjustTimestampForTypmod(at, typmod, NULL)
+
 /* 16: actions of the json parser may fail without throwing */
 #define DmpJsonResult JsonParseErrorType
 #define DMP_JSON_DONE return JSON_SUCCESS
 #else
+#define dmp_adjust_timestamp(at, typmod) AdjustTimestampForTypmod(at, typmod)
 #define DmpJsonResult void
 #define DMP_JSON_DONE return
 #endif

@@ -357,7 +357,7 @@ fast_timestamp_any(DmpSoftType *t, const char *s, int len, bool with_zone, Datum
 		}
 		at -= offset * USECS_PER_SEC;
 	}
-	AdjustTimestampForTypmod(&at, t->typmod);
+	dmp_adjust_timestamp(&at, t->typmod);
 	*result = TimestampGetDatum(at);
 	return true;
 }

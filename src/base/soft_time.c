@@ -296,7 +296,7 @@ timestamp_any(DmpSoftType *t, char *s, bool with_zone, Datum *result, DmpSoftErr
 			elog(ERROR, "unexpected dtype %d while parsing timestamp \"%s\"", dtype, s);
 			at = 0;
 	}
-	AdjustTimestampForTypmod(&at, t->typmod);
+	dmp_adjust_timestamp(&at, t->typmod);
 	*result = TimestampGetDatum(at);
 	return true;
 }
