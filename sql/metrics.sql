@@ -82,12 +82,14 @@ RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
 
--- the state type believes nothing
-SELECT '\x'::dmp_internal.state;
-SELECT '\x01000100'::dmp_internal.state;
-SELECT '\x0200010000000000000000000000000000000000'::dmp_internal.state;
-SELECT '\x0100010001000000000000000000000000000000000000000000f87f01'::dmp_internal.state;
-SELECT '\x63000100'::dmp_internal.state;
-SELECT dmp_internal.loss_final('\x02000100000000000000f03f000000000000e03f'::dmp_internal.state) AS loss;
-SELECT dmp_internal.roc_auc_final('\x02000100000000000000f03f000000000000e03f'::dmp_internal.state);
-SELECT dmp_internal.roc_auc_final(('\x0100010002000000000000000000000000000000000000000000f03f00000000000000000100')::dmp_internal.state) AS auc;
+-- the state type believes nothing: header (kind, version, order, reserved), then sums, or rows, weighted, scores, labels
+SELECT ('0400010004030201' || '00000000' || '000000000000f03f000000000000e03f' || repeat('00', 32))::dmp_internal.state IS NOT NULL AS good;
+SELECT dmp_internal.loss_final(('0400010004030201' || '00000000' || '000000000000f03f000000000000e03f' || repeat('00', 32))::dmp_internal.state) AS loss;
+SELECT ('0400010004030201' || '00000000' || '000000000000f0bf000000000000e03f' || repeat('00', 32))::dmp_internal.state;
+SELECT ('0400010004030201' || '00000000' || '000000000000f03f')::dmp_internal.state;
+SELECT dmp_internal.roc_auc_final(('0300010004030201' || '00000000' || '0200000000000000' || repeat('00', 8) || '0000000000000000' || '000000000000f03f' || '0001')::dmp_internal.state) AS auc;
+SELECT ('0300010004030201' || '00000000' || '0200000000000000' || repeat('00', 8) || '0000000000000000' || '000000000000f03f' || '0002')::dmp_internal.state;
+SELECT ('0300010004030201' || '00000000' || '0100000000000000' || repeat('00', 8) || '000000000000f87f' || '00')::dmp_internal.state;
+SELECT ('0300010004030201' || '00000000' || 'ffffffffffffff7f' || repeat('00', 8) || '000000000000f03f' || '00')::dmp_internal.state;
+SELECT ('0300010004030201' || '00000000' || '0100')::dmp_internal.state;
+SELECT dmp_internal.roc_auc_final(('0400010004030201' || '00000000' || '000000000000f03f000000000000e03f' || repeat('00', 32))::dmp_internal.state);

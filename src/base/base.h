@@ -190,34 +190,4 @@ extern void dmp_progress(const char *format, ...) pg_attribute_printf(1, 2);
 extern void dmp_srf_begin(FunctionCallInfo fcinfo);
 extern void dmp_srf_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
-/* ---- state.c: aggregate states, type dmp_internal.state */
-
-/* Numbers are stored: never reuse one. */
-typedef enum DmpStateKind
-{
-	DMP_STATE_SCORES = 1,    /* score: scores and labels, growing */
-	DMP_STATE_LOSS = 2,      /* score: a weighted sum of losses */
-	DMP_STATE_CONFUSION = 3, /* score: true and false positives and negatives */
-	DMP_STATE_KINDS = 32
-} DmpStateKind;
-
-typedef struct DmpState
-{
-	int32 vl_len_; /* varlena header */
-	uint16 kind;
-	uint16 version; /* of the kind's layout */
-					/* the payload follows, aligned to 8 */
-} DmpState;
-
-#define DMP_STATE_PAYLOAD(state) ((char *) (state) + sizeof(DmpState))
-
-/* raises dmp_state_refuse() unless the bytes are a state of its kind */
-typedef void (*DmpStateCheck)(const DmpState *state, Size payload);
-extern void dmp_state_register(DmpStateKind kind, DmpStateCheck check);
-extern void dmp_state_refuse(void) pg_attribute_noreturn();
-/* zeroed, in CurrentMemoryContext; an error past 1 GB */
-extern DmpState *dmp_state_make(DmpStateKind kind, uint16 version, Size payload);
-/* the flat state of a datum; another kind is an error */
-extern DmpState *dmp_state_get(Datum datum, DmpStateKind kind);
-
 #endif /* DMP_BASE_H */

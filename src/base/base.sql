@@ -27,28 +27,6 @@ CREATE FUNCTION dmp_internal.owns(dmp_internal.owner) RETURNS boolean
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_owns';
 COMMENT ON FUNCTION dmp_internal.owns(dmp_internal.owner) IS 'the current user has the rights of that role';
 
--- states of aggregates
-
-CREATE TYPE dmp_internal.state;
-CREATE FUNCTION dmp_internal.state_in(cstring) RETURNS dmp_internal.state
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_in';
-CREATE FUNCTION dmp_internal.state_out(dmp_internal.state) RETURNS cstring
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_out';
-CREATE FUNCTION dmp_internal.state_recv(internal) RETURNS dmp_internal.state
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_recv';
-CREATE FUNCTION dmp_internal.state_send(dmp_internal.state) RETURNS bytea
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_send';
-CREATE TYPE dmp_internal.state (
-	INPUT = dmp_internal.state_in,
-	OUTPUT = dmp_internal.state_out,
-	RECEIVE = dmp_internal.state_recv,
-	SEND = dmp_internal.state_send,
-	INTERNALLENGTH = VARIABLE,
-	ALIGNMENT = double,
-	STORAGE = plain
-);
-COMMENT ON TYPE dmp_internal.state IS 'state of an aggregate, as processes and servers pass it on';
-
 -- numbers of the clusters the rows of this database came from
 
 CREATE TABLE dmp_internal.cluster (
@@ -94,3 +72,25 @@ CREATE FUNCTION dmp.help(topic text DEFAULT '', OUT name text, OUT does text, OU
 	$$;
 COMMENT ON FUNCTION dmp.help(text) IS 'functions and views of dmp that mention a topic, with an example
 Example: SELECT * FROM dmp.help(''train'')';
+
+-- aggregate states: kind, version, sizes, then numbers (state.h)
+
+CREATE TYPE dmp_internal.state;
+CREATE FUNCTION dmp_internal.state_in(cstring) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_in';
+CREATE FUNCTION dmp_internal.state_out(dmp_internal.state) RETURNS cstring
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_out';
+CREATE FUNCTION dmp_internal.state_recv(internal) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_recv';
+CREATE FUNCTION dmp_internal.state_send(dmp_internal.state) RETURNS bytea
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_send';
+CREATE TYPE dmp_internal.state (
+	INPUT = dmp_internal.state_in,
+	OUTPUT = dmp_internal.state_out,
+	RECEIVE = dmp_internal.state_recv,
+	SEND = dmp_internal.state_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = plain
+);
+COMMENT ON TYPE dmp_internal.state IS 'partial result of an aggregate of dmp; shipped between processes and servers';

@@ -1,122 +1,151 @@
 /*-------------------------------------------------------------------------
  * state.c
- *		dmp_internal.state, the one type of aggregate states.
+ *		dmp_internal.state: input, output, receive, send, and what its users
+ *		share; see state.h.
  *
- * A state is flat bytes behind an eight-byte header: its kind, and the version
- * of that kind's layout. Plans pass it between processes and servers as it is,
- * so there is no serial form. An aggregate that grows keeps its state as an
- * expanded object, which flattens to one of these; one of fixed size changes
- * it in place.
- *
- * Users can reach the input functions. Each kind is therefore registered with
- * a check of its bytes, which runs whenever a state comes in as text or in
- * binary; transition and combine functions ask dmp_state_get() for their kind.
+ * The type is open to every user (its input functions can be called with any
+ * bytes), so a state is checked where it comes in, once, by the module that
+ * owns its kind; transition functions may trust it from there.
  *-------------------------------------------------------------------------
  */
-#include "base/base.h"
+#include "base/state.h"
 
 #include "libpq/pqformat.h"
 #include "utils/memutils.h"
-
-#ifdef WORDS_BIGENDIAN
-#error "aggregate states are little-endian"
-#endif
 
 PG_FUNCTION_INFO_V1(dmp_state_in);
 PG_FUNCTION_INFO_V1(dmp_state_out);
 PG_FUNCTION_INFO_V1(dmp_state_recv);
 PG_FUNCTION_INFO_V1(dmp_state_send);
 
-static DmpStateCheck checks[DMP_STATE_KINDS];
+static struct
+{
+	int version;
+	DmpStateCheck check;
+} kinds[DMP_STATE_KINDS];
 
 void
-dmp_state_register(DmpStateKind kind, DmpStateCheck check)
+dmp_state_register(DmpStateKind kind, int version, DmpStateCheck check)
 {
-	checks[kind] = check;
+	kinds[kind].version = version;
+	kinds[kind].check = check;
 }
 
 DmpState *
-dmp_state_make(DmpStateKind kind, uint16 version, Size payload)
+dmp_state_make(DmpStateKind kind, int version, Size size)
 {
 	DmpState *state;
 
-	if (payload > MaxAllocSize - sizeof(DmpState))
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("an aggregate state is larger than 1 GB")));
-	state = palloc0(sizeof(DmpState) + payload);
-	SET_VARSIZE(state, sizeof(DmpState) + payload);
-	state->kind = (uint16) kind;
+	if (size > MaxAllocSize - sizeof(DmpState))
+		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("aggregate state exceeds 1 GB"));
+	state = palloc0(sizeof(DmpState) + size);
+	SET_VARSIZE(state, sizeof(DmpState) + size);
+	state->kind = kind;
 	state->version = version;
+	state->order = DMP_STATE_ORDER;
 	return state;
-}
-
-DmpState *
-dmp_state_get(Datum datum, DmpStateKind kind)
-{
-	DmpState *state = (DmpState *) PG_DETOAST_DATUM(datum);
-
-	if (state->kind != (uint16) kind)
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("this aggregate state is of another kind")));
-	return state;
-}
-
-static void
-check_state(const DmpState *state)
-{
-	Size payload;
-
-	if (VARSIZE(state) < sizeof(DmpState) || state->kind >= DMP_STATE_KINDS ||
-		checks[state->kind] == NULL)
-		dmp_state_refuse();
-	payload = VARSIZE(state) - sizeof(DmpState);
-	checks[state->kind](state, payload);
 }
 
 void
-dmp_state_refuse(void)
+dmp_state_corrupt(const DmpState *state, const char *why)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-					errmsg("this is no aggregate state of dmp")));
+	ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			errmsg("invalid aggregate state of kind %d: %s", state->kind, why));
 }
 
-static DmpState *
-from_bytes(const char *bytes, Size length)
+static void
+check_header(const DmpState *state)
 {
-	DmpState *state = palloc0(VARHDRSZ + Max(length, sizeof(DmpState) - VARHDRSZ));
+	if (state->order != DMP_STATE_ORDER)
+		dmp_state_corrupt(state, "made on a machine of another byte order, or no state at all");
+	if (state->kind == 0 || state->kind >= DMP_STATE_KINDS || kinds[state->kind].check == NULL)
+		dmp_state_corrupt(state, "unknown kind");
+	if (state->version == 0 || state->version > kinds[state->kind].version)
+		dmp_state_corrupt(state, "made by a newer version");
+}
 
-	SET_VARSIZE(state, VARHDRSZ + length);
-	memcpy((char *) state + VARHDRSZ, bytes, length);
-	check_state(state);
+DmpState *
+dmp_state_arg(Datum value, DmpStateKind kind)
+{
+	DmpState *state = (DmpState *) PG_DETOAST_DATUM(value);
+
+	if (VARSIZE(state) < sizeof(DmpState))
+		elog(ERROR, "aggregate state too short");
+	check_header(state);
+	if (state->kind != kind)
+		ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("aggregate state of kind %d where kind %d is needed", state->kind, kind));
 	return state;
 }
 
-/* text form: the bytes behind the length, as bytea prints them */
+/* length bytes from outside become a state, or an error */
+static DmpState *
+state_from_bytes(const char *bytes, Size length)
+{
+	DmpState *state;
+
+	if (length < sizeof(DmpState) - VARHDRSZ)
+		ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				errmsg("invalid aggregate state: too short"));
+	state = palloc(VARHDRSZ + length);
+	SET_VARSIZE(state, VARHDRSZ + length);
+	memcpy((char *) state + VARHDRSZ, bytes, length);
+	check_header(state);
+	if (state->reserved != 0)
+		dmp_state_corrupt(state, "bad header");
+	kinds[state->kind].check(state, DMP_STATE_DATA(state), DMP_STATE_DATA_SIZE(state));
+	return state;
+}
+
+/* hexadecimal digits, everything after the length word */
 Datum
 dmp_state_in(PG_FUNCTION_ARGS)
 {
-	bytea *bytes = DatumGetByteaPP(DirectFunctionCall1(byteain, PG_GETARG_DATUM(0)));
+	const char *text = PG_GETARG_CSTRING(0);
+	Size length = strlen(text);
+	char *bytes;
 
-	PG_RETURN_POINTER(from_bytes(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)));
+	if (length % 2 != 0)
+		ereport(ERROR, errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				errmsg("invalid aggregate state: odd number of hexadecimal digits"));
+	bytes = palloc(length / 2 + 1);
+	hex_decode(text, length, bytes);
+	PG_RETURN_POINTER(state_from_bytes(bytes, length / 2));
 }
 
 Datum
 dmp_state_out(PG_FUNCTION_ARGS)
 {
-	return DirectFunctionCall1(byteaout, PointerGetDatum(PG_DETOAST_DATUM(PG_GETARG_DATUM(0))));
+	struct varlena *state = PG_GETARG_VARLENA_P(0);
+	Size length = VARSIZE(state) - VARHDRSZ;
+	char *text;
+
+	if (length > (MaxAllocSize - 1) / 2)
+		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("aggregate state is too large to print"));
+	text = palloc(2 * length + 1);
+	hex_encode(VARDATA(state), length, text);
+	text[2 * length] = '\0';
+	PG_RETURN_CSTRING(text);
 }
 
 Datum
 dmp_state_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
-	int length = message->len - message->cursor;
+	StringInfo buf = (StringInfo) PG_GETARG_POINTER(0);
+	Size length = buf->len - buf->cursor;
 
-	PG_RETURN_POINTER(from_bytes(pq_getmsgbytes(message, length), length));
+	PG_RETURN_POINTER(state_from_bytes(pq_getmsgbytes(buf, length), length));
 }
 
 Datum
 dmp_state_send(PG_FUNCTION_ARGS)
 {
-	return DirectFunctionCall1(byteasend, PointerGetDatum(PG_DETOAST_DATUM(PG_GETARG_DATUM(0))));
+	struct varlena *state = PG_GETARG_VARLENA_P(0);
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendbytes(&buf, VARDATA(state), VARSIZE(state) - VARHDRSZ);
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }

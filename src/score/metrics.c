@@ -23,7 +23,7 @@
 
 #include <math.h>
 
-#include "base/base.h"
+#include "base/state.h"
 #include "score/metrics.h"
 #include "utils/array.h"
 #include "utils/expandeddatum.h"
@@ -39,16 +39,17 @@ PG_FUNCTION_INFO_V1(dmp_log_loss_add);
 PG_FUNCTION_INFO_V1(dmp_log_loss_add_boolean);
 PG_FUNCTION_INFO_V1(dmp_brier_score_add);
 PG_FUNCTION_INFO_V1(dmp_brier_score_add_boolean);
-PG_FUNCTION_INFO_V1(dmp_loss_combine);
+PG_FUNCTION_INFO_V1(dmp_sums_combine);
 PG_FUNCTION_INFO_V1(dmp_loss_final);
 PG_FUNCTION_INFO_V1(dmp_confusion_add_score);
 PG_FUNCTION_INFO_V1(dmp_confusion_add_score_boolean);
-PG_FUNCTION_INFO_V1(dmp_confusion_combine);
 PG_FUNCTION_INFO_V1(dmp_precision_score_final);
 PG_FUNCTION_INFO_V1(dmp_recall_score_final);
 PG_FUNCTION_INFO_V1(dmp_f1_score_final);
 
 #define SCORES_MAGIC 0x5C0BE5
+#define SCORES_VERSION 1
+#define SUMS_VERSION 1
 
 /* the growing state; the header comes first */
 typedef struct ScoresObject
@@ -59,12 +60,13 @@ typedef struct ScoresObject
 	Size capacity;
 } ScoresObject;
 
-/* flat payloads */
-typedef struct LossPayload
+/* data of the flat state; a loss uses the first two, a confusion matrix the rest */
+typedef struct Sums
 {
 	float8 weight;
-	float8 sum;
-} LossPayload;
+	float8 loss;
+	DmpConfusion confusion;
+} Sums;
 
 /* ------------------------------------------------------ a row's arguments */
 
@@ -141,13 +143,14 @@ scores_flatten(ExpandedObjectHeader *header, void *result, Size allocated)
 {
 	DmpScores *scores = &((ScoresObject *) header)->scores;
 	DmpState *state = result;
-	char *at = DMP_STATE_PAYLOAD(state);
+	char *at = DMP_STATE_DATA(state);
 	uint64 head[2];
 
 	memset(state, 0, sizeof(DmpState));
 	SET_VARSIZE(state, allocated);
 	state->kind = DMP_STATE_SCORES;
-	state->version = 1;
+	state->version = SCORES_VERSION;
+	state->order = DMP_STATE_ORDER;
 	head[0] = scores->n;
 	head[1] = scores->weight != NULL;
 	memcpy(at, head, sizeof(head));
@@ -168,7 +171,7 @@ static const ExpandedObjectMethods scores_methods = {scores_flat_size, scores_fl
 static void
 scores_view(const DmpState *state, DmpScores *scores)
 {
-	char *at = DMP_STATE_PAYLOAD(state);
+	char *at = DMP_STATE_DATA(state);
 	uint64 head[2];
 
 	memcpy(head, at, sizeof(head));
@@ -186,24 +189,24 @@ scores_view(const DmpState *state, DmpScores *scores)
 }
 
 static void
-scores_check(const DmpState *state, Size payload)
+scores_check(const DmpState *state, const char *data, Size size)
 {
 	DmpScores scores;
 	uint64 head[2];
 	uint64 i;
 
-	if (state->version != 1 || payload < sizeof(head))
-		dmp_state_refuse();
-	memcpy(head, DMP_STATE_PAYLOAD(state), sizeof(head));
+	if (size < sizeof(head))
+		dmp_state_corrupt(state, "too short");
+	memcpy(head, data, sizeof(head));
 	if (head[1] > 1 || head[0] > MaxAllocSize ||
-		payload != sizeof(head) + head[0] * (sizeof(float8) * (1 + head[1]) + 1))
-		dmp_state_refuse();
+		size != sizeof(head) + head[0] * (sizeof(float8) * (1 + head[1]) + 1))
+		dmp_state_corrupt(state, "its size is not what its rows need");
 	scores_view(state, &scores);
 	for (i = 0; i < scores.n; i++)
 	{
 		if (isnan(scores.score[i]) || scores.label[i] > 1 ||
 			(scores.weight && !(scores.weight[i] > 0 && isfinite(scores.weight[i]))))
-			dmp_state_refuse();
+			dmp_state_corrupt(state, "a row is out of range");
 	}
 }
 
@@ -278,7 +281,7 @@ dmp_scores_get(Datum datum, DmpScores *scores)
 		*scores = object->scores;
 	}
 	else
-		scores_view(dmp_state_get(datum, DMP_STATE_SCORES), scores);
+		scores_view(dmp_state_arg(datum, DMP_STATE_SCORES), scores);
 }
 
 /* An object to add to: the datum's own when it may be written, else a copy. */
@@ -421,51 +424,40 @@ dmp_ks_statistic_final(PG_FUNCTION_ARGS)
 
 /* ----------------------------------------------------------------- sums */
 
-/* The state to change in place, made when there is none. */
-static DmpState *
-sums_state(FunctionCallInfo fcinfo, DmpStateKind kind, Size payload)
+/* The sums to change in place, made when there are none; *result is their state. */
+static Sums *
+sums_writable(FunctionCallInfo fcinfo, Datum *result)
 {
 	MemoryContext old = MemoryContextSwitchTo(aggregate_context(fcinfo));
-	DmpState *state = PG_ARGISNULL(0) ? dmp_state_make(kind, 1, payload)
-									  : dmp_state_get(PG_GETARG_DATUM(0), kind);
+	DmpState *state = PG_ARGISNULL(0) ? dmp_state_make(DMP_STATE_SUMS, SUMS_VERSION, sizeof(Sums))
+									  : dmp_state_arg(PG_GETARG_DATUM(0), DMP_STATE_SUMS);
 
 	MemoryContextSwitchTo(old);
-	return state;
+	*result = PointerGetDatum(state);
+	return (Sums *) DMP_STATE_DATA(state);
 }
 
 static void
-loss_check(const DmpState *state, Size payload)
+sums_check(const DmpState *state, const char *data, Size size)
 {
-	LossPayload loss;
-
-	if (state->version != 1 || payload != sizeof(loss))
-		dmp_state_refuse();
-	memcpy(&loss, DMP_STATE_PAYLOAD(state), sizeof(loss));
-	if (!(loss.weight > 0) || !(loss.sum >= 0))
-		dmp_state_refuse();
-}
-
-static void
-confusion_check(const DmpState *state, Size payload)
-{
-	double sums[4];
+	double sums[sizeof(Sums) / sizeof(double)];
 	int i;
 
-	if (state->version != 1 || payload != sizeof(DmpConfusion))
-		dmp_state_refuse();
-	memcpy(sums, DMP_STATE_PAYLOAD(state), sizeof(sums));
-	for (i = 0; i < 4; i++)
+	if (size != sizeof(Sums))
+		dmp_state_corrupt(state, "its size is not that of sums");
+	memcpy(sums, data, sizeof(sums));
+	for (i = 0; i < lengthof(sums); i++)
 	{
 		if (!(sums[i] >= 0))
-			dmp_state_refuse();
+			dmp_state_corrupt(state, "a sum is negative or not a number");
 	}
 }
 
 static Datum
 loss_add(FunctionCallInfo fcinfo, bool boolean, bool brier)
 {
-	DmpState *state;
-	LossPayload *loss;
+	Datum state;
+	Sums *sums;
 	double p;
 	double weight;
 	int label;
@@ -479,11 +471,10 @@ loss_add(FunctionCallInfo fcinfo, bool boolean, bool brier)
 	if (p < 0 || p > 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the score %g is no probability", p)));
-	state = sums_state(fcinfo, DMP_STATE_LOSS, sizeof(LossPayload));
-	loss = (LossPayload *) DMP_STATE_PAYLOAD(state);
-	loss->weight += weight;
-	loss->sum += weight * (brier ? (p - label) * (p - label) : dmp_log_loss_probability(p, label));
-	PG_RETURN_POINTER(state);
+	sums = sums_writable(fcinfo, &state);
+	sums->weight += weight;
+	sums->loss += weight * (brier ? (p - label) * (p - label) : dmp_log_loss_probability(p, label));
+	PG_RETURN_DATUM(state);
 }
 
 Datum
@@ -511,9 +502,11 @@ dmp_brier_score_add_boolean(PG_FUNCTION_ARGS)
 }
 
 Datum
-dmp_loss_combine(PG_FUNCTION_ARGS)
+dmp_sums_combine(PG_FUNCTION_ARGS)
 {
-	DmpState *state;
+	Datum state;
+	Sums *into;
+	Sums *from;
 
 	if (PG_ARGISNULL(1))
 	{
@@ -521,33 +514,31 @@ dmp_loss_combine(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
-	state = sums_state(fcinfo, DMP_STATE_LOSS, sizeof(LossPayload));
-	{
-		LossPayload *into = (LossPayload *) DMP_STATE_PAYLOAD(state);
-		LossPayload *from =
-			(LossPayload *) DMP_STATE_PAYLOAD(dmp_state_get(PG_GETARG_DATUM(1), DMP_STATE_LOSS));
-
-		into->weight += from->weight;
-		into->sum += from->sum;
-	}
-	PG_RETURN_POINTER(state);
+	into = sums_writable(fcinfo, &state);
+	from = (Sums *) DMP_STATE_DATA(dmp_state_arg(PG_GETARG_DATUM(1), DMP_STATE_SUMS));
+	into->weight += from->weight;
+	into->loss += from->loss;
+	dmp_confusion_merge(&into->confusion, &from->confusion);
+	PG_RETURN_DATUM(state);
 }
 
 Datum
 dmp_loss_final(PG_FUNCTION_ARGS)
 {
-	LossPayload *loss;
+	Sums *sums;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	loss = (LossPayload *) DMP_STATE_PAYLOAD(dmp_state_get(PG_GETARG_DATUM(0), DMP_STATE_LOSS));
-	PG_RETURN_FLOAT8(loss->sum / loss->weight);
+	sums = (Sums *) DMP_STATE_DATA(dmp_state_arg(PG_GETARG_DATUM(0), DMP_STATE_SUMS));
+	if (sums->weight == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(sums->loss / sums->weight);
 }
 
 static Datum
 confusion_add(FunctionCallInfo fcinfo, bool boolean)
 {
-	DmpState *state;
+	Datum state;
 	double score;
 	double weight;
 	int label;
@@ -558,9 +549,8 @@ confusion_add(FunctionCallInfo fcinfo, bool boolean)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
-	state = sums_state(fcinfo, DMP_STATE_CONFUSION, sizeof(DmpConfusion));
-	dmp_confusion_add((DmpConfusion *) DMP_STATE_PAYLOAD(state), score >= 0.5, label, weight);
-	PG_RETURN_POINTER(state);
+	dmp_confusion_add(&sums_writable(fcinfo, &state)->confusion, score >= 0.5, label, weight);
+	PG_RETURN_DATUM(state);
 }
 
 Datum
@@ -575,31 +565,13 @@ dmp_confusion_add_score_boolean(PG_FUNCTION_ARGS)
 	return confusion_add(fcinfo, true);
 }
 
-Datum
-dmp_confusion_combine(PG_FUNCTION_ARGS)
-{
-	DmpState *state;
-
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
-	state = sums_state(fcinfo, DMP_STATE_CONFUSION, sizeof(DmpConfusion));
-	dmp_confusion_merge(
-		(DmpConfusion *) DMP_STATE_PAYLOAD(state),
-		(DmpConfusion *) DMP_STATE_PAYLOAD(dmp_state_get(PG_GETARG_DATUM(1), DMP_STATE_CONFUSION)));
-	PG_RETURN_POINTER(state);
-}
-
 static double
 confusion_final(FunctionCallInfo fcinfo, double (*metric)(const DmpConfusion *))
 {
 	if (PG_ARGISNULL(0))
 		return NAN;
 	return metric(
-		(DmpConfusion *) DMP_STATE_PAYLOAD(dmp_state_get(PG_GETARG_DATUM(0), DMP_STATE_CONFUSION)));
+		&((Sums *) DMP_STATE_DATA(dmp_state_arg(PG_GETARG_DATUM(0), DMP_STATE_SUMS)))->confusion);
 }
 
 Datum
@@ -623,7 +595,6 @@ dmp_f1_score_final(PG_FUNCTION_ARGS)
 void
 dmp_score_init(void)
 {
-	dmp_state_register(DMP_STATE_SCORES, scores_check);
-	dmp_state_register(DMP_STATE_LOSS, loss_check);
-	dmp_state_register(DMP_STATE_CONFUSION, confusion_check);
+	dmp_state_register(DMP_STATE_SCORES, SCORES_VERSION, scores_check);
+	dmp_state_register(DMP_STATE_SUMS, SUMS_VERSION, sums_check);
 }

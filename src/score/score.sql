@@ -113,10 +113,8 @@ CREATE FUNCTION dmp_internal.confusion_add(dmp_internal.state, score float8, lab
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_add_score';
 CREATE FUNCTION dmp_internal.scores_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scores_combine';
-CREATE FUNCTION dmp_internal.loss_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
-	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_loss_combine';
-CREATE FUNCTION dmp_internal.confusion_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
-	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_confusion_combine';
+CREATE FUNCTION dmp_internal.sums_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_sums_combine';
 CREATE FUNCTION dmp_internal.roc_auc_final(dmp_internal.state) RETURNS float8
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_roc_auc_final';
 CREATE FUNCTION dmp_internal.average_precision_final(dmp_internal.state) RETURNS float8
@@ -194,101 +192,101 @@ COMMENT ON AGGREGATE dmp.ks_statistic(float8, float8, float8) IS 'largest distan
 Example: SELECT dmp.ks_statistic(score, label) FROM scored';
 CREATE AGGREGATE dmp.log_loss(score float8, label boolean) (
 	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.log_loss(float8, boolean) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
 Example: SELECT dmp.log_loss(score, label) FROM scored';
 CREATE AGGREGATE dmp.log_loss(score float8, label boolean, weight float8) (
 	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.log_loss(float8, boolean, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
 Example: SELECT dmp.log_loss(score, label) FROM scored';
 CREATE AGGREGATE dmp.log_loss(score float8, label float8) (
 	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.log_loss(float8, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
 Example: SELECT dmp.log_loss(score, label) FROM scored';
 CREATE AGGREGATE dmp.log_loss(score float8, label float8, weight float8) (
 	SFUNC = dmp_internal.log_loss_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.log_loss(float8, float8, float8) IS 'mean of -log of the probability given to what happened; probabilities are held off 0 and 1 by 2^-53
 Example: SELECT dmp.log_loss(score, label) FROM scored';
 CREATE AGGREGATE dmp.brier_score(score float8, label boolean) (
 	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.brier_score(float8, boolean) IS 'mean squared difference of probability and label
 Example: SELECT dmp.brier_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.brier_score(score float8, label boolean, weight float8) (
 	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.brier_score(float8, boolean, float8) IS 'mean squared difference of probability and label
 Example: SELECT dmp.brier_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.brier_score(score float8, label float8) (
 	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.brier_score(float8, float8) IS 'mean squared difference of probability and label
 Example: SELECT dmp.brier_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.brier_score(score float8, label float8, weight float8) (
 	SFUNC = dmp_internal.brier_score_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.loss_final,
-	COMBINEFUNC = dmp_internal.loss_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.brier_score(float8, float8, float8) IS 'mean squared difference of probability and label
 Example: SELECT dmp.brier_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.precision_score(score float8, label boolean) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.precision_score(float8, boolean) IS 'share of positives among the rows that score 0.5 or more
 Example: SELECT dmp.precision_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.precision_score(score float8, label boolean, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.precision_score(float8, boolean, float8) IS 'share of positives among the rows that score 0.5 or more
 Example: SELECT dmp.precision_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.precision_score(score float8, label float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.precision_score(float8, float8) IS 'share of positives among the rows that score 0.5 or more
 Example: SELECT dmp.precision_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.precision_score(score float8, label float8, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.precision_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.precision_score(float8, float8, float8) IS 'share of positives among the rows that score 0.5 or more
 Example: SELECT dmp.precision_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.recall_score(score float8, label boolean) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.recall_score(float8, boolean) IS 'share of the positives that score 0.5 or more
 Example: SELECT dmp.recall_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.recall_score(score float8, label boolean, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.recall_score(float8, boolean, float8) IS 'share of the positives that score 0.5 or more
 Example: SELECT dmp.recall_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.recall_score(score float8, label float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.recall_score(float8, float8) IS 'share of the positives that score 0.5 or more
 Example: SELECT dmp.recall_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.recall_score(score float8, label float8, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.recall_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.recall_score(float8, float8, float8) IS 'share of the positives that score 0.5 or more
 Example: SELECT dmp.recall_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.f1_score(score float8, label boolean) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.f1_score(float8, boolean) IS 'harmonic mean of precision and recall at 0.5
 Example: SELECT dmp.f1_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.f1_score(score float8, label boolean, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.f1_score(float8, boolean, float8) IS 'harmonic mean of precision and recall at 0.5
 Example: SELECT dmp.f1_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.f1_score(score float8, label float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.f1_score(float8, float8) IS 'harmonic mean of precision and recall at 0.5
 Example: SELECT dmp.f1_score(score, label) FROM scored';
 CREATE AGGREGATE dmp.f1_score(score float8, label float8, weight float8) (
 	SFUNC = dmp_internal.confusion_add, STYPE = dmp_internal.state, FINALFUNC = dmp_internal.f1_score_final,
-	COMBINEFUNC = dmp_internal.confusion_combine, PARALLEL = safe);
+	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.f1_score(float8, float8, float8) IS 'harmonic mean of precision and recall at 0.5
 Example: SELECT dmp.f1_score(score, label) FROM scored';
