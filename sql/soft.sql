@@ -53,7 +53,7 @@ BEGIN
 		IF type ~ '^json' AND expected ~ '^error' THEN
 			expected := left(expected, 40);
 			got := left(got, 40);
-		ELSIF length(value) > 190 THEN -- clipped in the soft form
+		ELSIF length(value) > 150 THEN -- clipped in the soft form
 			expected := left(expected, 60);
 			got := left(got, 60);
 		ELSIF expected ~ '^error' AND got ~ '^error 22023 time zone' THEN

@@ -10,7 +10,7 @@ SELECT dmp.try_cast('{1,2}', NULL::integer[]), dmp.try_cast('{1,x}', NULL::integ
 SELECT pg_typeof(dmp.try_cast('1', 2.5)), dmp.try_cast('1e3', 2.5);
 
 -- a long value is clipped in its reason, in whole characters
-SELECT length(dmp_internal.cast_error(repeat('é', 100000), 'integer'::regtype, -1));
+SELECT length(dmp_internal.cast_error(repeat('é', 100000), 'integer'::regtype, -1)) BETWEEN 100 AND 200 AS clipped;
 -- a domain that refuses NULL says so; one whose CHECK throws says that
 CREATE DOMAIN needed AS integer NOT NULL CHECK (100 / VALUE > 3);
 SELECT v, dmp_internal.cast_error(v, 'needed'::regtype, -1)

@@ -47,4 +47,9 @@
 	makeJsonLexContextCstringLen(json, len, GetDatabaseEncoding(), escapes)
 #endif
 
+/* 18: pg_noreturn, written in front, replaced it */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 #endif /* DMP_COMPAT_H */
