@@ -185,14 +185,20 @@ copy_sources()
 		as_user tar -C "$DMP_BUILD" --no-same-owner -xpf - || die "could not copy the sources to $DMP_BUILD"
 	as_user cp "/tmp/dmp-files.$$" "$DMP_BUILD/.files"
 	rm -f "/tmp/dmp-files.$$"
-	# an object needs rebuilding when the list of files it is made of changed
-	as_user sh -c "cd '$DMP_BUILD' && cat Makefile | cksum > .make.new; cmp -s .make.new .make || { mv .make.new .make; find src -name '*.o' -delete; rm -f dmp.so dmp--*.sql; }; rm -f .make.new"
 }
 
-# build [flags]: compiles the copy. Without bitcode for the server's JIT, which
-# the tests do not look at and which would double the time.
+# build [flags]: compiles the copy, from the start when the flags or the makefile
+# changed. Without bitcode for the server's JIT, which the tests do not look at and
+# which would double the time.
 build()
 {
+	local made
+	made="$* $(cksum <"$DMP_BUILD/Makefile")"
+	if [ "$(cat "$DMP_BUILD/.made" 2>/dev/null)" != "$made" ]; then
+		as_user find "$DMP_BUILD/src" -name '*.o' -delete
+		as_user sh -c "rm -f '$DMP_BUILD'/dmp.so '$DMP_BUILD'/dmp--*.sql"
+		echo "$made" | as_user tee "$DMP_BUILD/.made" >/dev/null
+	fi
 	as_user make -s -C "$DMP_BUILD" -j"$(nproc)" with_llvm=no COPT="$*" PG_CONFIG="$PG_CONFIG" </dev/null
 }
 

@@ -14,6 +14,8 @@
 
 #define DIGIT_BITS 11
 #define DIGITS 6 /* 6 x 11 >= 64 */
+#define UPPER 3  /* digits 3 .. 5: sign, exponent, 19 bits of mantissa */
+#define SMALL 64
 #define RADIX (1 << DIGIT_BITS)
 #define CHECK_EVERY (1 << 18) /* rows between two calls of env->check */
 
@@ -86,38 +88,29 @@ scatter(size_t n, const uint64_t *a, const double *pa, uint64_t *b, double *pb, 
 	}
 }
 
-void
-dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
+/* stable, by digits first .. DIGITS - 1, ascending */
+static void
+sort_digits(size_t n, uint64_t *keys, double *payload, int first, uint64_t *other,
+			double *other_payload, const DmpMathEnv *env)
 {
-	uint64_t *other;
-	double *other_payload = NULL;
-	size_t(*count)[RADIX];
+	size_t(*count)[RADIX] = env->alloc(sizeof(*count) * DIGITS);
 	uint64_t *a = keys;
 	double *pa = payload;
 	size_t i;
 	int d;
 
-	if (n < 64)
-	{
-		insertion_sort(n, keys, payload);
-		return;
-	}
-	other = env->alloc(n * sizeof(uint64_t));
-	if (payload)
-		other_payload = env->alloc(n * sizeof(double));
-	count = env->alloc(sizeof(*count) * DIGITS);
 	memset(count, 0, sizeof(*count) * DIGITS);
 	for (i = 0; i < n; i++)
 	{
 		if (i % CHECK_EVERY == 0)
 			env->check();
-		for (d = 0; d < DIGITS; d++)
+		for (d = first; d < DIGITS; d++)
 			count[d][(keys[i] >> (d * DIGIT_BITS)) & (RADIX - 1)]++;
 	}
-	for (d = 0; d < DIGITS; d++)
+	for (d = first; d < DIGITS; d++)
 	{
 		size_t sum = 0;
-		int r;
+		int r, back = a != keys;
 
 		/* a digit that all keys share needs no pass */
 		if (count[d][(a[0] >> (d * DIGIT_BITS)) & (RADIX - 1)] == n)
@@ -129,18 +122,9 @@ dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
 			count[d][r] = sum;
 			sum += c;
 		}
-		if (a == keys)
-		{
-			scatter(n, keys, payload, other, other_payload, d, count[d], env);
-			a = other;
-			pa = other_payload;
-		}
-		else
-		{
-			scatter(n, other, other_payload, keys, payload, d, count[d], env);
-			a = keys;
-			pa = payload;
-		}
+		scatter(n, a, pa, back ? keys : other, back ? payload : other_payload, d, count[d], env);
+		a = back ? keys : other;
+		pa = back ? payload : other_payload;
 	}
 	if (a != keys)
 	{
@@ -149,6 +133,46 @@ dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
 			memcpy(payload, pa, n * sizeof(double));
 	}
 	env->release(count);
+}
+
+/*
+ * The upper half of the digits tells nearly all numbers apart; the few runs
+ * that agree there are sorted by themselves.
+ */
+void
+dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
+{
+	uint64_t *other;
+	double *other_payload;
+	size_t i, end;
+
+	if (n < SMALL)
+	{
+		insertion_sort(n, keys, payload);
+		return;
+	}
+	other = env->alloc(n * sizeof(uint64_t));
+	other_payload = payload ? env->alloc(n * sizeof(double)) : NULL;
+	sort_digits(n, keys, payload, UPPER, other, other_payload, env);
+	for (i = 0; i < n; i = end)
+	{
+		uint64_t top = keys[i] >> (UPPER * DIGIT_BITS);
+		uint64_t differ = 0;
+
+		for (end = i + 1; end < n && keys[end] >> (UPPER * DIGIT_BITS) == top; end++)
+		{
+			differ |= keys[end] ^ keys[i];
+			if (end % CHECK_EVERY == 0)
+				env->check();
+		}
+		if (differ == 0)
+			continue;
+		if (end - i < 4 * SMALL)
+			insertion_sort(end - i, keys + i, payload ? payload + i : NULL);
+		else
+			sort_digits(end - i, keys + i, payload ? payload + i : NULL, 0, other, other_payload,
+						env);
+	}
 	if (other_payload)
 		env->release(other_payload);
 	env->release(other);

@@ -44,6 +44,8 @@ main(void)
 {
 	test_hash();
 	test_metrics();
+	test_linalg();
+	test_glm();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

@@ -120,6 +120,15 @@ sorting(void)
 	}
 	ok(sorted, "radix sort orders doubles of any size and sign");
 	ok(together, "the payload moves with its key");
+	for (i = 0; i < MAX; i++)
+	{
+		p[i] = 1 + 1e-13 * dmp_random_unit(&r);
+		k[i] = dmp_sort_key(p[i]);
+	}
+	dmp_radix_sort(MAX, k, p, &unit_env);
+	for (i = 1, sorted = 1; i < MAX; i++)
+		sorted &= p[i - 1] <= p[i];
+	ok(sorted, "numbers that differ in their last bits only");
 	ok(dmp_sort_key(-0.0) == dmp_sort_key(0.0), "-0 sorts as 0");
 	ok(dmp_sort_key(-INFINITY) < dmp_sort_key(-1e308) &&
 		   dmp_sort_key(1e308) < dmp_sort_key(INFINITY) &&

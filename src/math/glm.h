@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ * glm.h
+ *		Logistic regression: the kernel over tiles of rows, and the solver.
+ *
+ * Parameters: 0 is the intercept, 1 .. ndense the dense columns, the rest are
+ * levels of coded columns. A coded column holds, for each row, the index of
+ * the parameter that is switched on (or a negative number: none), so that
+ * one-hot columns are never written out. A row's margin is
+ *
+ *		theta_0 + sum_j theta_(1+j) x_j + sum_k theta_(code_k)
+ *
+ * and its loss w (log(1 + e^margin) - y margin), y 0 or 1.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_MATH_GLM_H
+#define DMP_MATH_GLM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "math/env.h"
+#include "math/linalg.h"
+
+#define DMP_TILE 128
+
+/* ---------------------------------------------------------------- kernel */
+
+typedef struct DmpGlmShape
+{
+	int ndense;
+	int ncoded;
+	int nparams;
+} DmpGlmShape;
+
+/* 128 rows by columns; rows from n on are padding: x 0, code -1, weight 0 */
+typedef struct DmpGlmTile
+{
+	int n;
+	const double *dense;        /* ndense x 128, aligned to 32 bytes */
+	const int32_t *codes;       /* ncoded x 128 */
+	const unsigned char *label; /* 128 */
+	const double *weight;       /* 128; NULL: 1 */
+} DmpGlmTile;
+
+/* sums over rows; zero them first. Two sums of different rows simply add. */
+typedef struct DmpGlmSums
+{
+	double loss;
+	double *gradient; /* nparams */
+	double *hessian;  /* packed nparams; NULL: not wanted */
+	/* along a direction, when one is given: min (2y-1) x.d and max |x.d|, rows of weight > 0 */
+	double direction_low;
+	double direction_high;
+} DmpGlmSums;
+
+/* bytes of scratch that dmp_glm_tile needs, aligned to 32 bytes */
+extern size_t dmp_glm_scratch(const DmpGlmShape *shape);
+/*
+ * Adds one tile's loss, gradient and, when wanted, Hessian at theta. direction
+ * may be NULL. margins, when not NULL, receives 128 margins; sums may be NULL
+ * when only they are wanted.
+ */
+extern void dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
+						 const double *direction, DmpGlmSums *sums, double *margins, void *scratch);
+extern void dmp_glm_sums_clear(const DmpGlmShape *shape, DmpGlmSums *sums);
+
+/* "avx2" or "any"; what the kernel runs on. Tests force one with dmp_glm_use; 0 when unknown. */
+extern const char *dmp_glm_instructions(void);
+extern int dmp_glm_use(const char *instructions);
+
+/* --------------------------------------------------------------- moments */
+
+/* of the dense columns, relative to their pivots; arrays of ndense */
+typedef struct DmpMoments
+{
+	double weight; /* W */
+	double weight_positive;
+	double *mean;
+	double *m2;            /* sum w (x - mean)^2 */
+	double *positive_mean; /* over rows with y = 1 */
+	double *low, *high;
+} DmpMoments;
+
+extern size_t dmp_moments_size(int ndense); /* doubles needed by the five arrays */
+extern void dmp_moments_init(DmpMoments *m, int ndense, double *room);
+extern void dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile);
+/* from's pivots are (into's + shift); shift NULL: the same */
+extern void dmp_moments_merge(DmpMoments *into, const DmpMoments *from, int ndense,
+							  const double *shift);
+/* moves the pivots by shift: values become x - shift */
+extern void dmp_moments_shift(DmpMoments *m, int ndense, const double *shift);
+
+/* ------------------------------------------------------------- quadratic */
+
+/*
+ * Loss of some rows to second order: l + g'(t - at) + (t - at)'H(t - at) / 2.
+ * Kept about the origin (at = 0) so that quadratics simply add.
+ */
+typedef struct DmpQuadratic
+{
+	int nparams;
+	double constant;
+	double *linear;  /* nparams */
+	double *hessian; /* packed */
+} DmpQuadratic;
+
+/* adds sums, taken at theta; scratch nparams */
+extern void dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const DmpGlmSums *sums,
+								   double *scratch);
+extern void dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from);
+/* re-bases when the pivots of columns 1 .. ndense move by shift (new = old + shift) */
+extern void dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift);
+/* value, gradient at theta; hessian is q->hessian */
+extern double dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient);
+
+/* ---------------------------------------------------------------- solver */
+
+typedef enum DmpSolveStatus
+{
+	DMP_SOLVE_CONVERGED,
+	DMP_SOLVE_ITERATION_LIMIT,
+	DMP_SOLVE_STALLED, /* no further descent: the rounding floor, or worse */
+	DMP_SOLVE_SEPARATED
+} DmpSolveStatus;
+
+/*
+ * minimise loss / W + lambda sum_j [alpha s_j |b_j| + (1 - alpha)/2 s_j^2 b_j^2], j from 1
+ *
+ * eval adds up loss, gradient and (when sums->hessian is not NULL) Hessian at
+ * theta over every stride-th tile, and the weight of the rows it saw.
+ */
+typedef struct DmpGlmProblem
+{
+	DmpGlmShape shape;
+	double lambda;
+	double alpha;
+	const double *penalty_scale; /* s_j, nparams; [0] unused */
+	const double *mean;          /* of the columns as the kernel sees them; [0] unused */
+	const double *sd;            /* the residual's scale; [0] unused */
+	const double *reach;         /* max |x_j - mean_j|; NULL: unknown */
+	const unsigned char *fixed;  /* held at 0 */
+	double tolerance;
+	int max_iterations;
+	int max_stride; /* 1: rows cannot be thinned */
+	/* each evaluation is a scan of the data: always with Hessian, and the last step is not measured
+	 * when its residual can be bounded below the tolerance */
+	int expensive;
+	void (*eval)(void *arg, const double *theta, const double *direction, int stride,
+				 DmpGlmSums *sums, double *weight);
+	void *arg;
+	const DmpMathEnv *env;
+} DmpGlmProblem;
+
+typedef struct DmpGlmSolution
+{
+	DmpSolveStatus status;
+	double *theta;          /* nparams; on entry the start */
+	double *gradient;       /* mean gradient at the last evaluation */
+	double *hessian;        /* mean Hessian, packed, at the last evaluation that had one */
+	unsigned char *aliased; /* nparams: 2 aliased, 1 fixed */
+	double weight;
+	double loss; /* mean, at the last evaluation */
+	double objective;
+	double kkt_residual; /* measured, or when measured = 0 bounded */
+	int measured;
+	int iterations;  /* steps on all rows */
+	int evaluations; /* of all rows */
+} DmpGlmSolution;
+
+extern void dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution);
+
+/* the parts, for those who run the loop themselves */
+
+/* the exact minimum of the penalised quadratic model with mean gradient g and mean Hessian h at theta */
+extern void dmp_glm_model_min(const DmpGlmProblem *problem, const double *theta, const double *g,
+							  const double *h, double ridge, double *next, unsigned char *aliased);
+/* largest violation of the optimality conditions on centred columns of unit sd */
+extern double dmp_glm_kkt(const DmpGlmProblem *problem, const double *theta, const double *g,
+						  const unsigned char *aliased);
+extern double dmp_glm_penalty(const DmpGlmProblem *problem, const double *theta);
+
+/*
+ * Covariance of theta, packed: lambda 0 the inverse of hessian (a sum over
+ * rows, not a mean); ridge A^-1 H A^-1 with A = H + W lambda s^2. Columns
+ * marked in skip get 0; newly aliased ones are marked 2.
+ */
+extern void dmp_glm_covariance(const DmpGlmProblem *problem, const double *hessian, double weight,
+							   unsigned char *skip, double *covariance);
+
+#endif /* DMP_MATH_GLM_H */

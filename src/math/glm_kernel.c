@@ -1,0 +1,378 @@
+/*-------------------------------------------------------------------------
+ * glm_kernel.c
+ *		Loss, gradient, Hessian and moments over a tile; which instructions.
+ *
+ * glm_kernel.inc is compiled once for whatever the compiler assumes and, on
+ * x86-64, once more for AVX2, and the machine chooses when the first tile
+ * comes. target_clones would do the same from one text but splits wide vectors
+ * before it makes the clones. Both versions give the same bits (tested).
+ *-------------------------------------------------------------------------
+ */
+#include "math/glm.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef double v4 __attribute__((vector_size(32)));
+typedef double v4u __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t l4 __attribute__((vector_size(32)));
+
+#define GROUPS (DMP_TILE / 4) /* vectors of a column of a tile */
+
+#ifdef __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (l4){i, j, k, l})
+#endif
+
+#define MINIMUM(a, b) ((v4) (((l4) (a) & ((a) < (b))) | ((l4) (b) & ~((a) < (b)))))
+#define MAXIMUM(a, b) ((v4) (((l4) (a) & ((a) > (b))) | ((l4) (b) & ~((a) > (b)))))
+
+typedef struct Kernel
+{
+	double (*dot)(size_t, const double *, const double *);
+	void (*axpy)(size_t, double, const double *, double *);
+	void (*linear)(const DmpGlmShape *, const DmpGlmTile *, const double *, double, double *);
+	double (*logistic)(const double *, const double *, const double *, double *, double *);
+	void (*gradient)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *);
+	void (*hessian)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *, double *);
+	void (*hessian_codes)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *,
+						  double *);
+	void (*column_moments)(const double *, const double *, const double *, double, double *);
+} Kernel;
+
+#define K(name) name##_any
+#define TARGET
+#include "math/glm_kernel.inc"
+#undef K
+#undef TARGET
+
+#if defined(__x86_64__)
+#define HAVE_AVX2 1
+#define K(name) name##_avx2
+#define TARGET __attribute__((target("avx2")))
+#include "math/glm_kernel.inc"
+#undef K
+#undef TARGET
+#endif
+
+static const Kernel *chosen;
+
+static inline const Kernel *
+kernel(void)
+{
+	if (chosen == NULL)
+	{
+		chosen = &kernel_any;
+#ifdef HAVE_AVX2
+		if (__builtin_cpu_supports("avx2"))
+			chosen = &kernel_avx2;
+#endif
+	}
+	return chosen;
+}
+
+const char *
+dmp_glm_instructions(void)
+{
+	return kernel() == &kernel_any ? "any" : "avx2";
+}
+
+int
+dmp_glm_use(const char *instructions)
+{
+	if (strcmp(instructions, "any") == 0)
+		chosen = &kernel_any;
+#ifdef HAVE_AVX2
+	else if (strcmp(instructions, "avx2") == 0 && __builtin_cpu_supports("avx2"))
+		chosen = &kernel_avx2;
+#endif
+	else
+		return 0;
+	return 1;
+}
+
+double
+dmp_dot(size_t n, const double *a, const double *b)
+{
+	return kernel()->dot(n, a, b);
+}
+
+void
+dmp_axpy(size_t n, double f, const double *x, double *y)
+{
+	kernel()->axpy(n, f, x, y);
+}
+
+/* ----------------------------------------------------------------- a tile */
+
+/* columns of 128 in the scratch: margin, residual, curvature, sign, weight, two for products */
+#define SCRATCH_COLUMNS 7
+
+size_t
+dmp_glm_scratch(const DmpGlmShape *shape)
+{
+	return sizeof(double) * (SCRATCH_COLUMNS * DMP_TILE + shape->ndense + 4);
+}
+
+static void
+signs_and_weights(const DmpGlmTile *tile, double *sign, double *weight)
+{
+	int i;
+
+	for (i = 0; i < DMP_TILE; i++)
+		sign[i] = 2.0 * (tile->label[i] != 0) - 1.0;
+	for (i = 0; i < DMP_TILE; i++)
+		weight[i] = tile->weight ? tile->weight[i] : 1.0;
+	for (i = tile->n; i < DMP_TILE; i++)
+	{
+		sign[i] = 1;
+		weight[i] = 0;
+	}
+}
+
+void
+dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
+			 const double *direction, DmpGlmSums *sums, double *margins, void *scratch)
+{
+	const Kernel *k = kernel();
+	double *m = scratch;
+	double *r = m + DMP_TILE, *v = r + DMP_TILE, *sign = v + DMP_TILE, *weight = sign + DMP_TILE;
+	double *z = weight + DMP_TILE, *row = z + 2 * DMP_TILE;
+	int i;
+
+	k->linear(shape, tile, theta, theta[0], m);
+	if (margins)
+		memcpy(margins, m, sizeof(double) * DMP_TILE);
+	if (sums == NULL)
+		return;
+	signs_and_weights(tile, sign, weight);
+	sums->loss += k->logistic(m, sign, weight, r, v);
+	k->gradient(shape, tile, r, sums->gradient);
+	if (sums->hessian)
+	{
+		k->hessian(shape, tile, v, sums->hessian, z);
+		if (shape->ncoded > 0)
+			k->hessian_codes(shape, tile, v, sums->hessian, row);
+	}
+	if (direction)
+	{
+		k->linear(shape, tile, direction, direction[0], m);
+		for (i = 0; i < tile->n; i++)
+		{
+			if (weight[i] == 0)
+				continue;
+			if (sign[i] * m[i] < sums->direction_low)
+				sums->direction_low = sign[i] * m[i];
+			if (fabs(m[i]) > sums->direction_high)
+				sums->direction_high = fabs(m[i]);
+		}
+	}
+}
+
+void
+dmp_glm_sums_clear(const DmpGlmShape *shape, DmpGlmSums *sums)
+{
+	sums->loss = 0;
+	memset(sums->gradient, 0, sizeof(double) * shape->nparams);
+	if (sums->hessian)
+		memset(sums->hessian, 0, sizeof(double) * DMP_TRI(shape->nparams));
+	sums->direction_low = INFINITY;
+	sums->direction_high = 0;
+}
+
+/* ---------------------------------------------------------------- moments */
+
+size_t
+dmp_moments_size(int ndense)
+{
+	return 5 * (size_t) ndense;
+}
+
+void
+dmp_moments_init(DmpMoments *m, int ndense, double *room)
+{
+	int j;
+
+	memset(room, 0, sizeof(double) * dmp_moments_size(ndense));
+	m->weight = m->weight_positive = 0;
+	m->mean = room;
+	m->m2 = m->mean + ndense;
+	m->positive_mean = m->m2 + ndense;
+	m->low = m->positive_mean + ndense;
+	m->high = m->low + ndense;
+	for (j = 0; j < ndense; j++)
+	{
+		m->low[j] = INFINITY;
+		m->high[j] = -INFINITY;
+	}
+}
+
+/*
+ * Two passes within the tile, which is in the cache, then the pairwise update
+ * of Chan, Golub and LeVeque (1979): no cancellation however far the mean is
+ * from the pivot.
+ */
+void
+dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile)
+{
+	const Kernel *k = kernel();
+	double weight[DMP_TILE] __attribute__((aligned(32)));
+	double positive[DMP_TILE] __attribute__((aligned(32)));
+	double total = 0, total_positive = 0, all, all_positive;
+	int i, j;
+
+	for (i = 0; i < DMP_TILE; i++)
+	{
+		weight[i] = i >= tile->n ? 0 : tile->weight ? tile->weight[i] : 1.0;
+		positive[i] = tile->label[i] ? weight[i] : 0;
+		total += weight[i];
+		total_positive += positive[i];
+	}
+	if (total == 0)
+		return;
+	all = m->weight + total;
+	all_positive = m->weight_positive + total_positive;
+	for (j = 0; j < ndense; j++)
+	{
+		const double *x = tile->dense + (size_t) j * DMP_TILE;
+		double out[5], delta;
+
+		k->column_moments(x, weight, positive, total, out);
+		delta = out[0] - m->mean[j];
+		m->mean[j] += delta * (total / all);
+		m->m2[j] += out[1] + delta * delta * (m->weight * (total / all));
+		if (all_positive > 0)
+			m->positive_mean[j] += (out[2] - total_positive * m->positive_mean[j]) / all_positive;
+		if (tile->n < DMP_TILE)
+		{
+			/* the padding is no value */
+			out[3] = out[4] = x[0];
+			for (i = 1; i < tile->n; i++)
+			{
+				out[3] = x[i] < out[3] ? x[i] : out[3];
+				out[4] = x[i] > out[4] ? x[i] : out[4];
+			}
+		}
+		m->low[j] = fmin(m->low[j], out[3]);
+		m->high[j] = fmax(m->high[j], out[4]);
+	}
+	m->weight = all;
+	m->weight_positive = all_positive;
+}
+
+void
+dmp_moments_shift(DmpMoments *m, int ndense, const double *shift)
+{
+	int j;
+
+	for (j = 0; j < ndense; j++)
+	{
+		m->mean[j] -= m->weight > 0 ? shift[j] : 0;
+		m->positive_mean[j] -= m->weight_positive > 0 ? shift[j] : 0;
+		m->low[j] -= shift[j];
+		m->high[j] -= shift[j];
+	}
+}
+
+void
+dmp_moments_merge(DmpMoments *into, const DmpMoments *from, int ndense, const double *shift)
+{
+	double all = into->weight + from->weight;
+	double all_positive = into->weight_positive + from->weight_positive;
+	int j;
+
+	if (from->weight == 0)
+		return;
+	for (j = 0; j < ndense; j++)
+	{
+		double s = shift ? shift[j] : 0;
+		double delta = from->mean[j] + s - into->mean[j];
+
+		into->mean[j] += delta * (from->weight / all);
+		into->m2[j] += from->m2[j] + delta * delta * (into->weight * (from->weight / all));
+		if (all_positive > 0)
+			into->positive_mean[j] += (from->positive_mean[j] + s - into->positive_mean[j]) *
+									  (from->weight_positive / all_positive);
+		into->low[j] = fmin(into->low[j], from->low[j] + s);
+		into->high[j] = fmax(into->high[j], from->high[j] + s);
+	}
+	into->weight = all;
+	into->weight_positive = all_positive;
+}
+
+/* -------------------------------------------------------------- quadratic */
+
+void
+dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const DmpGlmSums *sums,
+					   double *scratch)
+{
+	int n = q->nparams, i;
+	size_t k;
+
+	/* l + g'(t - at) + (t - at)'H(t - at)/2 with H at = h: linear part g - h */
+	dmp_symmetric_multiply(n, sums->hessian, theta, scratch);
+	q->constant += sums->loss - dmp_dot(n, sums->gradient, theta) + dmp_dot(n, theta, scratch) / 2;
+	for (i = 0; i < n; i++)
+		q->linear[i] += sums->gradient[i] - scratch[i];
+	for (k = 0; k < DMP_TRI(n); k++)
+		q->hessian[k] += sums->hessian[k];
+}
+
+void
+dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from)
+{
+	int i;
+	size_t k;
+
+	into->constant += from->constant;
+	for (i = 0; i < into->nparams; i++)
+		into->linear[i] += from->linear[i];
+	for (k = 0; k < DMP_TRI(into->nparams); k++)
+		into->hessian[k] += from->hessian[k];
+}
+
+/*
+ * a + sum b (x - c) with c = c' - shift is (a + shift.b) + sum b (x - c'), so
+ * the old intercept is the new one less shift.b: a linear change of variables.
+ */
+void
+dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift)
+{
+	double *h = q->hessian;
+	double h00 = h[0];
+	int i, j;
+
+	for (i = 1; i < q->nparams; i++)
+	{
+		double *row = h + DMP_TRI(i);
+		double si = i <= ndense ? shift[i - 1] : 0;
+		double h0i = row[0];
+
+		/* columns j < i still have their old h_0j in row j: read it back from the shifted value */
+		for (j = 1; j <= i; j++)
+		{
+			double sj = j <= ndense ? shift[j - 1] : 0;
+			double h0j = j == i ? h0i : h[DMP_TRI(j)] + sj * h00;
+
+			row[j] += si * sj * h00 - si * h0j - h0i * sj;
+		}
+		row[0] = h0i - si * h00;
+		q->linear[i] -= si * q->linear[0];
+	}
+}
+
+double
+dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient)
+{
+	int i;
+	double value = q->constant;
+
+	dmp_symmetric_multiply(q->nparams, q->hessian, theta, gradient);
+	for (i = 0; i < q->nparams; i++)
+	{
+		value += theta[i] * (q->linear[i] + gradient[i] / 2);
+		gradient[i] += q->linear[i];
+	}
+	return value;
+}

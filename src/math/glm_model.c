@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ * glm_model.c
+ *		The penalised quadratic model: its minimum, the optimality conditions
+ *		of the whole problem, and the covariance of the answer.
+ *
+ * With a gradient g and Hessian H at theta the loss is modelled by
+ * g'd + d'Hd/2. Without an L1 term its minimum with the penalty is one
+ * Cholesky solve. With one, coordinate descent runs on the p x p model
+ * (Friedman, Hastie, Tibshirani 2010, their "covariance updates": the gradient
+ * of the model is kept and each move adds a column of H), and once signs
+ * settle the system over the active coordinates is solved exactly, so that the
+ * answer satisfies the conditions to rounding rather than to a sweep's change.
+ *-------------------------------------------------------------------------
+ */
+#include "math/glm.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_SWEEPS 5000
+#define POLISH_EVERY 8
+
+/* s_j^2 of the quadratic penalty with the extra ridge on unit-sd columns; 0 for the intercept */
+static double
+l2_of(const DmpGlmProblem *p, double ridge, int j)
+{
+	double s;
+
+	if (j == 0)
+		return 0;
+	s = p->penalty_scale[j];
+	return p->lambda * (1 - p->alpha) * s * s + ridge * p->sd[j] * p->sd[j];
+}
+
+static double
+l1_of(const DmpGlmProblem *p, int j)
+{
+	return j == 0 ? 0 : p->lambda * p->alpha * p->penalty_scale[j];
+}
+
+double
+dmp_glm_penalty(const DmpGlmProblem *p, const double *theta)
+{
+	double sum = 0;
+	int j;
+
+	if (p->lambda == 0)
+		return 0;
+	for (j = 1; j < p->shape.nparams; j++)
+	{
+		double b = p->penalty_scale[j] * theta[j];
+
+		sum += p->alpha * fabs(b) + (1 - p->alpha) / 2 * b * b;
+	}
+	return p->lambda * sum;
+}
+
+double
+dmp_glm_kkt(const DmpGlmProblem *p, const double *theta, const double *g,
+			const unsigned char *aliased)
+{
+	double worst = p->fixed[0] ? 0 : fabs(g[0]);
+	int j;
+
+	for (j = 1; j < p->shape.nparams; j++)
+	{
+		double l1, r;
+
+		if (p->fixed[j] || (aliased && aliased[j]) || !(p->sd[j] > 0))
+			continue;
+		l1 = l1_of(p, j);
+		/* on the centred column; without an intercept there is none to absorb the mean */
+		r = g[j] - (p->fixed[0] ? 0 : p->mean[j] * g[0]) + l2_of(p, 0, j) * theta[j];
+		if (theta[j] != 0)
+			r += theta[j] > 0 ? l1 : -l1;
+		else
+			r = fabs(r) > l1 ? fabs(r) - l1 : 0;
+		r = fabs(r) / p->sd[j];
+		if (!(r <= worst))
+			worst = r; /* NaN too */
+	}
+	return worst;
+}
+
+/* no L1 term: one solve; columns aliased go to 0, the others answer for it */
+static void
+solve_smooth(const DmpGlmProblem *p, const double *theta, const double *g, const double *h,
+			 double ridge, double *next, unsigned char *aliased)
+{
+	int n = p->shape.nparams, i, moved = 0;
+	double *l = p->env->alloc(sizeof(double) * (DMP_TRI(n) + 3 * (size_t) n));
+	double *d = l + DMP_TRI(n), *rhs = d + n, *step = rhs + n;
+
+	memcpy(l, h, sizeof(double) * DMP_TRI(n));
+	for (i = 0; i < n; i++)
+	{
+		l[DMP_TRI(i) + i] += l2_of(p, ridge, i);
+		aliased[i] = p->fixed[i];
+	}
+	dmp_cholesky(n, l, d, aliased, DMP_ALIAS_TOLERANCE, p->env);
+	for (i = 0; i < n; i++)
+	{
+		step[i] = aliased[i] ? -theta[i] : 0;
+		moved |= step[i] != 0;
+	}
+	memset(rhs, 0, sizeof(double) * n);
+	if (moved)
+		dmp_symmetric_multiply(n, h, step, rhs);
+	for (i = 0; i < n; i++)
+		rhs[i] = -(g[i] + rhs[i] + l2_of(p, ridge, i) * theta[i]);
+	dmp_cholesky_solve(n, l, d, rhs, rhs);
+	for (i = 0; i < n; i++)
+		next[i] = aliased[i] ? 0 : theta[i] + rhs[i];
+	p->env->release(l);
+}
+
+/* column j of packed h into out */
+static void
+copy_column(int n, const double *h, int j, double *out)
+{
+	int i;
+
+	memcpy(out, h + DMP_TRI(j), sizeof(double) * (j + 1));
+	for (i = j + 1; i < n; i++)
+		out[i] = h[DMP_TRI(i) + j];
+}
+
+typedef struct Descent
+{
+	const DmpGlmProblem *p;
+	int n;
+	double ridge;
+	const double *theta; /* where the model was taken */
+	const double *g;
+	const double *h; /* packed */
+	double *full;    /* n x n, rows; 64-byte work is not needed */
+	double *u;       /* gradient of the model at x */
+	double *x;       /* the iterate */
+	unsigned char *aliased;
+} Descent;
+
+/* gradient of the model at x from scratch: rounding of the updates does not pile up */
+static void
+refresh(Descent *c, double *work)
+{
+	int i;
+
+	for (i = 0; i < c->n; i++)
+		work[i] = c->x[i] - c->theta[i];
+	for (i = 0; i < c->n; i++)
+		c->u[i] = c->g[i] + dmp_dot(c->n, c->full + (size_t) i * c->n, work);
+}
+
+/* worst violation of the model's optimality conditions, on unit-sd columns */
+static double
+model_violation(const Descent *c)
+{
+	const DmpGlmProblem *p = c->p;
+	double worst = 0;
+	int j;
+
+	for (j = 0; j < c->n; j++)
+	{
+		double l1 = l1_of(p, j), r = c->u[j] + l2_of(p, c->ridge, j) * c->x[j];
+
+		if (c->aliased[j])
+			continue;
+		if (j > 0 && c->x[j] == 0)
+			r = fabs(r) > l1 ? fabs(r) - l1 : 0;
+		else if (j > 0)
+			r += c->x[j] > 0 ? l1 : -l1;
+		r = fabs(r) / (j == 0 ? 1 : p->sd[j]);
+		if (r > worst)
+			worst = r;
+	}
+	return worst;
+}
+
+/* one sweep of soft-thresholding */
+static void
+sweep(Descent *c, int active_only)
+{
+	const DmpGlmProblem *p = c->p;
+	int j;
+
+	for (j = 0; j < c->n; j++)
+	{
+		double *column = c->full + (size_t) j * c->n;
+		double l1, l2, q, z, fresh;
+
+		if (c->aliased[j] || (active_only && j > 0 && c->x[j] == 0))
+			continue;
+		l1 = l1_of(p, j);
+		l2 = l2_of(p, c->ridge, j);
+		q = column[j] + l2;
+		if (!(q > 0))
+			continue;
+		z = column[j] * c->x[j] - c->u[j];
+		fresh = z > l1 ? (z - l1) / q : z < -l1 ? (z + l1) / q : 0;
+		if (fresh != c->x[j])
+		{
+			dmp_axpy(c->n, fresh - c->x[j], column, c->u);
+			c->x[j] = fresh;
+		}
+	}
+}
+
+/* the exact solution over the active coordinates with their signs; 1 when signs hold */
+static int
+polish(Descent *c, double *l, unsigned char *skip, double *work)
+{
+	const DmpGlmProblem *p = c->p;
+	double *d = work, *rhs = work + c->n, *old = work + 2 * c->n;
+	int n = c->n, i, holds = 1;
+
+	memcpy(l, c->h, sizeof(double) * DMP_TRI(n));
+	for (i = 0; i < n; i++)
+	{
+		skip[i] = c->aliased[i] || (i > 0 && c->x[i] == 0);
+		l[DMP_TRI(i) + i] += l2_of(p, c->ridge, i);
+		rhs[i] = -(c->u[i] + l2_of(p, c->ridge, i) * c->x[i]);
+		if (i > 0 && c->x[i] != 0)
+			rhs[i] -= c->x[i] > 0 ? l1_of(p, i) : -l1_of(p, i);
+	}
+	dmp_cholesky(n, l, d, skip, DMP_ALIAS_TOLERANCE, p->env);
+	dmp_cholesky_solve(n, l, d, rhs, rhs);
+	memcpy(old, c->x, sizeof(double) * n);
+	for (i = 0; i < n; i++)
+	{
+		double fresh = c->x[i] + rhs[i];
+
+		if (i > 0 && c->x[i] != 0 && fresh * c->x[i] <= 0)
+			holds = 0;
+		c->x[i] = fresh;
+	}
+	if (!holds)
+		memcpy(c->x, old, sizeof(double) * n);
+	return holds;
+}
+
+static void
+solve_descent(const DmpGlmProblem *p, const double *theta, const double *g, const double *h,
+			  double ridge, double *next, unsigned char *aliased)
+{
+	int n = p->shape.nparams, i, k;
+	size_t square = (size_t) n * n;
+	double *room = p->env->alloc(sizeof(double) * (square + DMP_TRI(n) + 6 * (size_t) n));
+	unsigned char *skip = p->env->alloc(n);
+	double *l = room + square, *work = l + DMP_TRI(n) + 2 * (size_t) n;
+	double target, worst;
+	Descent c = {p, n, ridge, theta, g, h, room, l + DMP_TRI(n), next, aliased};
+
+	for (i = 0; i < n; i++)
+	{
+		copy_column(n, h, i, room + (size_t) i * n);
+		aliased[i] = p->fixed[i] || (i > 0 && !(h[DMP_TRI(i) + i] > 0));
+		next[i] = aliased[i] ? 0 : theta[i];
+	}
+	refresh(&c, work);
+	/* far below what is asked of the whole problem, but above the rounding of the sums */
+	target = fmax(1e-3 * p->tolerance, 1e-15);
+	worst = model_violation(&c);
+	for (k = 0; k < MAX_SWEEPS && worst > target; k++)
+	{
+		p->env->check();
+		sweep(&c, k % 4 != 0);
+		if (k % POLISH_EVERY == POLISH_EVERY - 1)
+		{
+			/* polish from a clean gradient: the step it solves for starts there */
+			refresh(&c, work);
+			polish(&c, l, skip, work);
+			refresh(&c, work);
+			worst = model_violation(&c);
+		}
+	}
+	p->env->release(skip);
+	p->env->release(room);
+}
+
+void
+dmp_glm_model_min(const DmpGlmProblem *problem, const double *theta, const double *g,
+				  const double *h, double ridge, double *next, unsigned char *aliased)
+{
+	if (problem->lambda * problem->alpha > 0)
+		solve_descent(problem, theta, g, h, ridge, next, aliased);
+	else
+		solve_smooth(problem, theta, g, h, ridge, next, aliased);
+}
+
+void
+dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, double weight,
+				   unsigned char *skip, double *covariance)
+{
+	int n = p->shape.nparams, i, j, k;
+	double *l = p->env->alloc(sizeof(double) * (DMP_TRI(n) + (size_t) n));
+	double *d = l + DMP_TRI(n);
+	double *product, *column, *out;
+
+	memcpy(l, hessian, sizeof(double) * DMP_TRI(n));
+	for (i = 0; i < n; i++)
+		l[DMP_TRI(i) + i] += weight * l2_of(p, 0, i);
+	dmp_cholesky(n, l, d, skip, DMP_ALIAS_TOLERANCE, p->env);
+	dmp_cholesky_inverse(n, l, d, covariance, p->env);
+	p->env->release(l);
+	if (p->lambda == 0)
+		return;
+	/* ridge: B H B with B = A^-1, row by row of B H */
+	product = p->env->alloc(sizeof(double) * (DMP_TRI(n) + 2 * (size_t) n));
+	column = product + DMP_TRI(n);
+	out = column + n;
+	for (i = 0; i < n; i++)
+	{
+		p->env->check();
+		copy_column(n, covariance, i, column);
+		dmp_symmetric_multiply(n, hessian, column, out);
+		for (j = 0; j <= i; j++)
+		{
+			double sum = dmp_dot(j + 1, covariance + DMP_TRI(j), out);
+
+			for (k = j + 1; k < n; k++)
+				sum += covariance[DMP_TRI(k) + j] * out[k];
+			product[DMP_TRI(i) + j] = sum;
+		}
+	}
+	memcpy(covariance, product, sizeof(double) * DMP_TRI(n));
+	p->env->release(product);
+}
