@@ -17,6 +17,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "commands/comment.h"

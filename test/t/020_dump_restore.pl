@@ -1,0 +1,130 @@
+# pg_dump and restore into another cluster: what was made goes on working, with
+# another system identifier, with roles and without.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $old = PostgreSQL::Test::Cluster->new('old');
+$old->init;
+$old->start;
+
+sub sql
+{
+	return $old->safe_psql('postgres', @_);
+}
+
+sub as_ann
+{
+	my ($node, $sql) = @_;
+	return $node->safe_psql('postgres', "SET ROLE ann; $sql");
+}
+
+sql(q{
+	CREATE EXTENSION dmp;
+	CREATE ROLE ann;
+	CREATE ROLE gone;
+	SELECT dmp.setup('ann', 'gone');
+	GRANT CREATE ON SCHEMA public TO ann, gone;
+});
+
+# ---- feature sets: plain, with entities, by another role, of a renamed table, with an awkward name
+
+as_ann($old, q{
+	CREATE TABLE events (user_id int, click_time timestamptz, device text, value numeric);
+	INSERT INTO events SELECT i % 50, timestamptz '2024-01-01Z' + i * interval '1 hour', (ARRAY['web', 'mobile'])[1 + i % 2], i % 7
+	FROM generate_series(1, 2000) i;
+	CREATE TABLE people AS SELECT generate_series(1, 60) AS user_id;
+	SELECT dmp.create_feature_set('users', 'events', 'user_id', 'click_time', '{"clicks": {"agg": "count", "windows": ["7d"]},
+		"spend": {"agg": "sum", "of": "value"}, "mobile": {"agg": "count", "where": "device = ''mobile''"}, "recency": {"agg": "recency"}}');
+	SELECT dmp.create_feature_set('all; --', 'events', 'user_id', 'click_time', '{"n": {"agg": "count", "windows": ["1mon"]}}',
+		entities => 'people', delay => '1 hour');
+	ALTER TABLE events RENAME TO clicks;
+	GRANT SELECT ON feature.users TO gone;
+	SELECT dmp.labels('users', 'value > 5', '3 days', '{2024-02-01 00:00Z,2024-02-15 00:00Z}', 'labels');
+	SELECT dmp.training_set('{users,"all; --"}', 'labels', 'training');
+	ALTER TABLE training RENAME TO trained;
+});
+$old->safe_psql('postgres', q{
+	SET ROLE gone;
+	CREATE TABLE visits (id text, at date);
+	INSERT INTO visits VALUES ('a', '2024-01-01');
+	SELECT dmp.create_feature_set('visits', 'visits', 'id', 'at', '{"n": {"agg": "count"}}');
+});
+
+my %reads = (
+	'features at a time' =>
+	  q{SELECT md5(string_agg(u::text, ',' ORDER BY user_id)) FROM feature.users_at('2024-02-10Z') u},
+	'features of one entity' => q{SELECT * FROM feature.users_for(7, '2024-02-10Z')},
+	'the view' => q{SELECT count(*), sum(spend) FROM feature.users},
+	'features of given entities' => q{SELECT count(*), sum(n_1mon) FROM feature."all; --_at"('2024-02-10Z')},
+	'the list of feature sets' =>
+	  q{SELECT name, version, events, entity, features, delay FROM dmp.feature_sets WHERE name <> 'visits' ORDER BY name},
+	'the SQL of a feature set' => q{SELECT dmp.feature_sql('users')},
+	'the training set' => q{SELECT md5(string_agg(t::text, ',' ORDER BY user_id, at)) FROM trained t},
+);
+my @acts = (
+	'a training set' => q{
+		SELECT * FROM dmp.training_set('{users,"all; --"}', 'labels', 'again');
+		SELECT count(*) FROM (TABLE trained EXCEPT TABLE again) d;
+		DROP TABLE again;},
+	'a new version' => q{
+		SELECT * FROM dmp.alter_feature_set('users', add => '{"pace": {"agg": "rate", "windows": ["7d"]}}');
+		SELECT version FROM dmp.feature_sets WHERE name = 'users';
+		SELECT count(pace_7d) FROM feature.users_at('2024-02-10Z');},
+);
+
+my %before = map { $_ => as_ann($old, $reads{$_}) } keys %reads;
+isnt($before{$_}, '', "$_ before") foreach sort keys %reads;
+
+my $dump = $old->backup_dir . '/all';
+mkdir $old->backup_dir;
+$old->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $old->connstr('postgres') ], 'pg_dump');
+
+# ---- another cluster; of the two roles one is not there
+
+my $new = PostgreSQL::Test::Cluster->new('new');
+$new->init;
+$new->start;
+isnt($new->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()'),
+	sql('SELECT system_identifier FROM pg_control_system()'), 'another cluster');
+$new->safe_psql('postgres', 'CREATE ROLE ann');
+# grants to and objects of the missing role are the only errors
+my ($out, $err);
+IPC::Run::run [ 'pg_restore', '-d', $new->connstr('postgres'), $dump ], '>', \$out, '2>', \$err;
+my @errors = grep { !/role "gone" does not exist/ } $err =~ /error: could not execute query: ERROR: +(.*)/g;
+is_deeply(\@errors, [], 'restore complains about the missing role only');
+
+# the grants of a schema are one entry of the dump: the missing role takes the others with it
+$new->safe_psql('postgres', q{SELECT dmp.setup('ann'); GRANT CREATE ON SCHEMA public TO ann});
+
+is(as_ann($new, $reads{$_}), $before{$_}, "$_ after") foreach sort keys %reads;
+while (my ($what, $act) = splice(@acts, 0, 2))
+{
+	is(as_ann($new, $act), as_ann($old, $act), "$what in both");
+}
+is($new->safe_psql('postgres', q{SELECT name, owner FROM dmp.feature_sets ORDER BY name COLLATE "C"}),
+	"all; --|ann\nusers|ann\nvisits|" . $new->safe_psql('postgres', 'SELECT current_user'),
+	'what belonged to a missing role belongs to who restores');
+is($new->safe_psql('postgres', q{SELECT * FROM feature.visits_at('2024-02-01Z')}), 'a|1',
+	'and works');
+is($new->safe_psql('postgres', q{SELECT dmp.drop_feature_set('visits'); SELECT count(*) FROM dmp.feature_sets}),
+	"(\"function feature.visits_at(timestamp with time zone)\",dropped)\n"
+	  . "(\"function feature.visits_for(text,timestamp with time zone)\",dropped)\n"
+	  . "(\"view feature.visits\",dropped)\n2",
+	'and can be dropped');
+
+# a dump of the restored database goes back in, in plain text
+my $plain = $new->backup_dir . '/plain.sql';
+mkdir $new->backup_dir;
+$new->command_ok([ 'pg_dump', '-f', $plain, $new->connstr('postgres') ], 'pg_dump of the restored database');
+$new->safe_psql('postgres', 'CREATE DATABASE again');
+$new->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $plain, $new->connstr('again') ],
+	'restore of it');
+is($new->safe_psql('again', "SET ROLE ann; $reads{'features at a time'}"),
+	as_ann($new, $reads{'features at a time'}), 'the same features');
+
+$new->stop;
+$old->stop;
+done_testing();
