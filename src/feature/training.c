@@ -339,18 +339,22 @@ choose_dense(const DmpFeatureSet *set, const char *labels)
 {
 	double rows;
 	double times;
-	double entities;
+	double entities = estimated_entities(set);
 
-	dmp_spi(psprintf("WITH l AS MATERIALIZED (SELECT * FROM (%s) AS q) SELECT "
-					 "(SELECT count(*) FROM l), "
-					 "(SELECT count(*) FROM (SELECT FROM l GROUP BY at) AS a), "
-					 "(SELECT count(*) FROM (SELECT FROM l GROUP BY %s) AS b)",
-					 labels, dmp_join_identifiers(set->entity, "")),
+	/* one pass over the labels; a second when the server has no statistics of the events */
+	dmp_spi(psprintf("SELECT coalesce(sum(a.n), 0)::int8, count(*) FROM "
+					 "(SELECT count(*) AS n FROM (%s) AS q GROUP BY q.at) AS a",
+					 labels),
 			NULL, false);
 	rows = dmp_spi_int8(0, 1, 0);
 	times = dmp_spi_int8(0, 2, 0);
-	entities = Max(dmp_spi_int8(0, 3, 0), 1);
-	entities = Max(entities, estimated_entities(set));
+	if (entities < 1)
+	{
+		dmp_spi(psprintf("SELECT count(*) FROM (SELECT FROM (%s) AS q GROUP BY %s) AS a", labels,
+						 dmp_join_identifiers(set->entity, "q.")),
+				NULL, false);
+		entities = Max(dmp_spi_int8(0, 1, 0), 1);
+	}
 	return times < 1.5 * rows / entities + 0.2;
 }
 
