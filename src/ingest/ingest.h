@@ -9,7 +9,153 @@
 #include "dmp.h"
 
 #include "access/tupdesc.h"
+#include "base/base.h"
+#include "base/soft.h"
+#include "ingest/json.h"
+#include "ingest/quarantine.h"
 #include "utils/tuplestore.h"
+
+/* records decoded, inserted and undone together */
+#define DMP_BATCH_ROWS 8192
+#define DMP_BATCH_BYTES (32 * 1024 * 1024)
+
+/* ---- source.c: the registry of sources */
+
+typedef struct DmpSource
+{
+	int32 id;
+	char *name;
+	Oid owner;
+	Oid lake;
+	Oid into; /* InvalidOid: lake only */
+	List *key;
+	DmpDoc *mapping; /* NULL: by name */
+	List *missing;
+	bool update;   /* a repeated key replaces, else is ignored */
+	char *unknown; /* 'ignore', 'rest', 'quarantine' */
+	char *time_zone;
+	char *date_style;
+	bool keep;
+} DmpSource;
+
+/*
+ * The source of that name, in CurrentMemoryContext. An error when there is
+ * none, or when the caller is no member of its owner. lock: nobody else
+ * ingests, changes or drops it before the end of the transaction.
+ */
+extern DmpSource *dmp_source_get(const char *name, bool lock);
+/* text argument n of the current function, an error when NULL */
+extern char *dmp_text_argument(FunctionCallInfo fcinfo, int n, const char *what);
+
+/* ---- lake.c: tables of raw records */
+
+/* creates lake.<name> as the caller; returns its OID */
+extern Oid dmp_lake_create(const char *name);
+/* an error unless the lake table is there and no row security hides rows of it */
+extern void dmp_lake_check(const DmpSource *source);
+/* makes the partitions of today and tomorrow (UTC), when that can be had without waiting */
+extern void dmp_lake_ensure_partitions(const DmpSource *source);
+/* the psql line that loads lines unharmed */
+extern char *dmp_lake_copy_command(Oid lake);
+
+/* ---- decode.c: from a line to values */
+
+typedef struct DmpDecoder DmpDecoder;
+
+/* where a record came from */
+typedef struct DmpRecordOrigin
+{
+	int64 batch;
+	int64 lake_id;
+	int64 line_no;
+	char *origin;
+	TimestampTz received_at;
+} DmpRecordOrigin;
+
+/*
+ * Prepares the columns of a table or row type to be filled from records.
+ * mapping: {column: path}, NULL by name. Columns that are generated, or left
+ * out of the mapping, are not filled. Lives in CurrentMemoryContext.
+ */
+extern DmpDecoder *dmp_decoder_make(TupleDesc desc, const char *what, const DmpDoc *mapping,
+									List *missing, List *key, const char *unknown);
+extern int dmp_decoder_fields(const DmpDecoder *decoder);
+/* column (from 0) of the tuple descriptor that field fills */
+extern int dmp_decoder_column(const DmpDecoder *decoder, int field);
+/* the column that takes "$batch", or NULL */
+extern const char *dmp_decoder_batch_column(const DmpDecoder *decoder);
+/*
+ * Decodes one record into values, nulls and absent (one a field; absent: no
+ * such member, value NULL). false: rejected, why has column, reason, sqlstate.
+ * Values are palloc'd in CurrentMemoryContext or point into line.
+ */
+extern bool dmp_decode_record(DmpDecoder *decoder, const char *line, size_t length,
+							  const DmpRecordOrigin *origin, Datum *values, bool *nulls,
+							  bool *absent, DmpRejected *why);
+/* members nobody wanted, {"name": count} as jsonb */
+extern Datum dmp_decoder_ignored(const DmpDecoder *decoder);
+
+/* ---- insert.c: batches into the target table */
+
+typedef struct DmpInsert DmpInsert;
+
+extern DmpInsert *dmp_insert_begin(const DmpSource *source, TupleDesc target,
+								   const DmpDecoder *decoder);
+/* one decoded record; tag: the caller's number for it */
+extern void dmp_insert_add(DmpInsert *insert, Datum *values, bool *nulls, bool *absent, int tag);
+/* whether the batch has enough rows or bytes to be flushed */
+extern bool dmp_insert_full(const DmpInsert *insert);
+extern void dmp_insert_bytes(DmpInsert *insert, int64 bytes);
+/*
+ * Inserts the batch; a row the target rejects is told to rejected, and the
+ * rest load. loaded and duplicate are added to.
+ */
+extern void dmp_insert_flush(DmpInsert *insert,
+							 void (*rejected)(void *arg, int tag, const DmpRejected *why),
+							 void *arg, int64 *loaded, int64 *duplicate);
+
+/* ---- split.c: records of a file */
+
+typedef struct DmpSplit DmpSplit;
+/* a record: its text is valid only during the call; full_length > length when only its head was kept */
+typedef void (*DmpSplitRecord)(void *arg, const char *record, size_t length, int64 full_length,
+							   int64 line_no);
+
+extern DmpSplit *dmp_split_begin(DmpSplitRecord record, void *arg);
+extern void dmp_split_feed(DmpSplit *split, const char *bytes, size_t length);
+extern void dmp_split_end(DmpSplit *split);
+
+/* ---- load.c */
+
+typedef struct DmpLoaded
+{
+	int64 batch;
+	int64 rows_loaded;
+	int64 rows_quarantined;
+	int64 bytes;
+} DmpLoaded;
+
+extern DmpLoaded dmp_load(const DmpSource *source, const char *path);
+
+/* ---- batch.c: what was done */
+
+typedef struct DmpBatch
+{
+	int64 id;
+	const char *kind; /* 'load', 'ingest', 'retry' */
+	const char *origin;
+	int64 rows_read;
+	int64 rows_loaded;
+	int64 rows_duplicate;
+	int64 rows_quarantined;
+	int64 bytes;
+	Datum ignored; /* jsonb, 0: NULL */
+	const char *content_hash;
+	TimestampTz started_at;
+} DmpBatch;
+
+extern int64 dmp_batch_next(void);
+extern void dmp_batch_record(const DmpSource *source, const DmpBatch *batch);
 
 /* ---- quarantine.c */
 

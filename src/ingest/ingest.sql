@@ -42,3 +42,144 @@ CREATE FUNCTION dmp.discard_quarantine(ids bigint[], note text DEFAULT NULL, OUT
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_discard_quarantine';
 COMMENT ON FUNCTION dmp.discard_quarantine(bigint[], text) IS 'give quarantined records up, with a note; they stay in dmp.quarantine as discarded
 Example: SELECT * FROM dmp.discard_quarantine(ARRAY[17, 18], ''test data'')';
+
+-- registry of sources
+
+CREATE TABLE dmp_internal.source (
+	id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name text NOT NULL UNIQUE,
+	owner dmp_internal.owner NOT NULL,
+	format text NOT NULL,
+	lake_table regclass NOT NULL,
+	into_table regclass,
+	key text[],
+	mapping json,
+	missing text[] NOT NULL DEFAULT '{}',
+	on_duplicate text NOT NULL,
+	options jsonb NOT NULL DEFAULT '{}',
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE dmp_internal.source IS 'sources; read dmp.sources';
+ALTER TABLE dmp_internal.source ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.source FOR SELECT USING (dmp_internal.owns(owner));
+GRANT SELECT ON dmp_internal.source TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_id_seq', '');
+
+-- what of a lake table is consumed, by cluster: see run.c
+CREATE TABLE dmp_internal.source_position (
+	source_id int NOT NULL,
+	cluster int NOT NULL,
+	snapshot pg_snapshot NOT NULL,
+	own_xact xid8,
+	own_id bigint,
+	PRIMARY KEY (source_id, cluster)
+);
+COMMENT ON TABLE dmp_internal.source_position IS 'transactions of each cluster whose lake rows are consumed';
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_position', '');
+
+CREATE TABLE dmp_internal.batch (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	source text NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('load', 'ingest', 'retry')),
+	origin text,
+	into_table regclass,
+	rows_read bigint NOT NULL,
+	rows_loaded bigint NOT NULL,
+	rows_duplicate bigint NOT NULL,
+	rows_quarantined bigint NOT NULL,
+	bytes bigint,
+	fields_ignored jsonb,
+	content_hash text,
+	started_at timestamptz NOT NULL,
+	finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	state text NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'reverted')),
+	owner dmp_internal.owner NOT NULL,
+	done_by dmp_internal.owner NOT NULL
+);
+CREATE INDEX batch_hash ON dmp_internal.batch (source, content_hash) WHERE content_hash IS NOT NULL;
+COMMENT ON TABLE dmp_internal.batch IS 'loads and ingest runs; read dmp.batches';
+ALTER TABLE dmp_internal.batch ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.batch FOR SELECT USING (dmp_internal.owns(owner));
+GRANT SELECT ON dmp_internal.batch TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch_id_seq', '');
+
+CREATE VIEW dmp.sources WITH (security_invoker = true) AS
+SELECT name AS source, owner, format, lake_table, into_table, key, mapping, missing, on_duplicate, options, created_at,
+	(SELECT max(b.finished_at) FROM dmp_internal.batch b
+	 WHERE b.source = s.name AND b.kind = 'ingest' AND b.into_table = s.into_table) AS last_ingest_at,
+	format('\copy %s (line) from ''FILE'' with (format csv, delimiter E''\x02'', quote E''\x01'', encoding ''UTF8'')',
+		lake_table) AS copy_command
+FROM dmp_internal.source s;
+COMMENT ON VIEW dmp.sources IS 'sources, their lake tables and the tables they fill
+Example: SELECT source, lake_table, into_table FROM dmp.sources';
+GRANT SELECT ON dmp.sources TO PUBLIC;
+
+CREATE VIEW dmp.batches WITH (security_invoker = true) AS
+SELECT id AS batch, source, kind, origin, into_table, state, rows_read, rows_loaded, rows_duplicate, rows_quarantined,
+	bytes, fields_ignored, started_at, finished_at, owner, done_by
+FROM dmp_internal.batch;
+COMMENT ON VIEW dmp.batches IS 'loads and ingest runs, with what they did
+Example: SELECT batch, kind, rows_read, rows_loaded FROM dmp.batches WHERE source = ''web'' ORDER BY batch';
+GRANT SELECT ON dmp.batches TO PUBLIC;
+
+-- sources
+
+CREATE FUNCTION dmp.create_source(name text, into_table regclass DEFAULT NULL, format text DEFAULT 'json',
+	key text[] DEFAULT NULL, mapping json DEFAULT NULL, missing text[] DEFAULT '{}', recipe json DEFAULT NULL,
+	on_duplicate text DEFAULT 'ignore', live boolean DEFAULT false, options jsonb DEFAULT '{}',
+	OUT source text, OUT lake_table regclass, OUT copy_command text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_create_source';
+COMMENT ON FUNCTION dmp.create_source(text, regclass, text, text[], json, text[], json, text, boolean, jsonb) IS 'name a stream of raw records: makes lake.<name> for them, to be ingested into a table
+Example: SELECT * FROM dmp.create_source(''web'', ''events'', key => ARRAY[''click_id''])';
+
+CREATE FUNCTION dmp.alter_source(name text, into_table regclass DEFAULT NULL, format text DEFAULT NULL,
+	key text[] DEFAULT NULL, mapping json DEFAULT NULL, missing text[] DEFAULT NULL, recipe json DEFAULT NULL,
+	on_duplicate text DEFAULT NULL, live boolean DEFAULT NULL, options jsonb DEFAULT NULL,
+	OUT source text, OUT lake_table regclass, OUT copy_command text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_alter_source';
+COMMENT ON FUNCTION dmp.alter_source(text, regclass, text, text[], json, text[], json, text, boolean, jsonb) IS 'change a source; what is not given stays
+Example: SELECT * FROM dmp.alter_source(''web'', missing => ARRAY[''N/A''])';
+
+CREATE FUNCTION dmp.drop_source(name text, options jsonb DEFAULT NULL,
+	OUT object text, OUT action text, OUT rows bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_drop_source';
+COMMENT ON FUNCTION dmp.drop_source(text, jsonb) IS 'drop a source, its lake table and its quarantine (kept with {"keep": true}); the table it fills stays
+Example: SELECT * FROM dmp.drop_source(''web'')';
+
+-- loading and ingesting
+
+CREATE FUNCTION dmp.load_file(source text, path text, OUT batch bigint, OUT rows_loaded bigint, OUT bytes bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_load_file';
+COMMENT ON FUNCTION dmp.load_file(text, text) IS 'load a file of the server into the lake of a source: json lines, arrays or concatenated objects
+Example: SELECT * FROM dmp.load_file(''web'', ''/srv/in/user_behavior.json'')';
+-- it reads any file the server may read
+REVOKE EXECUTE ON FUNCTION dmp.load_file(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dmp.load_file(text, text) TO pg_read_server_files;
+
+CREATE FUNCTION dmp.ingest(source text, path text DEFAULT NULL,
+	OUT batch bigint, OUT rows_read bigint, OUT rows_loaded bigint, OUT rows_duplicate bigint,
+	OUT rows_quarantined bigint, OUT fields_ignored jsonb, OUT elapsed interval)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_ingest';
+COMMENT ON FUNCTION dmp.ingest(text, text) IS 'decode what came to the lake of a source since the last run, and load it into its table, exactly once
+Example: SELECT * FROM dmp.ingest(''web'')';
+
+CREATE FUNCTION dmp.revert_batch(batch bigint, OUT into_table regclass, OUT rows_deleted bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_revert_batch';
+COMMENT ON FUNCTION dmp.revert_batch(bigint) IS 'delete the rows one batch brought (of an ingest: by the column mapped to "$batch")
+Example: SELECT * FROM dmp.revert_batch(7)';
+
+CREATE FUNCTION dmp.retry_quarantine(source text, ids bigint[] DEFAULT NULL,
+	OUT batch bigint, OUT rows_read bigint, OUT rows_loaded bigint, OUT rows_duplicate bigint,
+	OUT rows_quarantined bigint, OUT fields_ignored jsonb, OUT elapsed interval)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_retry_quarantine';
+COMMENT ON FUNCTION dmp.retry_quarantine(text, bigint[]) IS 'ingest open quarantined records of a source again, after they or the table were corrected
+Example: SELECT * FROM dmp.retry_quarantine(''web'')';
