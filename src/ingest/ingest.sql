@@ -183,3 +183,22 @@ CREATE FUNCTION dmp.retry_quarantine(source text, ids bigint[] DEFAULT NULL,
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_retry_quarantine';
 COMMENT ON FUNCTION dmp.retry_quarantine(text, bigint[]) IS 'ingest open quarantined records of a source again, after they or the table were corrected
 Example: SELECT * FROM dmp.retry_quarantine(''web'')';
+
+-- help with the table, and one record at a time
+
+CREATE FUNCTION dmp.infer_schema(source text, OUT column_name text, OUT type text, OUT nullable boolean, OUT format text,
+	OUT examples text[], OUT rows_not_fitting bigint)
+	RETURNS SETOF record
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_infer_schema';
+COMMENT ON FUNCTION dmp.infer_schema(text) IS 'the columns the records of a source would fill, with the values that would not fit
+Example: SELECT * FROM dmp.infer_schema(''web'')';
+
+CREATE FUNCTION dmp.infer_schema_sql(source text, table_name text) RETURNS text
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_infer_schema_sql';
+COMMENT ON FUNCTION dmp.infer_schema_sql(text, text) IS 'the CREATE TABLE for the inferred columns, for \gexec
+Example: SELECT dmp.infer_schema_sql(''web'', ''events'') \gexec';
+
+CREATE FUNCTION dmp.decode(line text, base anyelement) RETURNS anyelement
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_decode';
+COMMENT ON FUNCTION dmp.decode(text, anyelement) IS 'a json record as a row of the type of base, columns by name; bad input is an error
+Example: SELECT (dmp.decode(line, NULL::events)).* FROM lake.web';
