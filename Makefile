@@ -28,6 +28,7 @@ REGRESS_score   = metrics predict
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest =
+ISOLATION_feature = feature_alter
 ISOLATION_learn  =
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)

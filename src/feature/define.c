@@ -338,7 +338,7 @@ dmp_create_feature_set(PG_FUNCTION_ARGS)
 	else if (OidIsValid(view))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_TABLE),
 						errmsg("%s exists and is not of a feature set", object_name(set.name, "")),
-						errhint("Take another name.")));
+						errhint("Drop it, or take another name.")));
 	make_objects(&set, OidIsValid(view));
 	comment_objects(&set);
 	dmp_feature_store(&set);
