@@ -330,7 +330,7 @@ static char *
 distinct_entities(const DmpFeatureSet *set)
 {
 	return psprintf("SELECT DISTINCT %s FROM (%s) AS q WHERE %s",
-					dmp_join_identifiers(set->entity, "q."), set->entities,
+					dmp_join_identifiers(set->entity, "q."), set->entities_select,
 					present(set->entity, "q"));
 }
 

@@ -451,11 +451,11 @@ define_entities(DmpFeatureSet *set)
 
 	if (set->entities == NULL)
 		return;
-	set->entities = dmp_query_select(set->entities, "entities");
-	desc = dmp_query_columns(set->entities, NULL, NULL);
+	set->entities_select = dmp_query_select(set->entities, "entities");
+	desc = dmp_query_columns(set->entities_select, NULL, NULL);
 	foreach (lc, set->entity)
 		(void) dmp_column_number(desc, lfirst(lc), "entities: ");
-	if (dmp_query_is_volatile(set->entities))
+	if (dmp_query_is_volatile(set->entities_select))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("entities must not call volatile functions")));
 }

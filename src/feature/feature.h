@@ -64,14 +64,15 @@ typedef struct DmpFeatureSet
 	Oid at_type;
 	const char *known_at; /* column of the time it was known; NULL: known at once */
 	Oid known_at_type;
-	int64 delay;             /* microseconds between an event and its being known */
-	const char *entities;    /* query of all entities, or NULL */
-	const char *document;    /* features, json text */
-	bool announce;           /* say what is questionable about the definition */
-	const char *search_path; /* names in document and entities were meant under it */
-	List *windows;           /* DmpWindow */
-	List *features;          /* DmpFeature */
-	List *columns;           /* DmpFeatureColumn, in the order of the view */
+	int64 delay;                 /* microseconds between an event and its being known */
+	const char *entities;        /* query of all entities, or NULL */
+	const char *entities_select; /* the SELECT it means */
+	const char *document;        /* features, json text */
+	bool announce;               /* say what is questionable about the definition */
+	const char *search_path;     /* names in document and entities were meant under it */
+	List *windows;               /* DmpWindow */
+	List *features;              /* DmpFeature */
+	List *columns;               /* DmpFeatureColumn, in the order of the view */
 } DmpFeatureSet;
 
 /* schema of the objects of feature sets */
