@@ -261,6 +261,8 @@ skip_container(DmpJsonScan *s, const char *p, int depth)
 
 			if (depth >= DMP_JSON_DEPTH)
 				return fail(s, p, "nested too deep");
+			if (depth == base || depth % 8 == 0)
+				objects[depth / 8] = 0;
 			if (object)
 				objects[depth / 8] |= (unsigned char) (1 << depth % 8);
 			else
