@@ -15,6 +15,8 @@
 
 int dmp_progress_mode = DMP_PROGRESS_AUTO;
 
+static TimestampTz last_spoken = 0;
+
 void
 dmp_progress(const char *format, ...)
 {
@@ -22,10 +24,15 @@ dmp_progress(const char *format, ...)
 
 	if (dmp_progress_mode == DMP_PROGRESS_OFF)
 		return;
-	if (dmp_progress_mode == DMP_PROGRESS_AUTO &&
-		!TimestampDifferenceExceeds(GetCurrentStatementStartTimestamp(), GetCurrentTimestamp(),
-									2000))
-		return;
+	if (dmp_progress_mode == DMP_PROGRESS_AUTO)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (!TimestampDifferenceExceeds(Max(GetCurrentStatementStartTimestamp(), last_spoken), now,
+										2000))
+			return;
+		last_spoken = now;
+	}
 	initStringInfo(&text);
 	for (;;)
 	{
