@@ -231,3 +231,40 @@ COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by w
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
 GRANT SELECT ON dmp.models, dmp.coefficients, dmp.model_metrics, dmp.deployments TO PUBLIC;
+
+-- aggregates: the training scan (scan.h, fit.c)
+
+CREATE FUNCTION dmp_internal.train_scan_any(dmp_internal.state, bytea, float8, float8, float8, VARIADIC "any")
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_any';
+CREATE FUNCTION dmp_internal.train_scan_arrays(dmp_internal.state, bytea, float8, float8, float8, float8[], text[])
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_arrays';
+CREATE FUNCTION dmp_internal.train_scan_combine(dmp_internal.state, dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_combine';
+CREATE FUNCTION dmp_internal.train_scan_final(dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_final';
+-- (plan, target, weight, split, features); up to 90 features
+CREATE AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, VARIADIC "any") (
+	SFUNC = dmp_internal.train_scan_any,
+	STYPE = dmp_internal.state,
+	SSPACE = 1048576,
+	COMBINEFUNC = dmp_internal.train_scan_combine,
+	FINALFUNC = dmp_internal.train_scan_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, VARIADIC "any") IS 'one scan of training rows, as its plan says';
+-- the same of any width, and where aggregates are pushed down to shards: numbers, texts
+CREATE AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8[], text[]) (
+	SFUNC = dmp_internal.train_scan_arrays,
+	STYPE = dmp_internal.state,
+	SSPACE = 1048576,
+	COMBINEFUNC = dmp_internal.train_scan_combine,
+	FINALFUNC = dmp_internal.train_scan_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8[], text[]) IS 'one scan of training rows of any width, as its plan says';

@@ -22,6 +22,7 @@
 #include "commands/trigger.h"
 #include "funcapi.h"
 #include "learn/learn.h"
+#include "learn/scan.h"
 #include "lib/stringinfo.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
@@ -58,6 +59,7 @@ void
 dmp_learn_init(void)
 {
 	CacheRegisterRelcacheCallback(registry_invalidated, (Datum) 0);
+	dmp_scan_init();
 }
 
 uint64

@@ -62,6 +62,8 @@ extern size_t dmp_glm_scratch(const DmpGlmShape *shape);
  */
 extern void dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
 						 const double *direction, DmpGlmSums *sums, double *margins, void *scratch);
+/* out = in - pivot over 128 values (any alignment); 1 when one of them is NaN or infinite */
+extern int dmp_tile_shift(const double *in, double pivot, double *out);
 extern void dmp_glm_sums_clear(const DmpGlmShape *shape, DmpGlmSums *sums);
 
 /* "avx2" or "any"; what the kernel runs on. Tests force one with dmp_glm_use; 0 when unknown. */
@@ -102,9 +104,14 @@ typedef struct DmpQuadratic
 	double constant;
 	double *linear;  /* nparams */
 	double *hessian; /* packed */
+	/* where the parts were taken: weight of the rows, then theta; npoints x (1 + nparams) */
+	int npoints;
+	double *points;
 } DmpQuadratic;
 
-/* adds sums, taken at theta; scratch nparams */
+/* mean over the rows of d'Hd, d from where their part was taken to theta; scratch 2 nparams */
+extern double dmp_quadratic_spread(const DmpQuadratic *q, const double *theta, double *scratch);
+/* adds sums, taken at theta; scratch nparams; points are the caller's */
 extern void dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const DmpGlmSums *sums,
 								   double *scratch);
 extern void dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from);
@@ -145,6 +152,8 @@ typedef struct DmpGlmProblem
 	/* each evaluation is a scan of the data: always with Hessian, and the last step is not measured
 	 * when its residual can be bounded below the tolerance */
 	int expensive;
+	/* expensive: mean d'Hd between the points the start was made from and the start; 0: unknown */
+	double spread;
 	void (*eval)(void *arg, const double *theta, const double *direction, int stride,
 				 DmpGlmSums *sums, double *weight);
 	void *arg;
@@ -157,6 +166,9 @@ typedef struct DmpGlmSolution
 	double *theta;          /* nparams; on entry the start */
 	double *gradient;       /* mean gradient at the last evaluation */
 	double *hessian;        /* mean Hessian, packed, at the last evaluation that had one */
+	double *at;             /* theta of the last evaluation, or NULL: not asked */
+	double at_loss;         /* mean loss there */
+	int at_hessian;         /* it was of all rows and had a Hessian */
 	unsigned char *aliased; /* nparams: 2 aliased, 1 fixed */
 	double weight;
 	double loss; /* mean, at the last evaluation */
@@ -165,6 +177,7 @@ typedef struct DmpGlmSolution
 	int measured;
 	int iterations;  /* steps on all rows */
 	int evaluations; /* of all rows */
+	int moving;      /* SEPARATED: the parameter that runs away fastest, on unit-sd columns */
 } DmpGlmSolution;
 
 extern void dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution);

@@ -39,6 +39,7 @@ typedef struct Kernel
 	void (*hessian_codes)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *,
 						  double *);
 	void (*column_moments)(const double *, const double *, const double *, double, double *);
+	int (*shift)(const double *, double, double *);
 } Kernel;
 
 #define K(name) name##_any
@@ -102,6 +103,12 @@ void
 dmp_axpy(size_t n, double f, const double *x, double *y)
 {
 	kernel()->axpy(n, f, x, y);
+}
+
+int
+dmp_tile_shift(const double *in, double pivot, double *out)
+{
+	return kernel()->shift(in, pivot, out);
 }
 
 /* ----------------------------------------------------------------- a tile */
@@ -360,6 +367,32 @@ dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift)
 		row[0] = h0i - si * h00;
 		q->linear[i] -= si * q->linear[0];
 	}
+	for (i = 0; i < q->npoints; i++)
+	{
+		double *theta = q->points + (size_t) i * (1 + q->nparams) + 1;
+
+		theta[0] += dmp_dot(ndense, shift, theta + 1);
+	}
+}
+
+double
+dmp_quadratic_spread(const DmpQuadratic *q, const double *theta, double *scratch)
+{
+	double sum = 0, weight = 0;
+	int n = q->nparams, i, j;
+
+	for (i = 0; i < q->npoints; i++)
+	{
+		const double *point = q->points + (size_t) i * (1 + n);
+
+		for (j = 0; j < n; j++)
+			scratch[j] = theta[j] - point[1 + j];
+		dmp_symmetric_multiply(n, q->hessian, scratch, scratch + n);
+		sum += point[0] * dmp_dot(n, scratch, scratch + n);
+		weight += point[0];
+	}
+	/* hessian is a sum over rows */
+	return weight > 0 ? sum / weight / weight : 0;
 }
 
 double

@@ -3,20 +3,23 @@
  *		Newton's method (with an L1 term: proximal Newton) over rows that are
  *		read through a callback.
  *
- * Rows in memory. The first steps read every k-th tile only: from a thinned
- * start one full pass with Hessian brings the error to the square of what the
- * sample left, and later steps need the gradient alone while the Hessian is
- * still good (chord steps; it is taken anew when a step gains less than a
- * factor of 20). A step that raises the objective is cut to a quarter.
+ * Rows in memory. The first steps read every k-th tile only. From there one
+ * pass for the gradient, with the sample's Hessian, and one with both bring the
+ * error to the square of the square of what the sample left. A step that raises
+ * the objective is cut to a quarter.
  *
- * Rows behind a scan (expensive). Every evaluation has its Hessian, and after
- * a step d the residual it leaves is bounded without another scan: the third
- * derivative of the loss is at most the second, so
+ * The last step need not be measured: the third derivative of the loss is at
+ * most the second, so after a step d
  *
  *		|g_j(theta + d)| <= e^max|x.d| / 2 max|x_j| d'Hd,
  *
- * which is quadratically small; when that is below the tolerance the step is
- * taken and its evaluation saved.
+ * which is quadratically small. When that is below the tolerance the step is
+ * taken and its pass saved; with few rows a pass costs nothing and is made.
+ * Rows on either side of a hyperplane mostly cancel in the sum that this bounds.
+ * The residual measured at theta is itself what the step before left, and both
+ * grow with the square of their steps; so the ratio of the decrements, with a
+ * factor of 20 for the change of direction, is a second estimate, used where a
+ * pass is a scan.
  *
  * Separation. On separated data the gradient vanishes too, at infinity. The
  * last step d is then a direction of recession: no row has (2y-1) x.d < 0, but
@@ -32,10 +35,9 @@
 #define SLOW_LOW 0.1 /* decrement ratios that look like a walk to infinity */
 #define SLOW_HIGH 0.8
 #define SLOW_STEPS 3
-#define CHORD_GAIN 0.05  /* residual must fall at least so much for the Hessian to stay */
-#define CHORD_START 0.05 /* mean squared change of margin below which a chord is tried */
-#define SEPARATED 1e-6   /* relative to the largest |x.d| */
-#define NOISE 1e-14      /* of the objective, relative */
+#define SEPARATED 1e-6 /* relative to the largest |x.d| */
+#define SAMPLED 32     /* stride of the first sample from which there is a second one */
+#define NOISE 1e-14    /* of the objective, relative */
 
 typedef struct Solver
 {
@@ -47,6 +49,7 @@ typedef struct Solver
 	double *next;  /* room for a new theta */
 	double *fresh; /* Hessian being summed */
 	double decrement;
+	int thinned; /* the last sample was solved to its own precision */
 } Solver;
 
 /* one evaluation at s->theta; results become means in the solution */
@@ -76,6 +79,10 @@ evaluate(Solver *v, int stride, int hessian, int direction)
 			s->hessian[k] = v->fresh[k] / weight;
 	if (stride == 1)
 		s->evaluations++;
+	s->at_loss = s->loss;
+	s->at_hessian = hessian && stride == 1;
+	if (s->at)
+		memcpy(s->at, s->theta, sizeof(double) * p->shape.nparams);
 }
 
 /* v->next becomes the model's minimum from here, v->step the way there */
@@ -109,6 +116,7 @@ thinned(Solver *v, int stride)
 	int k, n = v->p->shape.nparams;
 	double objective = INFINITY;
 
+	v->thinned = 0;
 	for (k = 0; k < 12; k++)
 	{
 		evaluate(v, stride, 1, 0);
@@ -121,16 +129,19 @@ thinned(Solver *v, int stride)
 		model_step(v, 1 / v->s->weight);
 		memcpy(v->s->theta, v->next, sizeof(double) * n);
 		if (v->decrement < 0.02 * n / v->s->weight)
+		{
+			v->thinned = 1;
 			return;
+		}
 	}
 }
 
 /* bound on the residual that the step leaves (see above); INFINITY when unknown */
 static double
-predicted_residual(const Solver *v)
+predicted_residual(const Solver *v, double residual, double before)
 {
 	const DmpGlmProblem *p = v->p;
-	double change, worst = 1;
+	double change, bound, worst = 1;
 	int j;
 
 	if (p->reach == NULL)
@@ -146,7 +157,10 @@ predicted_residual(const Solver *v)
 		if (p->sd[j] > 0 && !p->fixed[j] && p->reach[j] / p->sd[j] > worst)
 			worst = p->reach[j] / p->sd[j];
 	}
-	return 0.5 * exp(fmin(change, 700)) * worst * v->decrement;
+	bound = 0.5 * exp(fmin(change, 700)) * worst * v->decrement;
+	if (p->expensive && before > 0 && v->decrement < 1e-3 * before && change < 1)
+		bound = fmin(bound, 20 * residual * (v->decrement / before));
+	return bound;
 }
 
 static int
@@ -156,22 +170,49 @@ is_separated(const Solver *v)
 		   v->sums.direction_low >= -SEPARATED * v->sums.direction_high;
 }
 
-/* all rows, to the tolerance */
+static int
+fastest(const Solver *v)
+{
+	const DmpGlmProblem *p = v->p;
+	int j, best = 0;
+	double most = 0;
+
+	for (j = 1; j < p->shape.nparams; j++)
+		if (fabs(v->step[j]) * p->sd[j] > most)
+		{
+			most = fabs(v->step[j]) * p->sd[j];
+			best = j;
+		}
+	return best;
+}
+
+/* the objective after the last step, by the model it was made from */
 static void
-full(Solver *v)
+take_gain(Solver *v)
+{
+	DmpGlmSolution *s = v->s;
+	int n = v->p->shape.nparams;
+
+	s->loss += dmp_dot(n, s->gradient, v->step) + v->decrement / 2;
+	s->objective = s->loss + dmp_glm_penalty(v->p, s->theta);
+}
+
+/* all rows, to the tolerance; sampled: the solution has the Hessian of a large sample */
+static void
+full(Solver *v, int sampled)
 {
 	const DmpGlmProblem *p = v->p;
 	DmpGlmSolution *s = v->s;
 	int n = p->shape.nparams;
-	int want_hessian = 1, slow = 0, have_step = 0, stuck = 0;
-	double objective = INFINITY, residual = INFINITY, before = 0, cut = 1;
+	int want_hessian = !sampled, slow = 0, have_step = 0, stuck = 0;
+	double objective = INFINITY, residual = INFINITY, before = p->spread, cut = 1, last;
 
 	for (;;)
 	{
 		int ask = have_step && slow >= SLOW_STEPS - 1 && p->lambda == 0;
 		int i;
 
-		evaluate(v, 1, want_hessian || p->expensive, ask);
+		evaluate(v, 1, want_hessian, ask);
 		if (have_step && !(s->objective <= objective + NOISE * fabs(objective)))
 		{
 			/* raised: a quarter of the way, and the Hessian anew when it was an old one */
@@ -194,17 +235,21 @@ full(Solver *v)
 		if (ask && slow >= SLOW_STEPS && is_separated(v))
 		{
 			s->status = DMP_SOLVE_SEPARATED;
+			s->moving = fastest(v);
 			return;
 		}
 		if (s->kkt_residual <= p->tolerance && (!ask || !is_separated(v)))
 		{
 			/* the free step: the gradient is known, the Hessian good enough */
 			s->status = DMP_SOLVE_CONVERGED;
-			if (have_step || want_hessian || p->expensive)
+			if (have_step || want_hessian)
 			{
 				model_step(v, 0);
 				if (isfinite(v->decrement) && v->decrement < 1e-6)
+				{
 					memcpy(s->theta, v->next, sizeof(double) * n);
+					take_gain(v);
+				}
 			}
 			return;
 		}
@@ -217,12 +262,6 @@ full(Solver *v)
 		{
 			s->status = DMP_SOLVE_STALLED;
 			return;
-		}
-		if (!want_hessian && !p->expensive && s->kkt_residual > CHORD_GAIN * residual)
-		{
-			/* the old Hessian no longer serves: the same place again, with one */
-			evaluate(v, 1, 1, 0);
-			want_hessian = 1;
 		}
 		if (s->iterations >= p->max_iterations)
 		{
@@ -238,20 +277,23 @@ full(Solver *v)
 		slow = (before > 0 && v->decrement > SLOW_LOW * before && v->decrement < SLOW_HIGH * before)
 				   ? slow + 1
 				   : 0;
+		last = before;
 		before = v->decrement;
-		want_hessian = !(v->decrement < CHORD_START);
-		if (p->expensive && slow == 0)
+		/* with a Hessian of a sample the bound does not hold */
+		if ((p->expensive || p->max_stride >= SAMPLED) && slow == 0 && want_hessian)
 		{
-			double bound = predicted_residual(v);
+			double bound = predicted_residual(v, residual, last);
 
 			if (bound <= p->tolerance)
 			{
 				s->kkt_residual = bound;
 				s->measured = 0;
 				s->status = DMP_SOLVE_CONVERGED;
+				take_gain(v);
 				return;
 			}
 		}
+		want_hessian = 1;
 	}
 }
 
@@ -277,10 +319,10 @@ dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution)
 		solution->aliased[i] = problem->fixed[i];
 	if (problem->max_stride >= 8)
 		thinned(&v, problem->max_stride);
-	if (problem->max_stride >= 32)
+	if (problem->max_stride >= SAMPLED)
 		thinned(&v, 8);
 	for (i = 0; i < n; i++)
 		solution->aliased[i] = problem->fixed[i];
-	full(&v);
+	full(&v, problem->max_stride >= SAMPLED && v.thinned);
 	problem->env->release(room);
 }

@@ -1,0 +1,641 @@
+/*-------------------------------------------------------------------------
+ * fit.c
+ *		dmp_fit_binomial(): which scans a fit takes, and what comes of them.
+ *
+ *		LEARN -----> all rows in one process: the fit is finished there
+ *		  |  \----> columns without missing values or texts: quadratics of
+ *		  |          each process's rows, which add up
+ *		  v
+ *		BLOCKS       the layout is known now: rows become quadratics under it
+ *		  v          (or, in one process, the fit)
+ *		GRADIENT     at the joint minimum: exact loss, gradient and Hessian of all
+ *		  |  ^       rows, again until the optimality conditions hold
+ *		  v--+
+ *		EVALUATE     test rows, when they did not stay in memory
+ *
+ * All scans run under one snapshot, so that they see the same rows.
+ *-------------------------------------------------------------------------
+ */
+#include "learn/scan.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "math/metrics.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* arguments of a function at most, less those before the features, with some left */
+#define MAX_SCAN_ARGUMENTS (FUNC_MAX_ARGS - 10)
+
+typedef struct Fit
+{
+	const DmpFitSpec *spec;
+	DmpScanPlan plan;
+	MemoryContext context; /* of the result */
+	MemoryContext work;    /* of the scans, deleted at the end */
+	MemoryContext pass;    /* of the last scan at a theta */
+	char *sql;
+	int scans;
+	DmpScanResult *last; /* of the last GRADIENT scan */
+	int64 memory;
+} Fit;
+
+const char *
+dmp_fit_status_name(DmpFitStatus status)
+{
+	switch (status)
+	{
+		case DMP_FIT_CONVERGED:
+			return "converged";
+		case DMP_FIT_ITERATION_LIMIT:
+			return "iteration_limit";
+		case DMP_FIT_SEPARATED:
+			return "separated";
+		case DMP_FIT_DIVERGED:
+			return "diverged";
+		case DMP_FIT_ONE_CLASS:
+			return "one_class";
+		case DMP_FIT_NO_ROWS:
+			return "no_rows";
+		case DMP_FIT_TOO_FEW_ROWS:
+			return "too_few_rows";
+		case DMP_FIT_APPROXIMATE:
+			return "approximate";
+	}
+	elog(ERROR, "unknown fit status %d", (int) status);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ plan */
+
+static void
+make_plan(Fit *fit)
+{
+	const DmpFitSpec *spec = fit->spec;
+	DmpScanPlan *p = &fit->plan;
+	int i;
+
+	p->phase = DMP_SCAN_LEARN;
+	p->nfeatures = spec->nfeatures;
+	p->names = palloc(sizeof(char *) * (spec->nfeatures + 1));
+	p->encode = palloc(spec->nfeatures + 1);
+	p->indicator = palloc0(sizeof(bool) * (spec->nfeatures + 1));
+	for (i = 0; i < spec->nfeatures; i++)
+	{
+		p->names[i] = spec->features[i].name;
+		p->encode[i] = spec->features[i].encode;
+		if (p->encode[i] == DMP_ENCODE_ONE_HOT)
+			p->ntexts++;
+		else
+			p->indicator[p->ndense++] = p->encode[i] == DMP_ENCODE_BOOLEAN;
+	}
+	p->arrays = spec->nfeatures > MAX_SCAN_ARGUMENTS;
+	p->has_weight = spec->has_weight;
+	p->test_fraction = spec->test_fraction;
+	p->lambda = spec->lambda;
+	p->alpha = spec->lambda > 0 ? spec->alpha : 0;
+	p->tolerance = spec->tolerance;
+	p->intercept = spec->intercept;
+	p->standardize = spec->standardize == NULL                ? 0
+					 : strcmp(spec->standardize, "all") == 0  ? 1
+					 : strcmp(spec->standardize, "none") == 0 ? 2
+															  : 0;
+	p->min_count = Max(1, spec->min_count);
+	p->max_iterations = spec->max_iterations;
+	p->memory = spec->memory;
+}
+
+/* features of one kind as the elements of an array: "f1::float8, f4::float8" */
+static void
+append_elements(StringInfo sql, const Fit *fit, bool texts)
+{
+	const char *separator = "";
+	int i;
+
+	for (i = 0; i < fit->spec->nfeatures; i++)
+	{
+		bool is_text = fit->spec->features[i].encode == DMP_ENCODE_ONE_HOT;
+
+		if (is_text != texts)
+			continue;
+		if (is_text)
+			appendStringInfo(sql, "%sq.f%d::pg_catalog.text", separator, i + 1);
+		else if (fit->spec->features[i].encode == DMP_ENCODE_BOOLEAN)
+			appendStringInfo(sql, "%sq.f%d::pg_catalog.int4::pg_catalog.float8", separator, i + 1);
+		else
+			appendStringInfo(sql, "%sq.f%d::pg_catalog.float8", separator, i + 1);
+		separator = ", ";
+	}
+}
+
+/* SELECT of one scan; the plan is the last parameter */
+static char *
+make_sql(const Fit *fit)
+{
+	const DmpFitSpec *spec = fit->spec;
+	StringInfoData sql;
+	int i;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT dmp_internal.train_scan%s($%d, q.target, %s, %s",
+					 fit->plan.arrays ? "_arrays" : "", spec->nargs + 1,
+					 spec->has_weight ? "q.weight" : "NULL::pg_catalog.float8",
+					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8");
+	if (fit->plan.arrays)
+	{
+		if (fit->plan.ndense > 0)
+		{
+			appendStringInfoString(&sql, ", ARRAY[");
+			append_elements(&sql, fit, false);
+			appendStringInfoString(&sql, "]");
+		}
+		else
+			appendStringInfoString(&sql, ", NULL::pg_catalog.float8[]");
+		if (fit->plan.ntexts > 0)
+		{
+			appendStringInfoString(&sql, ", ARRAY[");
+			append_elements(&sql, fit, true);
+			appendStringInfoString(&sql, "]");
+		}
+		else
+			appendStringInfoString(&sql, ", NULL::pg_catalog.text[]");
+	}
+	else
+		for (i = 0; i < spec->nfeatures; i++)
+			appendStringInfo(&sql, ", q.f%d", i + 1);
+	appendStringInfo(&sql, ") FROM (%s) AS q", spec->select_sql);
+	return sql.data;
+}
+
+/* ------------------------------------------------------------------ scans */
+
+/* one scan by the plan as it is now; NULL when there was no row at all */
+static DmpScanResult *
+scan(Fit *fit)
+{
+	const DmpFitSpec *spec = fit->spec;
+	int n = spec->nargs, rc;
+	Oid *types = palloc(sizeof(Oid) * (n + 1));
+	Datum *values = palloc(sizeof(Datum) * (n + 1));
+	char *nulls = palloc(n + 2);
+	DmpScanResult *r = NULL;
+	bool isnull;
+	Datum datum;
+
+	if (n > 0)
+	{
+		memcpy(types, spec->argtypes, sizeof(Oid) * n);
+		memcpy(values, spec->argvalues, sizeof(Datum) * n);
+	}
+	memset(nulls, ' ', n + 1);
+	if (n > 0 && spec->argnulls)
+		memcpy(nulls, spec->argnulls, n);
+	nulls[n + 1] = '\0';
+	types[n] = BYTEAOID;
+	values[n] = PointerGetDatum(dmp_scan_plan_write(&fit->plan));
+	/* read only: the snapshot that is active, for every scan the same */
+	rc = SPI_execute_with_args(fit->sql, n + 1, types, values, nulls, true, 0);
+	if (rc != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "training scan failed: %s", SPI_result_code_string(rc));
+	fit->scans++;
+	/* SPI has left us in its own context */
+	MemoryContextSwitchTo(fit->plan.phase >= DMP_SCAN_GRADIENT ? fit->pass : fit->work);
+	datum = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull)
+	{
+		DmpState *state = dmp_state_arg(datum, DMP_STATE_TRAIN);
+
+		r = dmp_scan_state_read(DMP_STATE_DATA(state), DMP_STATE_DATA_SIZE(state), NULL);
+		fit->memory = Max(fit->memory, r->memory);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(fit->work);
+	pfree(DatumGetPointer(values[n]));
+	return r;
+}
+
+/* margins lie about their mean; far beyond these ends they share the outermost bins */
+static void
+histogram_range(Fit *fit, const double *theta)
+{
+	const DmpLayout *l = &fit->plan.layout;
+	double mean = theta[0], spread = 0;
+	int j;
+
+	for (j = 1; j < l->shape.nparams; j++)
+	{
+		mean += theta[j] * l->mean[j];
+		spread += fabs(theta[j]) * l->sd[j];
+	}
+	spread = fmax(spread, 1e-6 * fmax(1, fabs(mean)));
+	fit->plan.low = mean - 6 * spread;
+	fit->plan.high = mean + 6 * spread;
+}
+
+/* the solver's callback: a scan */
+static void
+eval_scan(void *arg, const double *theta, const double *direction, int stride, DmpGlmSums *sums,
+		  double *weight)
+{
+	Fit *fit = arg;
+	int n = fit->plan.layout.shape.nparams;
+
+	fit->plan.phase = DMP_SCAN_GRADIENT;
+	fit->plan.theta = (double *) theta;
+	fit->plan.direction = (double *) direction;
+	histogram_range(fit, theta);
+	fit->last = NULL;
+	MemoryContextReset(fit->pass);
+	fit->last = scan(fit);
+	if (fit->last == NULL || fit->last->sums == NULL || fit->last->nparams != n)
+		elog(ERROR, "training scan gave no sums");
+	sums->loss += fit->last->sums->loss;
+	dmp_axpy(n, 1, fit->last->sums->gradient, sums->gradient);
+	if (sums->hessian)
+		dmp_axpy(DMP_TRI(n), 1, fit->last->sums->hessian, sums->hessian);
+	sums->direction_low = fit->last->sums->direction_low;
+	sums->direction_high = fit->last->sums->direction_high;
+	*weight += fit->last->sums_weight;
+}
+
+static double
+histogram_auc(const DmpScanResult *r, int which)
+{
+	const double *h = r->histogram + 2 * which * DMP_HISTOGRAM_BINS;
+
+	return dmp_histogram_auc(DMP_HISTOGRAM_BINS, h + DMP_HISTOGRAM_BINS, h, NULL);
+}
+
+/* from quadratics of all rows to the exact optimum, scan by scan */
+static DmpScanSolution *
+solve_by_scans(Fit *fit, const DmpScanResult *blocks)
+{
+	DmpScanPlan *plan = &fit->plan;
+	DmpScanSolution *out = palloc0(sizeof(DmpScanSolution));
+	int n = plan->layout.shape.nparams;
+	DmpGlmProblem problem;
+	DmpGlmSolution s;
+
+	memset(&s, 0, sizeof(s));
+	s.theta = palloc0(sizeof(double) * n);
+	s.gradient = palloc0(sizeof(double) * n);
+	s.hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
+	s.aliased = palloc0(n);
+	if (plan->intercept)
+		s.theta[0] =
+			log(plan->stats.weight_positive / (plan->stats.weight - plan->stats.weight_positive));
+	dmp_layout_problem(plan, &plan->layout, &problem);
+	if (blocks->quadratic)
+	{
+		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, s.theta);
+		problem.spread =
+			dmp_quadratic_spread(blocks->quadratic, s.theta, palloc(sizeof(double) * 2 * n));
+	}
+	problem.expensive = 1;
+	problem.eval = eval_scan;
+	problem.arg = fit;
+	dmp_glm_solve(&problem, &s);
+	dmp_solution_take(out, &s);
+	out->roc_auc = histogram_auc(fit->last, 0);
+	out->test_roc_auc = out->test_log_loss = NAN;
+	if (plan->stats.rows_test > 0)
+	{
+		DmpScanResult *r;
+
+		plan->phase = DMP_SCAN_EVALUATE;
+		plan->theta = s.theta;
+		plan->direction = NULL;
+		histogram_range(fit, s.theta);
+		r = scan(fit);
+		if (r == NULL || r->histogram == NULL)
+			elog(ERROR, "training scan gave no histogram");
+		out->roc_auc = histogram_auc(r, 0);
+		out->test_roc_auc = histogram_auc(r, 1);
+		out->test_log_loss = r->test_weight > 0 ? r->test_loss / r->test_weight : NAN;
+	}
+	return out;
+}
+
+/* everything but the design: scans until there is a solution, or a reason for none */
+static DmpScanSolution *
+run_scans(Fit *fit, DmpFitStatus *status)
+{
+	DmpScanPlan *plan = &fit->plan;
+	DmpScanResult *r = scan(fit);
+
+	*status = DMP_FIT_NO_ROWS;
+	if (r == NULL)
+		return NULL;
+	if (r->ndense != plan->ndense || r->ntexts != plan->ntexts)
+		elog(ERROR, "training scan gave another number of columns");
+	plan->stats = r->stats;
+	if (!dmp_scan_can_fit(plan, &plan->stats, status))
+		return NULL;
+	plan->layout = *dmp_layout_make(plan, &plan->stats);
+	if (!dmp_scan_enough_rows(plan, &plan->stats, &plan->layout))
+	{
+		*status = DMP_FIT_TOO_FEW_ROWS;
+		return NULL;
+	}
+	if (r->solution == NULL && r->statistics_only)
+	{
+		DmpStats stats = plan->stats;
+
+		plan->phase = DMP_SCAN_BLOCKS;
+		r = scan(fit);
+		if (r == NULL)
+			elog(ERROR, "rows vanished between two scans");
+		plan->stats = stats;
+	}
+	if (r->solution)
+	{
+		if (r->nparams != plan->layout.shape.nparams)
+			elog(ERROR, "training scan gave another number of parameters");
+		return r->solution;
+	}
+	return solve_by_scans(fit, r);
+}
+
+/* ----------------------------------------------------------------- result */
+
+/* numbers the design columns in feature order and describes the features; column[p] of parameter p */
+static void
+make_design(const Fit *fit, DmpFit *out, int *column)
+{
+	const DmpScanPlan *plan = &fit->plan;
+	const DmpLayout *l = &plan->layout;
+	const DmpStats *stats = &plan->stats;
+	DmpDesign *d = &out->design;
+	int width = 0, f, j = 0, k = 0, i;
+
+	d->nfeatures = plan->nfeatures;
+	d->features = palloc0(sizeof(DmpFeature) * (plan->nfeatures + 1));
+	for (f = 0; f < plan->nfeatures; f++)
+	{
+		DmpFeature *x = &d->features[f];
+
+		*x = fit->spec->features[f];
+		x->name = pstrdup(x->name);
+		x->index = x->missing_index = x->other_index = -1;
+		x->nlevels = 0;
+		x->levels = NULL;
+		if (x->encode == DMP_ENCODE_ONE_HOT)
+		{
+			const DmpDictionary *dictionary = &stats->texts[k];
+			const DmpTextMap *map = &l->texts[k++];
+
+			x->nlevels = map->nlevels;
+			x->levels = palloc0(sizeof(DmpLevel) * (map->nlevels + 1));
+			for (i = 0; i < map->nlevels; i++)
+			{
+				const DmpLevelStats *level = &dictionary->levels[map->level_code[i]];
+
+				x->levels[i].text = pstrdup(level->text);
+				x->levels[i].rows = level->rows;
+				x->levels[i].index = -1;
+				if (map->param[map->level_code[i]] >= 0)
+					column[map->param[map->level_code[i]]] = x->levels[i].index = width++;
+			}
+			for (i = 0; i < dictionary->n; i++)
+				if (dictionary->levels[i].rows < plan->min_count)
+					x->rows_other += dictionary->levels[i].rows;
+			if (map->other_param >= 0)
+				column[map->other_param] = x->other_index = width++;
+			x->rows_missing = dictionary->rows_missing;
+			if (map->missing_param >= 0)
+			{
+				if (map->missing_param != map->other_param)
+					column[map->missing_param] = width++;
+				x->missing_index = column[map->missing_param];
+			}
+		}
+		else
+		{
+			x->rows_missing = stats->columns[j].rows_missing;
+			x->fill = stats->pivot[j] + l->fill[j];
+			if (isnan(x->fill))
+				x->fill = 0;
+			if (!l->fixed[1 + j])
+				column[1 + j] = x->index = width++;
+			if (l->flag_param[j] >= 0)
+				column[l->flag_param[j]] = x->missing_index = width++;
+			j++;
+		}
+	}
+	d->width = width;
+	d->pivot = palloc0(sizeof(double) * (width + 1));
+	d->mean = palloc0(sizeof(double) * (width + 1));
+	d->scale = palloc0(sizeof(double) * (width + 1));
+	for (i = 1; i < l->shape.nparams; i++)
+		if (column[i] >= 0)
+		{
+			if (i <= plan->ndense)
+				d->pivot[column[i]] = stats->pivot[i - 1];
+			d->mean[column[i]] = d->pivot[column[i]] + l->mean[i];
+			d->scale[column[i]] = l->penalty_scale[i];
+		}
+}
+
+/* name of a design column for messages: price, city = 'Rome' */
+static char *
+param_name(const Fit *fit, int param)
+{
+	const DmpScanPlan *plan = &fit->plan;
+	const DmpLayout *l = &plan->layout;
+	int f, j = 0, k = 0, i;
+
+	for (f = 0; f < plan->nfeatures; f++)
+	{
+		if (plan->encode[f] == DMP_ENCODE_ONE_HOT)
+		{
+			const DmpTextMap *map = &l->texts[k];
+
+			for (i = 0; i < map->nlevels; i++)
+				if (map->param[map->level_code[i]] == param)
+					return psprintf("\"%s\" = '%s'", plan->names[f],
+									plan->stats.texts[k].levels[map->level_code[i]].text);
+			if (map->other_param == param)
+				return psprintf("\"%s\" = (other)", plan->names[f]);
+			if (map->missing_param == param)
+				return psprintf("\"%s\" = (missing)", plan->names[f]);
+			k++;
+		}
+		else
+		{
+			if (1 + j == param)
+				return psprintf("\"%s\"", plan->names[f]);
+			if (l->flag_param[j] == param)
+				return psprintf("\"%s\" = (missing)", plan->names[f]);
+			j++;
+		}
+	}
+	return pstrdup("the intercept");
+}
+
+static void
+warn(DmpFit *out, char *text)
+{
+	out->warnings = lappend(out->warnings, text);
+}
+
+/* covariance of (intercept on the raw scale, design columns), and its square roots */
+static void
+make_errors(const Fit *fit, DmpFit *out, const DmpScanSolution *s, const int *column)
+{
+	const DmpScanPlan *plan = &fit->plan;
+	DmpGlmProblem problem;
+	int n = plan->layout.shape.nparams, width = out->design.width, i, j;
+	double *hessian, *cov, *shift, sum;
+	unsigned char *skip = palloc(n);
+	Size k;
+
+	if (out->status != DMP_FIT_CONVERGED || plan->lambda * plan->alpha > 0)
+		return;
+	dmp_layout_problem(plan, &plan->layout, &problem);
+	hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
+	cov = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
+	for (k = 0; k < DMP_TRI(n); k++)
+		hessian[k] = s->hessian[k] * plan->stats.weight;
+	for (i = 0; i < n; i++)
+		skip[i] = plan->layout.fixed[i] || s->aliased[i];
+	dmp_glm_covariance(&problem, hessian, plan->stats.weight, skip, cov);
+
+	out->covariance = palloc0(sizeof(double) * DMP_TRI(width + 1));
+	out->std_err = palloc0(sizeof(double) * (width + 1));
+	/* raw intercept = a - c.b: a linear map of the parameters */
+	shift = palloc0(sizeof(double) * n);
+	for (i = 1; i <= plan->ndense; i++)
+		shift[i] = column[i] >= 0 ? -plan->stats.pivot[i - 1] : 0;
+	if (!plan->layout.fixed[0])
+		shift[0] = 1;
+	for (i = 1; i < n; i++)
+	{
+		if (column[i] < 0)
+			continue;
+		for (j = 1; j <= i; j++)
+			if (column[j] >= 0)
+			{
+				int a = 1 + Max(column[i], column[j]), b = 1 + Min(column[i], column[j]);
+
+				out->covariance[DMP_TRI(a) + b] = cov[DMP_TRI(i) + j];
+			}
+	}
+	/* hessian is free: its first row serves as cov . shift */
+	dmp_symmetric_multiply(n, cov, shift, hessian);
+	sum = dmp_dot(n, shift, hessian);
+	out->covariance[0] = sum;
+	for (i = 1; i < n; i++)
+		if (column[i] >= 0)
+			out->covariance[DMP_TRI(1 + column[i])] = hessian[i];
+	for (i = 0; i <= width; i++)
+		out->std_err[i] = sqrt(fmax(out->covariance[DMP_TRI(i) + i], 0));
+	for (i = 1; i < n; i++)
+		if (column[i] >= 0 && s->aliased[i])
+			out->std_err[1 + column[i]] = NAN;
+}
+
+static double
+null_log_loss(double positive, double weight)
+{
+	double p = positive / weight;
+
+	if (!(p > 0 && p < 1))
+		return weight > 0 ? 0 : NAN;
+	return -(p * log(p) + (1 - p) * log1p(-p));
+}
+
+static DmpFit *
+make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
+{
+	DmpFit *out = palloc0(sizeof(DmpFit));
+	const DmpScanPlan *plan = &fit->plan;
+	int n = plan->layout.shape.nparams, i;
+	int *column;
+
+	out->status = s ? s->status : status;
+	out->rows = plan->stats.rows;
+	out->rows_test = plan->stats.rows_test;
+	out->rows_skipped = plan->stats.rows_skipped;
+	out->rows_positive = plan->stats.rows_positive;
+	out->weight_sum = plan->stats.weight;
+	out->weight_positive = plan->stats.weight_positive;
+	out->log_loss = out->objective = out->kkt_residual = NAN;
+	out->lambda_max = out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
+	out->null_log_loss = null_log_loss(out->weight_positive, out->weight_sum);
+	out->scans = fit->scans;
+	out->memory_used = fit->memory;
+	if (s == NULL)
+	{
+		/* a design without columns, so that the names are there */
+		out->design.nfeatures = 0;
+		out->coef = palloc0(sizeof(double));
+		out->aliased = palloc0(sizeof(bool));
+		return out;
+	}
+	column = palloc(sizeof(int) * n);
+	memset(column, -1, sizeof(int) * n);
+	make_design(fit, out, column);
+	out->a = s->theta[0];
+	out->coef = palloc0(sizeof(double) * (out->design.width + 1));
+	out->aliased = palloc0(sizeof(bool) * (out->design.width + 1));
+	for (i = 1; i < n; i++)
+		if (column[i] >= 0)
+		{
+			out->coef[column[i]] = s->theta[i];
+			out->aliased[column[i]] = s->aliased[i] == 2;
+			if (s->aliased[i] == 2)
+				warn(out, psprintf("%s is a combination of other columns and has no coefficient",
+								   param_name(fit, i)));
+		}
+	out->log_loss = s->loss;
+	out->objective = s->objective;
+	out->kkt_residual = s->kkt;
+	out->iterations = s->iterations;
+	out->lambda_max = plan->lambda > 0 ? plan->layout.lambda_max : NAN;
+	out->roc_auc = s->roc_auc;
+	out->test_roc_auc = s->test_roc_auc;
+	out->test_log_loss = s->test_log_loss;
+	if (s->separated_param >= 0)
+		warn(out, psprintf("the classes can be told apart without error along %s: its coefficient "
+						   "has no finite value; a penalty (lambda) gives one",
+						   param_name(fit, s->separated_param)));
+	make_errors(fit, out, s, column);
+	return out;
+}
+
+/*
+ * Runs the scans and the solver. SPI must be connected; the result is in
+ * CurrentMemoryContext. Statuses other than converged come back as such, not
+ * as errors; hostile values (a target that is neither 0 nor 1, a negative
+ * weight) are errors.
+ */
+DmpFit *
+dmp_fit_binomial(const DmpFitSpec *spec)
+{
+	Fit fit;
+	DmpFit *out;
+	DmpScanSolution *solution;
+	DmpFitStatus status;
+
+	memset(&fit, 0, sizeof(fit));
+	fit.spec = spec;
+	fit.context = CurrentMemoryContext;
+	fit.work = AllocSetContextCreate(CurrentMemoryContext, "dmp fit", ALLOCSET_DEFAULT_SIZES);
+	fit.pass = AllocSetContextCreate(fit.work, "dmp fit pass", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(fit.work);
+	make_plan(&fit);
+	fit.sql = make_sql(&fit);
+	/* what this transaction has done so far is seen, by every scan alike */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	solution = run_scans(&fit, &status);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(fit.context);
+	out = make_fit(&fit, solution, status);
+	MemoryContextDelete(fit.work);
+	return out;
+}

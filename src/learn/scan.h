@@ -1,0 +1,305 @@
+/*-------------------------------------------------------------------------
+ * scan.h
+ *		The training scan: rows in, a design and a fit (or their parts) out.
+ *
+ * Words. A plan says what a scan is for and travels as bytea, the first
+ * argument of the aggregate. A state is what one process has gathered. A
+ * dense column is a numeric or boolean feature; a text feature is a coded
+ * column; a parameter is what the solver moves (math/glm.h): the intercept,
+ * then the dense columns in feature order, then levels and missing flags. The
+ * layout says which parameter is what. A quadratic stands for rows that are
+ * no longer kept (math/glm.h).
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_SCAN_H
+#define DMP_SCAN_H
+
+#include "learn/learn.h"
+#include "base/state.h"
+#include "math/glm.h"
+#include "utils/expandeddatum.h"
+
+extern const DmpMathEnv dmp_learn_env; /* palloc, pfree, CHECK_FOR_INTERRUPTS */
+
+/* ------------------------------------------------- bytes in, bytes out (scan_bytes.c) */
+
+typedef struct DmpBytes
+{
+	char *data;
+	Size used, size; /* writing: size is the room; reading: the end */
+} DmpBytes;
+
+extern void dmp_put(DmpBytes *b, const void *from, Size n); /* padded to 8 */
+extern void dmp_put_int(DmpBytes *b, int64 x);
+extern void dmp_put_double(DmpBytes *b, double x);
+extern void dmp_put_text(DmpBytes *b, const char *text, Size n);
+/* reading raises an error past the end; what is returned points into the bytes */
+extern const void *dmp_get(DmpBytes *b, Size n);
+extern int64 dmp_get_int(DmpBytes *b);
+extern int dmp_get_count(DmpBytes *b, Size each); /* a number of things that still fit */
+extern double dmp_get_double(DmpBytes *b);
+extern double *dmp_get_doubles(DmpBytes *b, Size n); /* a copy */
+extern char *dmp_get_text(DmpBytes *b, Size *n);     /* a copy, with a zero at the end */
+
+/* ---------------------------------------------------------------- layout (scan_layout.c) */
+
+/* statistics of a dense column over its values that are present, relative to its pivot */
+typedef struct DmpColumnStats
+{
+	double weight, mean, m2;
+	double weight_positive, positive_mean;
+	double low, high;
+	double missing_weight, missing_positive;
+	int64 rows_missing;
+} DmpColumnStats;
+
+typedef struct DmpLevelStats
+{
+	char *text;
+	uint32 length;
+	uint64 hash;
+	int64 rows;
+	double weight, positive;
+} DmpLevelStats;
+
+/* levels of a text feature as they were met; code = position */
+typedef struct DmpDictionary
+{
+	int n, room;
+	DmpLevelStats *levels;
+	uint32 nslots; /* power of two */
+	int32 *slots;  /* code or -1 */
+	int64 rows_missing;
+	double missing_weight, missing_positive;
+	Size bytes;
+} DmpDictionary;
+
+typedef struct DmpStats
+{
+	int64 rows, rows_test, rows_skipped, rows_positive;
+	double weight, weight_positive;
+	double *pivot;           /* ndense */
+	DmpColumnStats *columns; /* ndense */
+	DmpDictionary *texts;    /* ntexts */
+} DmpStats;
+
+typedef struct DmpTextMap
+{
+	int ncodes;
+	int32 *param; /* code -> parameter or -1 */
+	int missing_param, other_param;
+	/* in C order, those with min_count rows */
+	int nlevels;
+	int *level_code;
+} DmpTextMap;
+
+typedef struct DmpLayout
+{
+	DmpGlmShape shape; /* ncoded: texts, then a flag for each dense column with missing values */
+	int *flag_param;   /* ndense: parameter of the missing flag or -1 */
+	int *flag_column;  /* ndense: coded column of the flag or -1 */
+	double *fill;      /* ndense: a missing value, relative to the pivot */
+	DmpTextMap *texts;
+	/* by parameter */
+	double *mean, *sd, *penalty_scale, *reach;
+	unsigned char *fixed;
+	double lambda_max;
+} DmpLayout;
+
+/* ------------------------------------------------------------------ plan (scan_plan.c) */
+
+typedef enum DmpScanPhase
+{
+	DMP_SCAN_LEARN = 1, /* nothing known yet */
+	DMP_SCAN_BLOCKS,    /* layout known; rows become quadratics */
+	DMP_SCAN_GRADIENT,  /* theta known: loss, gradient, Hessian */
+	DMP_SCAN_EVALUATE   /* theta known: margins into histograms, of training and test rows */
+} DmpScanPhase;
+
+typedef struct DmpScanPlan
+{
+	DmpScanPhase phase;
+	int nfeatures, ndense, ntexts;
+	char **names;
+	int8 *encode;    /* DmpEncode */
+	bool *indicator; /* dense column is a boolean; ndense */
+	bool arrays;     /* features come as numbers float8[], texts text[] */
+	bool has_weight;
+	double test_fraction, lambda, alpha, tolerance;
+	bool intercept;
+	int standardize; /* 0 default, 1 all, 2 none */
+	int min_count, max_iterations;
+	int64 memory;
+	/* from BLOCKS on */
+	DmpStats stats; /* pivots, and the dictionaries the codes are made by */
+	DmpLayout layout;
+	/* from GRADIENT on */
+	double *theta, *direction; /* direction may be NULL */
+	double low, high;          /* range of the margin histogram */
+} DmpScanPlan;
+
+extern bytea *dmp_scan_plan_write(const DmpScanPlan *plan);
+extern DmpScanPlan *dmp_scan_plan_read(const bytea *bytes);
+
+/* ----------------------------------------------------------------- state */
+
+#define DMP_HISTOGRAM_BINS 65536
+
+/* what a solve from memory found */
+typedef struct DmpScanSolution
+{
+	DmpFitStatus status;
+	double *theta, *hessian; /* hessian: packed mean */
+	unsigned char *aliased;
+	double loss, objective, kkt;
+	int iterations;
+	int64 memory;
+	double roc_auc, test_roc_auc, test_log_loss;
+	int separated_param; /* largest step, or -1 */
+} DmpScanSolution;
+
+/* what comes out of a scan, of one process or of all */
+typedef struct DmpScanResult
+{
+	int ndense, ntexts, nparams; /* as read from bytes; nparams of solution and sums */
+	DmpStats stats;
+	DmpQuadratic *quadratic; /* NULL: none */
+	bool statistics_only;    /* quadratics cannot be had: the design was not known */
+	DmpScanSolution *solution;
+	/* GRADIENT, EVALUATE */
+	DmpGlmSums *sums;
+	double sums_weight;
+	double *histogram; /* 4 x bins: training negative, positive, test negative, positive; or NULL */
+	double test_loss, test_weight;
+	int64 memory; /* most that packed rows took, all processes together */
+} DmpScanResult;
+
+typedef struct DmpChunk
+{
+	int ntiles, used;
+	void *raw[4];
+	double *dense; /* ntiles x ndense x 128 */
+	int32 *codes;
+	unsigned char *label; /* ntiles x 128 */
+	double *weight;       /* ntiles x 128 or NULL */
+} DmpChunk;
+
+typedef struct DmpStore
+{
+	int nchunks, room;
+	DmpChunk *chunks;
+	int ncoded;
+	int64 ntiles, rows;
+	int last; /* rows of the last tile when not 128: only that tile is short */
+	Size bytes;
+} DmpStore;
+
+/* distance of the columns of a tile that is being filled: not a power of two, or they would share
+ * few lines of the cache */
+#define DMP_STAGE_STRIDE (DMP_TILE + 8)
+
+typedef struct DmpStage
+{
+	int n;
+	double *dense; /* ndense x stride */
+	int32 *codes;  /* ntexts x 128 */
+	unsigned char label[DMP_TILE];
+	double weight[DMP_TILE];
+} DmpStage;
+
+typedef enum DmpScanMode
+{
+	DMP_MODE_PACK,   /* rows are kept */
+	DMP_MODE_STREAM, /* rows are summed at theta */
+	DMP_MODE_COUNT   /* statistics only */
+} DmpScanMode;
+
+typedef struct DmpScan
+{
+	ExpandedObjectHeader hdr; /* first */
+	int magic;
+	DmpScanPlan *plan;
+	bytea *plan_bytes;
+	bool merged; /* holds what other states found: no row comes any more */
+	DmpScanMode mode;
+	DmpGlmShape shape; /* of what the kernel sees; LEARN: the dense columns only */
+	int stored_codes;  /* coded columns of a stored tile; LEARN: texts, by dictionary code */
+	int *reader;       /* nfeatures: how an argument becomes a value; NULL until the first row */
+	FmgrInfo *output;  /* nfeatures: for types without a reader of their own */
+	bool plain;        /* every feature is float8 */
+	DmpStage stage[2]; /* training, test */
+	DmpStats stats;
+	DmpMoments moments; /* of dense columns until they have missing values */
+	bool *has_missing;  /* ndense: statistics are in stats.columns from here on */
+	bool any_missing;
+	bool have_pivot;
+	DmpStore train, test;
+	Size budget;
+	Size peak;
+	DmpQuadratic *quadratic;
+	bool statistics_only;
+	/* streaming */
+	double *theta;
+	DmpGlmSums sums;
+	double sums_weight;
+	int64 solved_rows; /* when theta was last set */
+	int64 streamed;    /* rows in sums */
+	double *histogram;
+	double test_loss, test_weight;
+	/* tile ready for the kernel */
+	double *tile;
+	bool *tile_missing; /* ndense */
+	int32 *tile_codes;
+	double *margins;
+	void *scratch;
+	char *flat; /* serialised form, until a row comes */
+	Size flat_size;
+} DmpScan;
+
+/* scan_state.c */
+extern void dmp_scan_init(void);
+extern DmpScanResult *dmp_scan_state_read(const char *data, Size size, bytea **plan_bytes);
+extern void dmp_scan_check_shape(const DmpScanPlan *plan, const DmpScanResult *r);
+
+/* scan_plan.c */
+extern DmpScanResult *dmp_scan_result_read(DmpBytes *b);
+extern void dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult *r);
+
+/* scan_store.c */
+extern Size dmp_store_tile_bytes(const DmpScan *scan);
+extern bool dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile);
+extern void dmp_store_free(DmpStore *store);
+extern void dmp_store_tile(const DmpStore *store, const DmpGlmShape *shape, int chunk, int at,
+						   DmpGlmTile *tile);
+
+/* scan_dictionary.c */
+extern void dmp_dictionary_init(DmpDictionary *d);
+extern int dmp_dictionary_code(DmpDictionary *d, const char *text, Size length, bool add);
+
+/* scan_row.c */
+extern void dmp_scan_flush(DmpScan *scan, int which, bool final);
+extern void dmp_scan_count_only(DmpScan *scan);
+
+/* scan_layout.c */
+extern void dmp_scan_stats_sync(DmpScan *scan);
+extern void dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts,
+							double *shift);
+extern DmpLayout *dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats);
+extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
+							   DmpGlmProblem *problem);
+
+/* scan_solve.c */
+extern void dmp_scan_close_block(DmpScan *scan);
+extern void dmp_scan_settle(DmpScan *scan);
+extern void dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile);
+extern void dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout,
+								const DmpQuadratic *q, double weight, double *theta);
+/* the sum, and all points; in CurrentMemoryContext's keeping as into is */
+extern void dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from);
+extern bool dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, DmpFitStatus *status);
+extern bool dmp_scan_enough_rows(const DmpScanPlan *plan, const DmpStats *stats,
+								 const DmpLayout *layout);
+extern DmpScanSolution *dmp_scan_solve(DmpScan *scan);
+extern void dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s);
+
+#endif /* DMP_SCAN_H */

@@ -1,0 +1,632 @@
+/*-------------------------------------------------------------------------
+ * scan_row.c
+ *		Rows into tiles: reading arguments, and what happens to a full tile.
+ *
+ * A row costs one store a column and no test beyond NULL. Everything else is
+ * done for 128 rows at once, while they are in the cache: rows with an infinity
+ * are taken out, columns shifted to their pivots, moments and levels counted;
+ * then the tile is kept, or summed at theta, or let go.
+ *-------------------------------------------------------------------------
+ */
+#include "learn/scan.h"
+#include "learn/scan_row.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "math/metrics.h"
+#include "utils/array.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#define MISSING (-2) /* code of a text that is NULL */
+
+/* how an argument becomes a number, or (READ_TEXT, READ_OUTPUT) the bytes of a text */
+enum
+{
+	READ_FLOAT8,
+	READ_FLOAT4,
+	READ_INT2,
+	READ_INT4,
+	READ_INT8,
+	READ_NUMERIC,
+	READ_BOOL,
+	READ_DATE,
+	READ_TIMESTAMP,
+	READ_TEXT,
+	READ_BPCHAR, /* blanks that pad it are no part of the value */
+	READ_OUTPUT
+};
+
+static int
+reader_of(Oid type, bool text)
+{
+	type = getBaseType(type);
+	if (text)
+		return type == TEXTOID || type == VARCHAROID ? READ_TEXT
+			   : type == BPCHAROID                   ? READ_BPCHAR
+													 : READ_OUTPUT;
+	switch (type)
+	{
+		case FLOAT8OID:
+			return READ_FLOAT8;
+		case FLOAT4OID:
+			return READ_FLOAT4;
+		case INT2OID:
+			return READ_INT2;
+		case INT4OID:
+			return READ_INT4;
+		case INT8OID:
+			return READ_INT8;
+		case NUMERICOID:
+			return READ_NUMERIC;
+		case BOOLOID:
+			return READ_BOOL;
+		case DATEOID:
+			return READ_DATE;
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return READ_TIMESTAMP;
+		default:
+			ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+					errmsg("type %s cannot be read as a number", format_type_be(type)));
+	}
+	return 0;
+}
+
+/* types of the arguments from first on, once; checked against the plan */
+void
+dmp_scan_read_types(DmpScan *scan, FunctionCallInfo fcinfo, int first)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+	const DmpScanPlan *plan = scan->plan;
+	int i;
+
+	if (PG_NARGS() - first != plan->nfeatures)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the plan has %d features and the call %d", plan->nfeatures,
+					   PG_NARGS() - first));
+	scan->reader = palloc(sizeof(int) * (plan->nfeatures + 1));
+	scan->output = palloc0(sizeof(FmgrInfo) * (plan->nfeatures + 1));
+	scan->plain = true;
+	for (i = 0; i < plan->nfeatures; i++)
+	{
+		Oid type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
+
+		if (!OidIsValid(type))
+			elog(ERROR, "could not determine the type of argument %d", first + i);
+		scan->reader[i] = reader_of(type, plan->encode[i] == DMP_ENCODE_ONE_HOT);
+		scan->plain &= scan->reader[i] == READ_FLOAT8;
+		if (scan->reader[i] == READ_OUTPUT)
+		{
+			Oid function;
+			bool varlena;
+
+			getTypeOutputInfo(type, &function, &varlena);
+			fmgr_info_cxt(function, &scan->output[i], scan->hdr.eoh_context);
+		}
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static double
+read_number(int reader, Datum value)
+{
+	switch (reader)
+	{
+		case READ_FLOAT8:
+			return DatumGetFloat8(value);
+		case READ_FLOAT4:
+			return DatumGetFloat4(value);
+		case READ_INT2:
+			return DatumGetInt16(value);
+		case READ_INT4:
+			return DatumGetInt32(value);
+		case READ_INT8:
+			return (double) DatumGetInt64(value);
+		case READ_NUMERIC:
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+		case READ_BOOL:
+			return DatumGetBool(value);
+		case READ_DATE:
+		{
+			DateADT d = DatumGetDateADT(value);
+
+			if (DATE_NOT_FINITE(d))
+				return DATE_IS_NOBEGIN(d) ? -INFINITY : INFINITY;
+			return ((double) d + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * SECS_PER_DAY;
+		}
+		default:
+		{
+			Timestamp t = DatumGetTimestamp(value);
+
+			if (TIMESTAMP_NOT_FINITE(t))
+				return TIMESTAMP_IS_NOBEGIN(t) ? -INFINITY : INFINITY;
+			return t / 1e6 + (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+		}
+	}
+}
+
+/* code of a text feature; new levels are learned from training rows and test rows alike, and count
+ * only when a training row has them */
+static int32
+text_code(DmpScan *scan, int k, int feature, const char *text, Size length)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+	bool learn = scan->plan->phase == DMP_SCAN_LEARN;
+	DmpDictionary *d = learn ? &scan->stats.texts[k] : &scan->plan->stats.texts[k];
+	int code = dmp_dictionary_code(d, text, length, learn);
+
+	MemoryContextSwitchTo(old);
+	if (code == -2 || (learn && d->bytes > Max(scan->budget, (Size) 1 << 24)))
+		ereport(
+			ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("text column \"%s\" has too many distinct values", scan->plan->names[feature]),
+			errdetail("More than %d were met, or they are too long.", d->n),
+			errhint("Leave it out with exclude, or group its values first."));
+	return code;
+}
+
+static int32
+text_datum_code(DmpScan *scan, int k, int feature, Datum value)
+{
+	int32 code;
+
+	if (scan->reader && scan->reader[feature] == READ_OUTPUT)
+	{
+		char *text = OutputFunctionCall(&scan->output[feature], value);
+
+		code = text_code(scan, k, feature, text, strlen(text));
+		pfree(text);
+	}
+	else
+	{
+		text *t = DatumGetTextPP(value);
+		Size length = VARSIZE_ANY_EXHDR(t);
+
+		if (scan->reader && scan->reader[feature] == READ_BPCHAR)
+			while (length > 0 && VARDATA_ANY(t)[length - 1] == ' ')
+				length--;
+		code = text_code(scan, k, feature, VARDATA_ANY(t), length);
+		if ((Pointer) t != DatumGetPointer(value))
+			pfree(t);
+	}
+	return code;
+}
+
+/*
+ * Target, weight and split of a row. NULL when the row is skipped; otherwise
+ * the stage it goes to, with label and weight set at its next place.
+ */
+static DmpStage *
+admit(DmpScan *scan, FunctionCallInfo fcinfo)
+{
+	DmpStage *stage = &scan->stage[0];
+	double y, w = 1;
+
+	if (PG_ARGISNULL(2))
+	{
+		scan->stats.rows_skipped++;
+		return NULL;
+	}
+	y = PG_GETARG_FLOAT8(2);
+	if (y != 0 && y != 1)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("target must be 0 or 1, got %g", y));
+	if (scan->plan->has_weight)
+	{
+		w = PG_ARGISNULL(3) ? NAN : PG_GETARG_FLOAT8(3);
+		if (!(w >= 0) || isinf(w))
+			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					PG_ARGISNULL(3) ? errmsg("weight is null")
+									: errmsg("weight must be a number of 0 or more, got %g", w));
+		if (w == 0)
+		{
+			scan->stats.rows_skipped++;
+			return NULL;
+		}
+	}
+	if (scan->plan->test_fraction > 0 && !PG_ARGISNULL(4) &&
+		PG_GETARG_FLOAT8(4) < scan->plan->test_fraction)
+		stage = &scan->stage[1];
+	stage->label[stage->n] = y == 1;
+	stage->weight[stage->n] = w;
+	return stage;
+}
+
+/* a row whose features are arguments first, first + 1, ... */
+void
+dmp_scan_row_any(DmpScan *scan, FunctionCallInfo fcinfo, int first)
+{
+	const DmpScanPlan *plan = scan->plan;
+	const NullableDatum *arg = &fcinfo->args[first];
+	DmpStage *stage = admit(scan, fcinfo);
+	double *to;
+	int i, j = 0, k = 0, n;
+
+	if (stage == NULL)
+		return;
+	n = stage->n;
+	to = stage->dense + n;
+	if (scan->plain)
+		for (i = 0; i < plan->nfeatures; i++, to += DMP_STAGE_STRIDE)
+			*to = arg[i].isnull ? NAN : DatumGetFloat8(arg[i].value);
+	else
+		for (i = 0; i < plan->nfeatures; i++)
+		{
+			if (plan->encode[i] == DMP_ENCODE_ONE_HOT)
+			{
+				stage->codes[k * DMP_TILE + n] =
+					arg[i].isnull ? MISSING : text_datum_code(scan, k, i, arg[i].value);
+				k++;
+			}
+			else
+				to[j++ * DMP_STAGE_STRIDE] =
+					arg[i].isnull ? NAN : read_number(scan->reader[i], arg[i].value);
+		}
+	if (++stage->n == DMP_TILE)
+		dmp_scan_flush(scan, stage == &scan->stage[1], false);
+}
+
+/* a row whose features are numbers float8[] (arguments 5) and texts text[] (6), NULL when there are none */
+void
+dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
+{
+	const DmpScanPlan *plan = scan->plan;
+	DmpStage *stage = admit(scan, fcinfo);
+	int n, i, j, k;
+
+	if (stage == NULL)
+		return;
+	n = stage->n;
+	if (plan->ndense > 0)
+	{
+		ArrayType *a = PG_ARGISNULL(5) ? NULL : PG_GETARG_ARRAYTYPE_P(5);
+		const double *x;
+		const bits8 *present;
+
+		if (a == NULL || ARR_NDIM(a) != 1 || ARR_DIMS(a)[0] != plan->ndense)
+			ereport(ERROR, errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					errmsg("numbers must be an array of %d", plan->ndense));
+		x = (const double *) ARR_DATA_PTR(a);
+		present = ARR_NULLBITMAP(a);
+		for (j = 0; j < plan->ndense; j++)
+			stage->dense[j * DMP_STAGE_STRIDE + n] =
+				present && !(present[j / 8] & (1 << (j % 8))) ? NAN : *x++;
+		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(5)))
+			pfree(a);
+	}
+	if (plan->ntexts > 0)
+	{
+		ArrayType *a = PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6);
+		Datum *values;
+		bool *nulls;
+		int count;
+
+		if (a == NULL || ARR_NDIM(a) != 1 || ARR_DIMS(a)[0] != plan->ntexts)
+			ereport(ERROR, errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					errmsg("texts must be an array of %d", plan->ntexts));
+		deconstruct_array(a, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+		for (i = k = 0; i < plan->nfeatures; i++)
+			if (plan->encode[i] == DMP_ENCODE_ONE_HOT)
+			{
+				stage->codes[k * DMP_TILE + n] =
+					nulls[k] ? MISSING : text_datum_code(scan, k, i, values[k]);
+				k++;
+			}
+		pfree(values);
+		pfree(nulls);
+		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(6)))
+			pfree(a);
+	}
+	if (++stage->n == DMP_TILE)
+		dmp_scan_flush(scan, stage == &scan->stage[1], false);
+}
+
+/* ----------------------------------------------------------- a full tile */
+
+/* the first tile decides the pivots: means of what is finite in it */
+static void
+choose_pivots(DmpScan *scan, const DmpStage *stage)
+{
+	int j, i;
+
+	for (j = 0; j < scan->plan->ndense; j++)
+	{
+		const double *x = stage->dense + j * DMP_STAGE_STRIDE;
+		double mean = 0;
+		int n = 0;
+
+		for (i = 0; i < stage->n && scan->plan->intercept; i++)
+			if (isfinite(x[i]))
+				mean += (x[i] - mean) / ++n;
+		scan->stats.pivot[j] = isfinite(mean) ? mean : 0;
+	}
+	scan->have_pivot = true;
+}
+
+/* takes rows with an infinity out of the stage; how many */
+static int
+drop_infinite(DmpScan *scan, DmpStage *stage)
+{
+	int nd = scan->plan->ndense, nt = scan->plan->ntexts, i, j, kept = 0, dropped;
+
+	for (i = 0; i < stage->n; i++)
+	{
+		bool infinite = false;
+
+		for (j = 0; j < nd; j++)
+			infinite |= isinf(stage->dense[j * DMP_STAGE_STRIDE + i]) != 0;
+		if (infinite)
+			continue;
+		if (kept != i)
+		{
+			for (j = 0; j < nd; j++)
+				stage->dense[j * DMP_STAGE_STRIDE + kept] = stage->dense[j * DMP_STAGE_STRIDE + i];
+			for (j = 0; j < nt; j++)
+				stage->codes[j * DMP_TILE + kept] = stage->codes[j * DMP_TILE + i];
+			stage->label[kept] = stage->label[i];
+			stage->weight[kept] = stage->weight[i];
+		}
+		kept++;
+	}
+	dropped = stage->n - kept;
+	stage->n = kept;
+	scan->stats.rows_skipped += dropped;
+	return dropped;
+}
+
+/* values of a column with missing ones, into its own statistics */
+static void
+count_column(DmpColumnStats *c, const double *x, const DmpStage *stage)
+{
+	int i;
+
+	for (i = 0; i < stage->n; i++)
+	{
+		double w = stage->weight[i], delta;
+
+		if (isnan(x[i]))
+		{
+			c->rows_missing++;
+			c->missing_weight += w;
+			c->missing_positive += stage->label[i] ? w : 0;
+			continue;
+		}
+		if (!(c->weight > 0))
+			c->low = c->high = x[i];
+		c->weight += w;
+		delta = x[i] - c->mean;
+		c->mean += delta * (w / c->weight);
+		c->m2 += w * delta * (x[i] - c->mean);
+		c->low = Min(c->low, x[i]);
+		c->high = Max(c->high, x[i]);
+		if (stage->label[i])
+		{
+			c->weight_positive += w;
+			c->positive_mean += (x[i] - c->positive_mean) * (w / c->weight_positive);
+		}
+	}
+}
+
+/* moments, levels: what LEARN finds out; x is the shifted tile */
+static void
+count_tile(DmpScan *scan, const DmpStage *stage, const DmpGlmTile *tile, const bool *missing)
+{
+	int nd = scan->plan->ndense, j, k, i;
+
+	for (j = 0; j < nd; j++)
+		if (missing[j] && !scan->has_missing[j])
+		{
+			/* until now its moments were with the others */
+			dmp_scan_stats_sync(scan);
+			scan->has_missing[j] = scan->any_missing = true;
+		}
+	dmp_moments_tile(&scan->moments, nd, tile);
+	for (j = 0; j < nd; j++)
+		if (scan->has_missing[j])
+			count_column(&scan->stats.columns[j], tile->dense + (Size) j * DMP_TILE, stage);
+	for (k = 0; k < scan->plan->ntexts; k++)
+	{
+		DmpDictionary *d = &scan->stats.texts[k];
+		const int32 *code = stage->codes + k * DMP_TILE;
+
+		for (i = 0; i < stage->n; i++)
+		{
+			double w = stage->weight[i], p = stage->label[i] ? w : 0;
+
+			if (code[i] == MISSING)
+			{
+				d->rows_missing++;
+				d->missing_weight += w;
+				d->missing_positive += p;
+			}
+			else
+			{
+				d->levels[code[i]].rows++;
+				d->levels[code[i]].weight += w;
+				d->levels[code[i]].positive += p;
+			}
+		}
+	}
+}
+
+/* with the layout known: missing values filled, codes to parameters */
+static void
+apply_layout(DmpScan *scan, const DmpStage *stage)
+{
+	const DmpLayout *l = &scan->plan->layout;
+	int nd = scan->plan->ndense, nt = scan->plan->ntexts, i, j, k;
+
+	for (j = 0; j < nd; j++)
+	{
+		double *x = scan->tile + (Size) j * DMP_TILE;
+		int32 *flag =
+			l->flag_column[j] < 0 ? NULL : scan->tile_codes + l->flag_column[j] * DMP_TILE;
+
+		for (i = 0; i < stage->n; i++)
+		{
+			bool is_missing = isnan(x[i]);
+
+			if (is_missing)
+				x[i] = l->fill[j];
+			if (flag)
+				flag[i] = is_missing ? l->flag_param[j] : -1;
+		}
+	}
+	for (k = 0; k < nt; k++)
+	{
+		const DmpTextMap *map = &l->texts[k];
+		int32 *to = scan->tile_codes + k * DMP_TILE;
+		const int32 *code = stage->codes + k * DMP_TILE;
+
+		for (i = 0; i < stage->n; i++)
+			to[i] = code[i] == MISSING ? map->missing_param
+					: code[i] < 0      ? -1
+									   : map->param[code[i]];
+	}
+}
+
+/* memory is full: from now on rows are summed, or only counted */
+static void
+overflow(DmpScan *scan)
+{
+	if (scan->plan->phase == DMP_SCAN_LEARN && (scan->any_missing || scan->plan->ntexts > 0))
+		dmp_scan_count_only(scan);
+	else
+		dmp_scan_close_block(scan);
+}
+
+void
+dmp_scan_count_only(DmpScan *scan)
+{
+	dmp_store_free(&scan->train);
+	dmp_store_free(&scan->test);
+	scan->quadratic = NULL;
+	scan->statistics_only = true;
+	scan->mode = DMP_MODE_COUNT;
+}
+
+/* margins of a tile into the histogram, of training (0) or test rows (1) */
+static void
+evaluate_tile(DmpScan *scan, const DmpGlmTile *tile, int which)
+{
+	double scale = DMP_HISTOGRAM_BINS / (scan->plan->high - scan->plan->low);
+	double *h = scan->histogram + 2 * which * DMP_HISTOGRAM_BINS;
+	int i;
+
+	for (i = 0; i < tile->n; i++)
+	{
+		double w = tile->weight ? tile->weight[i] : 1;
+		double at = (scan->margins[i] - scan->plan->low) * scale;
+		int bin = !(at > 0) ? 0 : at >= DMP_HISTOGRAM_BINS ? DMP_HISTOGRAM_BINS - 1 : (int) at;
+
+		h[(tile->label[i] ? DMP_HISTOGRAM_BINS : 0) + bin] += w;
+		if (which == 1)
+		{
+			scan->test_loss += w * dmp_log_loss_margin(scan->margins[i], tile->label[i]);
+			scan->test_weight += w;
+		}
+	}
+}
+
+/* what becomes of a tile that is ready */
+static void
+use_tile(DmpScan *scan, int which, DmpGlmTile *tile, bool any_nan)
+{
+	const DmpScanPlan *plan = scan->plan;
+
+	if (plan->phase == DMP_SCAN_EVALUATE)
+	{
+		dmp_glm_tile(&scan->shape, tile, plan->theta, NULL, NULL, scan->margins, scan->scratch);
+		evaluate_tile(scan, tile, which);
+		return;
+	}
+	if (scan->mode == DMP_MODE_PACK)
+	{
+		if (dmp_store_append(scan, which ? &scan->test : &scan->train, tile))
+			return;
+		overflow(scan);
+	}
+	if (which == 1 || scan->mode != DMP_MODE_STREAM)
+		return;
+	if (plan->phase == DMP_SCAN_LEARN && any_nan)
+	{
+		/* the quadratics so far know nothing of a missing flag */
+		dmp_scan_count_only(scan);
+		return;
+	}
+	dmp_scan_stream_tile(scan, tile);
+	if (plan->phase == DMP_SCAN_GRADIENT)
+		evaluate_tile(scan, tile, 0);
+}
+
+/*
+ * Empties a stage. final: also when it is not full, and then no row may follow
+ * (a short tile is always the last of its store).
+ */
+void
+dmp_scan_flush(DmpScan *scan, int which, bool final)
+{
+	DmpStage *stage = &scan->stage[which];
+	int nd = scan->plan->ndense, i, j;
+	bool nonfinite = false, any_nan = false;
+	bool *missing = scan->tile_missing;
+	DmpGlmTile tile;
+
+	CHECK_FOR_INTERRUPTS();
+	if (stage->n == 0)
+		return;
+	if (!scan->have_pivot)
+		choose_pivots(scan, stage);
+	for (j = 0; j < nd; j++)
+	{
+		double *x = stage->dense + j * DMP_STAGE_STRIDE;
+
+		for (i = stage->n; i < DMP_TILE; i++)
+			x[i] = scan->stats.pivot[j]; /* padding becomes 0 */
+		missing[j] = dmp_tile_shift(x, scan->stats.pivot[j], scan->tile + (Size) j * DMP_TILE);
+		nonfinite |= missing[j];
+	}
+	if (nonfinite && drop_infinite(scan, stage) > 0)
+	{
+		if (stage->n == DMP_TILE || final)
+			dmp_scan_flush(scan, which, final);
+		return;
+	}
+	any_nan = nonfinite; /* infinities are gone: what is left is NaN */
+	for (i = stage->n; i < DMP_TILE; i++)
+	{
+		stage->label[i] = 0;
+		stage->weight[i] = 0;
+		for (j = 0; j < scan->plan->ntexts; j++)
+			stage->codes[j * DMP_TILE + i] = -1;
+		for (j = 0; j < scan->shape.ncoded; j++)
+			scan->tile_codes[j * DMP_TILE + i] = -1;
+	}
+	tile.n = stage->n;
+	tile.dense = scan->tile;
+	tile.codes = scan->plan->phase == DMP_SCAN_LEARN ? stage->codes : scan->tile_codes;
+	tile.label = stage->label;
+	tile.weight = scan->plan->has_weight ? stage->weight : NULL;
+	if (which == 1)
+		scan->stats.rows_test += stage->n;
+	else
+	{
+		scan->stats.rows += stage->n;
+		for (i = 0; i < stage->n; i++)
+		{
+			scan->stats.weight += stage->weight[i];
+			scan->stats.weight_positive += stage->label[i] ? stage->weight[i] : 0;
+			scan->stats.rows_positive += stage->label[i];
+		}
+		if (scan->plan->phase == DMP_SCAN_LEARN)
+			count_tile(scan, stage, &tile, missing);
+	}
+	if (scan->plan->phase != DMP_SCAN_LEARN)
+		apply_layout(scan, stage);
+	use_tile(scan, which, &tile, any_nan);
+	stage->n = 0;
+}

@@ -1,0 +1,11 @@
+/* scan_row.h - rows into a scan; see scan_row.c */
+#ifndef DMP_SCAN_ROW_H
+#define DMP_SCAN_ROW_H
+
+#include "learn/scan.h"
+
+extern void dmp_scan_read_types(DmpScan *scan, FunctionCallInfo fcinfo, int first);
+extern void dmp_scan_row_any(DmpScan *scan, FunctionCallInfo fcinfo, int first);
+extern void dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo);
+
+#endif /* DMP_SCAN_ROW_H */

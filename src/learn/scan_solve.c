@@ -1,0 +1,554 @@
+/*-------------------------------------------------------------------------
+ * scan_solve.c
+ *		What is done with rows in memory: the whole fit, or a quadratic.
+ *
+ * When one process has all rows, the fit is finished here and no second scan
+ * is needed. Otherwise a process solves what it has (with one pseudo-row of
+ * ridge when there is no penalty, so that a share that misses a class or a
+ * level stays finite), keeps the loss to second order about that point, and
+ * sums rows that come later at the same point; each time their number has
+ * doubled the point is moved to the joint minimum. Only the quadratic leaves
+ * the process.
+ */
+#include "learn/scan.h"
+
+#include <math.h>
+
+#include "math/metrics.h"
+
+#define BLOCK_TOLERANCE 1e-4
+#define TILES_A_CHECK 64
+
+/* rows of a store as the solver reads them */
+typedef struct StoreRows
+{
+	DmpScan *scan;
+	DmpStore *store;
+	DmpGlmShape shape;
+	void *scratch;
+	double *margins; /* one a row, or NULL */
+} StoreRows;
+
+static void
+eval_store(void *arg, const double *theta, const double *direction, int stride, DmpGlmSums *sums,
+		   double *weight)
+{
+	StoreRows *rows = arg;
+	const DmpStore *store = rows->store;
+	int64 t = 0;
+	int c, at, i;
+
+	for (c = 0; c < store->nchunks; c++)
+	{
+		/* every stride-th tile, counted through the chunks */
+		for (at = (int) ((stride - t % stride) % stride); at < store->chunks[c].used; at += stride)
+		{
+			DmpGlmTile tile;
+
+			if (at / stride % TILES_A_CHECK == 0)
+				CHECK_FOR_INTERRUPTS();
+			dmp_store_tile(store, &rows->shape, c, at, &tile);
+			dmp_glm_tile(&rows->shape, &tile, theta, direction, sums, NULL, rows->scratch);
+			if (tile.weight)
+				for (i = 0; i < tile.n; i++)
+					*weight += tile.weight[i];
+			else
+				*weight += tile.n;
+		}
+		t += store->chunks[c].used;
+	}
+}
+
+static void *
+aligned(Size size)
+{
+	return (void *) TYPEALIGN(64, palloc(size + 64));
+}
+
+static void
+store_problem(DmpScan *scan, DmpStore *store, const DmpLayout *layout, StoreRows *rows,
+			  DmpGlmProblem *problem)
+{
+	dmp_layout_problem(scan->plan, layout, problem);
+	rows->scan = scan;
+	rows->store = store;
+	rows->shape = layout->shape;
+	rows->scratch = aligned(dmp_glm_scratch(&layout->shape));
+	problem->eval = eval_store;
+	problem->arg = rows;
+	/* a sample of about 128 tiles to begin with, but not one smaller than a few rows a parameter */
+	problem->max_stride = (int) (store->ntiles / Max(128, layout->shape.nparams / 4));
+	problem->max_stride = Max(1, problem->max_stride);
+}
+
+static double *
+doubles0(Size n)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * Max(n, 1));
+}
+
+static void
+start_solution(const DmpGlmProblem *problem, const DmpStats *stats, DmpGlmSolution *s)
+{
+	int n = problem->shape.nparams;
+	double p = stats->weight_positive, q = stats->weight - p;
+
+	memset(s, 0, sizeof(*s));
+	s->theta = doubles0(n);
+	memset(s->theta, 0, sizeof(double) * n);
+	s->gradient = doubles0(n);
+	s->hessian = doubles0(DMP_TRI(n));
+	s->aliased = palloc0(n);
+	if (!problem->fixed[0] && p > 0 && q > 0)
+		s->theta[0] = log(p / q);
+}
+
+/* ------------------------------------------------------------- quadratics */
+
+static DmpQuadratic *
+new_quadratic(int n)
+{
+	DmpQuadratic *q = palloc0(sizeof(DmpQuadratic));
+
+	q->nparams = n;
+	q->linear = palloc0(sizeof(double) * n);
+	q->hessian = doubles0(DMP_TRI(n));
+	memset(q->hessian, 0, sizeof(double) * DMP_TRI(n));
+	return q;
+}
+
+/* room for streaming, in the state's context */
+static void
+make_sums(DmpScan *scan)
+{
+	int n = scan->shape.nparams;
+
+	if (scan->sums.gradient)
+		return;
+	scan->sums.gradient = doubles0(n);
+	scan->sums.hessian = doubles0(DMP_TRI(n));
+	scan->theta = doubles0(n);
+	memset(scan->theta, 0, sizeof(double) * n);
+	dmp_glm_sums_clear(&scan->shape, &scan->sums);
+}
+
+static void
+add_point(DmpQuadratic *q, double weight, const double *theta)
+{
+	Size each = sizeof(double) * (1 + q->nparams);
+
+	q->points = q->points ? repalloc(q->points, each * (q->npoints + 1)) : palloc(each);
+	q->points[(Size) q->npoints * (1 + q->nparams)] = weight;
+	memcpy(q->points + (Size) q->npoints * (1 + q->nparams) + 1, theta, each - sizeof(double));
+	q->npoints++;
+}
+
+void
+dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from)
+{
+	int i;
+
+	dmp_quadratic_merge(into, from);
+	for (i = 0; i < from->npoints; i++)
+		add_point(into, from->points[(Size) i * (1 + from->nparams)],
+				  from->points + (Size) i * (1 + from->nparams) + 1);
+}
+
+/* the sums at theta become part of the quadratic */
+static void
+fold(DmpScan *scan)
+{
+	double *scratch = palloc(sizeof(double) * scan->shape.nparams);
+
+	if (scan->quadratic == NULL)
+		scan->quadratic = new_quadratic(scan->shape.nparams);
+	dmp_quadratic_add_sums(scan->quadratic, scan->theta, &scan->sums, scratch);
+	add_point(scan->quadratic, scan->sums_weight, scan->theta);
+	dmp_glm_sums_clear(&scan->shape, &scan->sums);
+	scan->sums_weight = 0;
+	scan->streamed = 0;
+	pfree(scratch);
+}
+
+/* the least of quadratic and penalty, into theta (nparams) */
+void
+dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout, const DmpQuadratic *q,
+					double weight, double *theta)
+{
+	DmpGlmProblem problem;
+	int n = q->nparams, i;
+	double *g = palloc(sizeof(double) * 2 * n);
+	double *h = doubles0(DMP_TRI(n));
+	unsigned char *aliased = palloc(n);
+	Size k;
+
+	dmp_layout_problem(plan, layout, &problem);
+	dmp_quadratic_at(q, theta, g);
+	for (i = 0; i < n; i++)
+		g[i] /= weight;
+	for (k = 0; k < DMP_TRI(n); k++)
+		h[k] = q->hessian[k] / weight;
+	dmp_glm_model_min(&problem, theta, g, h, 0, g + n, aliased);
+	memcpy(theta, g + n, sizeof(double) * n);
+	pfree(g);
+	pfree(h);
+	pfree(aliased);
+}
+
+static DmpLayout *
+layout_now(DmpScan *scan)
+{
+	if (scan->plan->phase != DMP_SCAN_LEARN)
+		return &scan->plan->layout;
+	dmp_scan_stats_sync(scan);
+	return dmp_layout_make(scan->plan, &scan->stats);
+}
+
+/*
+ * Rows kept so far become a quadratic about their own optimum; what comes
+ * after is summed at it. LEARN: only while the design is the dense columns.
+ */
+void
+dmp_scan_close_block(DmpScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+
+	make_sums(scan);
+	if (scan->train.rows > 0)
+	{
+		DmpLayout *layout = layout_now(scan);
+		StoreRows rows;
+		DmpGlmProblem problem;
+		DmpGlmSolution s;
+		double weight = 0;
+
+		store_problem(scan, &scan->train, layout, &rows, &problem);
+		if (problem.lambda == 0)
+		{
+			problem.lambda = 1 / scan->stats.weight;
+			problem.alpha = 0;
+			problem.penalty_scale = layout->sd;
+		}
+		problem.tolerance = BLOCK_TOLERANCE;
+		problem.max_iterations = 20;
+		start_solution(&problem, &scan->stats, &s);
+		s.at = doubles0(scan->shape.nparams);
+		dmp_glm_solve(&problem, &s);
+		if (s.at_hessian)
+		{
+			/* its last pass is what we want, as sums */
+			int n = scan->shape.nparams;
+
+			memcpy(scan->theta, s.at, sizeof(double) * n);
+			scan->sums.loss = s.at_loss * s.weight;
+			dmp_axpy(n, s.weight, s.gradient, scan->sums.gradient);
+			dmp_axpy(DMP_TRI(n), s.weight, s.hessian, scan->sums.hessian);
+		}
+		else
+		{
+			memcpy(scan->theta, s.theta, sizeof(double) * scan->shape.nparams);
+			eval_store(&rows, scan->theta, NULL, 1, &scan->sums, &weight);
+		}
+		scan->sums_weight = scan->stats.weight;
+		scan->streamed = scan->solved_rows = scan->train.rows;
+		fold(scan);
+		memcpy(scan->theta, s.theta, sizeof(double) * scan->shape.nparams);
+		pfree(s.hessian);
+	}
+	dmp_store_free(&scan->train);
+	dmp_store_free(&scan->test);
+	scan->mode = DMP_MODE_STREAM;
+	MemoryContextSwitchTo(old);
+}
+
+/* one tile at the current point */
+void
+dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
+{
+	const DmpScanPlan *plan = scan->plan;
+	bool gradient = plan->phase == DMP_SCAN_GRADIENT;
+	int i;
+
+	dmp_glm_tile(&scan->shape, tile, gradient ? plan->theta : scan->theta,
+				 gradient ? plan->direction : NULL, &scan->sums, gradient ? scan->margins : NULL,
+				 scan->scratch);
+	if (tile->weight)
+		for (i = 0; i < tile->n; i++)
+			scan->sums_weight += tile->weight[i];
+	else
+		scan->sums_weight += tile->n;
+	scan->streamed += tile->n;
+	if (!gradient && scan->streamed >= Max(scan->solved_rows, 1000))
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+		int64 rows = scan->solved_rows + scan->streamed;
+
+		fold(scan);
+		dmp_quadratic_solve(plan, layout_now(scan), scan->quadratic, scan->stats.weight,
+							scan->theta);
+		scan->solved_rows = rows;
+		MemoryContextSwitchTo(old);
+	}
+}
+
+/* before the state is shipped or merged: no rows, no open sums */
+void
+dmp_scan_settle(DmpScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+
+	dmp_scan_flush(scan, 0, true);
+	dmp_scan_flush(scan, 1, true);
+	if (scan->plan->phase <= DMP_SCAN_BLOCKS)
+	{
+		if (scan->mode == DMP_MODE_PACK && scan->train.rows > 0)
+		{
+			if (scan->plan->phase == DMP_SCAN_LEARN &&
+				(scan->any_missing || scan->plan->ntexts > 0))
+				dmp_scan_count_only(scan);
+			else
+				dmp_scan_close_block(scan);
+		}
+		if (scan->mode == DMP_MODE_STREAM && scan->streamed > 0)
+			fold(scan);
+		dmp_store_free(&scan->train);
+		dmp_store_free(&scan->test);
+	}
+	if (scan->plan->phase == DMP_SCAN_LEARN)
+		dmp_scan_stats_sync(scan);
+	MemoryContextSwitchTo(old);
+}
+
+/* ------------------------------------------------------ the fit in memory */
+
+/* 0 when there is something to fit; else why not */
+bool
+dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, DmpFitStatus *status)
+{
+	if (stats->rows == 0)
+		*status = DMP_FIT_NO_ROWS;
+	else if (stats->rows_positive == 0 || stats->rows_positive == stats->rows)
+		*status = DMP_FIT_ONE_CLASS;
+	else
+		return true;
+	return false;
+}
+
+/* without a penalty, as many rows as parameters are fitted exactly by anything */
+bool
+dmp_scan_enough_rows(const DmpScanPlan *plan, const DmpStats *stats, const DmpLayout *layout)
+{
+	int i, free_params = 0;
+
+	for (i = 0; i < layout->shape.nparams; i++)
+		free_params += !layout->fixed[i];
+	return plan->lambda > 0 || stats->rows > free_params;
+}
+
+/* dictionary codes and missing values of a packed store become what the layout says */
+static void
+lay_out_store(DmpScan *scan, DmpStore *store, const DmpLayout *layout, const double *shift)
+{
+	int nd = scan->plan->ndense, nt = scan->plan->ntexts, nc = layout->shape.ncoded;
+	int c, at, j, k, i;
+
+	for (c = 0; c < store->nchunks; c++)
+	{
+		DmpChunk *chunk = &store->chunks[c];
+		int32 *codes = NULL;
+
+		if (nc > 0)
+		{
+			void *raw = MemoryContextAllocHuge(
+				CurrentMemoryContext, sizeof(int32) * (Size) chunk->used * nc * DMP_TILE + 64);
+
+			store->bytes += sizeof(int32) * (Size) chunk->used * nc * DMP_TILE;
+			codes = (int32 *) TYPEALIGN(64, raw);
+			for (at = 0; at < chunk->used; at++)
+			{
+				const int32 *from = chunk->codes + (Size) at * nt * DMP_TILE;
+				int32 *to = codes + (Size) at * nc * DMP_TILE;
+
+				for (k = 0; k < nt; k++)
+					for (i = 0; i < DMP_TILE; i++)
+					{
+						int32 code = from[k * DMP_TILE + i];
+
+						to[k * DMP_TILE + i] = code >= 0    ? layout->texts[k].param[code]
+											   : code == -2 ? layout->texts[k].missing_param
+															: -1;
+					}
+			}
+			if (chunk->raw[1])
+				pfree(chunk->raw[1]);
+			chunk->raw[1] = raw;
+			chunk->codes = codes;
+		}
+		for (j = 0; j < nd; j++)
+		{
+			if (!scan->has_missing[j] && shift[j] == 0)
+				continue;
+			for (at = 0; at < chunk->used; at++)
+			{
+				double *x = chunk->dense + ((Size) at * nd + j) * DMP_TILE;
+				int32 *flag = layout->flag_column[j] < 0
+								  ? NULL
+								  : codes + ((Size) at * nc + layout->flag_column[j]) * DMP_TILE;
+
+				CHECK_FOR_INTERRUPTS();
+				for (i = 0; i < DMP_TILE; i++)
+				{
+					bool is_missing = isnan(x[i]);
+
+					if (flag)
+						flag[i] = is_missing ? layout->flag_param[j] : -1;
+					x[i] = is_missing ? layout->fill[j] : x[i] - shift[j];
+				}
+			}
+		}
+	}
+	store->ncoded = nc;
+}
+
+/* pivots that turned out far from the mean are moved there; shift is what was taken off */
+static double *
+recentre(DmpScan *scan)
+{
+	int nd = scan->plan->ndense, j;
+	double *shift = palloc0(sizeof(double) * (nd + 1));
+
+	if (!scan->plan->intercept)
+		return shift;
+	for (j = 0; j < nd; j++)
+	{
+		DmpColumnStats *c = &scan->stats.columns[j];
+		double sd = c->weight > 0 ? sqrt(c->m2 / c->weight) : 0;
+
+		if (!(fabs(c->mean) > 4 * sd) || c->mean == 0)
+			continue;
+		shift[j] = c->mean;
+		scan->stats.pivot[j] += shift[j];
+		c->mean = 0;
+		c->low -= shift[j];
+		c->high -= shift[j];
+		c->positive_mean -= c->weight_positive > 0 ? shift[j] : 0;
+	}
+	return shift;
+}
+
+/* margins and labels of a store, as the metric kernels want them */
+static double
+store_auc(DmpScan *scan, StoreRows *rows, DmpStore *store, const double *theta, double *log_loss)
+{
+	double *margin = doubles0(store->rows + DMP_TILE);
+	double *weight = scan->plan->has_weight ? doubles0(store->rows + DMP_TILE) : NULL;
+	unsigned char *label = MemoryContextAllocHuge(CurrentMemoryContext, store->rows + DMP_TILE);
+	double loss = 0, total = 0;
+	DmpRankMetrics m;
+	Size n = 0;
+	int c, at, i;
+
+	for (c = 0; c < store->nchunks; c++)
+		for (at = 0; at < store->chunks[c].used; at++)
+		{
+			DmpGlmTile tile;
+
+			if (at % TILES_A_CHECK == 0)
+				CHECK_FOR_INTERRUPTS();
+			dmp_store_tile(store, &rows->shape, c, at, &tile);
+			dmp_glm_tile(&rows->shape, &tile, theta, NULL, NULL, margin + n, rows->scratch);
+			memcpy(label + n, tile.label, tile.n);
+			if (weight)
+				memcpy(weight + n, tile.weight, sizeof(double) * tile.n);
+			if (log_loss)
+				for (i = 0; i < tile.n; i++)
+				{
+					double w = tile.weight ? tile.weight[i] : 1;
+
+					loss += w * dmp_log_loss_margin(margin[n + i], tile.label[i]);
+					total += w;
+				}
+			n += tile.n;
+		}
+	dmp_rank_metrics(n, margin, label, weight, &dmp_learn_env, &m);
+	if (log_loss)
+		*log_loss = total > 0 ? loss / total : NAN;
+	pfree(margin);
+	pfree(label);
+	if (weight)
+		pfree(weight);
+	return m.roc_auc;
+}
+
+static DmpFitStatus
+status_of(const DmpGlmSolution *s)
+{
+	switch (s->status)
+	{
+		case DMP_SOLVE_CONVERGED:
+			return DMP_FIT_CONVERGED;
+		case DMP_SOLVE_SEPARATED:
+			return DMP_FIT_SEPARATED;
+		case DMP_SOLVE_STALLED:
+			return isfinite(s->objective) && s->kkt_residual < 1e-3 ? DMP_FIT_ITERATION_LIMIT
+																	: DMP_FIT_DIVERGED;
+		default:
+			return DMP_FIT_ITERATION_LIMIT;
+	}
+}
+
+/* what the solver says as the fit says it */
+void
+dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s)
+{
+	out->status = status_of(s);
+	out->theta = s->theta;
+	out->hessian = s->hessian;
+	out->aliased = s->aliased;
+	out->loss = s->loss;
+	out->objective = s->objective;
+	out->kkt = s->kkt_residual;
+	out->iterations = s->iterations;
+	out->separated_param = s->status == DMP_SOLVE_SEPARATED ? s->moving : -1;
+}
+
+/*
+ * All rows are here: the whole fit, and the metrics. NULL when there is
+ * nothing to fit. The state is used up.
+ */
+DmpScanSolution *
+dmp_scan_solve(DmpScan *scan)
+{
+	DmpScanPlan *plan = scan->plan;
+	DmpScanSolution *out;
+	DmpFitStatus status;
+	StoreRows rows;
+	DmpGlmProblem problem;
+	DmpGlmSolution s;
+
+	if (!dmp_scan_can_fit(plan, &scan->stats, &status))
+		return NULL;
+	if (plan->phase == DMP_SCAN_LEARN)
+	{
+		double *shift;
+
+		dmp_scan_stats_sync(scan);
+		shift = recentre(scan);
+		plan->layout = *dmp_layout_make(plan, &scan->stats);
+		lay_out_store(scan, &scan->train, &plan->layout, shift);
+		lay_out_store(scan, &scan->test, &plan->layout, shift);
+	}
+	if (!dmp_scan_enough_rows(plan, &scan->stats, &plan->layout))
+		return NULL;
+	out = palloc0(sizeof(DmpScanSolution));
+	store_problem(scan, &scan->train, &plan->layout, &rows, &problem);
+	start_solution(&problem, &scan->stats, &s);
+	dmp_glm_solve(&problem, &s);
+	dmp_solution_take(out, &s);
+	out->roc_auc = store_auc(scan, &rows, &scan->train, s.theta, NULL);
+	out->test_roc_auc = out->test_log_loss = NAN;
+	if (scan->test.rows > 0)
+		out->test_roc_auc = store_auc(scan, &rows, &scan->test, s.theta, &out->test_log_loss);
+	out->memory = scan->peak;
+	return out;
+}
