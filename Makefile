@@ -23,8 +23,8 @@ REGRESS_base    = base
 REGRESS_ingest  =
 REGRESS_clean   = soft try_cast
 REGRESS_feature = feature training_set
-REGRESS_learn   =
-REGRESS_score   = metrics predict
+REGRESS_learn   = registry train
+REGRESS_score   = metrics predict score
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest =

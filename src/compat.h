@@ -19,12 +19,6 @@
 /* 16: input functions can report a bad value without throwing */
 #define DMP_HAVE_SAFE_INPUT
 
-#include "catalog/pg_class_d.h"
-#include "catalog/pg_database_d.h"
-#include "catalog/pg_namespace_d.h"
-#include "catalog/pg_proc_d.h"
-#include "catalog/pg_type_d.h"
-
 /* 16: one function for the owner and one for the rights of any kind of object */
 #define pg_class_ownercheck(oid, role) object_ownercheck(RelationRelationId, oid, role)
 #define pg_namespace_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, oid, role, mode)
@@ -56,13 +50,6 @@
 /* 18: pg_noreturn, written in front, replaced it */
 #if PG_VERSION_NUM >= 180000
 #define pg_attribute_noreturn() __attribute__((noreturn))
-#endif
-
-/* 17: takes an open relation */
-#if PG_VERSION_NUM >= 170000
-extern Oid dmp_identity_sequence(Oid relid, int16 attnum);
-#else
-#define dmp_identity_sequence(relid, attnum) getIdentitySequence(relid, attnum, false)
 #endif
 
 #endif /* DMP_COMPAT_H */

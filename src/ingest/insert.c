@@ -54,7 +54,7 @@ default_expression(Oid relid, TupleDesc desc, int number)
 
 	if (att->attidentity != '\0')
 		return psprintf("pg_catalog.nextval('%u'::pg_catalog.regclass)",
-						dmp_identity_sequence(relid, att->attnum));
+						getIdentitySequence(relid, att->attnum, false));
 	dmp_arg_oid(&args, relid);
 	dmp_arg_int4(&args, att->attnum);
 	dmp_arg_oid(&args, att->atttypid);

@@ -20,6 +20,7 @@
 #define DMP_LEARN_H
 
 #include "dmp.h"
+#include "base/base.h"
 #include "nodes/pg_list.h"
 
 /* ---------------------------------------------------------------- design */
@@ -138,6 +139,9 @@ typedef struct DmpFit
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
+
+/* setting dmp.training_memory, kB */
+extern int dmp_training_memory;
 
 /* Runs the scans and the solver. SPI must be connected; result in CurrentMemoryContext. */
 extern DmpFit *dmp_fit_binomial(const DmpFitSpec *spec);
@@ -260,6 +264,9 @@ typedef struct DmpModelRow
 	Oid owner;
 	int champion; /* version of the name that is deployed, 0: none */
 	DmpModelValue *value;
+	List *key;         /* columns the training rows were told apart by, or NIL */
+	char *query;       /* what it was trained on */
+	char *search_path; /* of that query */
 } DmpModelRow;
 
 /*
@@ -268,6 +275,8 @@ typedef struct DmpModelRow
  * permission denied (DETAIL: whose). Safe in parallel workers.
  */
 extern DmpModelRow *dmp_model_lookup(const char *text);
+/* a parameter of a statement: the value of a version */
+extern void dmp_arg_model_value(DmpArgs *args, const DmpModelValue *value);
 /* error unless the current user may use the model of that owner and name */
 extern void dmp_model_check_use(const char *name, Oid owner);
 /* error unless the current user owns the model, or it does not exist; for those about to make a version */
@@ -282,6 +291,7 @@ extern int dmp_registry_add(const char *name, const char *row, const DmpModelVal
 extern void dmp_registry_update_value(int64 id, const DmpModelValue *value);
 /* champion of a name, 0: none; *pinned: by dmp.deploy, a new fit does not replace it */
 extern int dmp_registry_champion(const char *name, bool *pinned);
+extern void dmp_registry_init(void);
 /* rises whenever the registry may have changed: what was read before is to be read again */
 extern uint64 dmp_registry_generation(void);
 

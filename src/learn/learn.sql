@@ -84,7 +84,7 @@ CREATE TABLE dmp_internal.deployment (
 	version int NOT NULL,
 	replaced int,
 	act text NOT NULL,
-	deployed_at timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
+	deployed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	deployed_by dmp_internal.owner NOT NULL
 );
 CREATE INDEX deployment_name ON dmp_internal.deployment (name, version);
@@ -177,6 +177,27 @@ CREATE FUNCTION dmp.revoke_model(model text, role name, privilege text DEFAULT '
 COMMENT ON FUNCTION dmp.revoke_model(text, name, text) IS 'take back what dmp.grant_model gave
 Example: SELECT * FROM dmp.revoke_model(''buyers'', ''bi'')';
 
+-- training
+
+CREATE FUNCTION dmp_internal.split(seed bigint, VARIADIC "any") RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_split';
+CREATE FUNCTION dmp_internal.refuse_target(value text, column_name text) RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_target';
+CREATE FUNCTION dmp_internal.refuse_weight(value text, column_name text) RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_weight';
+
+CREATE FUNCTION dmp.train(model text, query text, target text, lambda float8 DEFAULT NULL, alpha float8 DEFAULT 0,
+	family text DEFAULT NULL, features text[] DEFAULT NULL, exclude text[] DEFAULT NULL, key text[] DEFAULT NULL,
+	at text DEFAULT NULL, weight text DEFAULT NULL, by text[] DEFAULT NULL, cv int DEFAULT NULL,
+	n_lambdas int DEFAULT NULL, test_fraction float8 DEFAULT 0, deploy boolean DEFAULT true,
+	tolerance float8 DEFAULT 1e-9, seed bigint DEFAULT 0, options jsonb DEFAULT '{}')
+	RETURNS TABLE (model text, version int, deployed boolean, status text, rows bigint, features int, roc_auc float8,
+		test_roc_auc float8, elapsed interval, warnings text[])
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_train';
+COMMENT ON FUNCTION dmp.train(text, text, text, float8, float8, text, text[], text[], text[], text, text, text[], int, int,
+	float8, boolean, float8, bigint, jsonb) IS 'fit a model to the rows of a query and store it as a new version; a converged fit becomes the champion
+Example: SELECT * FROM dmp.train(''buyers'', ''training'', ''bought'', lambda => 0.001, alpha => 0.5, test_fraction => 0.2)';
+
 -- readings
 
 CREATE FUNCTION dmp_internal.coefficients(value dmp.model_value, std_err float8[], aliased int[],
@@ -231,6 +252,11 @@ COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by w
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
 GRANT SELECT ON dmp.models, dmp.coefficients, dmp.model_metrics, dmp.deployments TO PUBLIC;
+
+CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';
+COMMENT ON FUNCTION dmp.summary(text) IS 'a model on a page: how the fit ended, coefficients with errors, quality
+Example: SELECT dmp.summary(''buyers'')';
 
 -- aggregates: the training scan (scan.h, fit.c)
 

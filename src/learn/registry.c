@@ -22,7 +22,6 @@
 #include "commands/trigger.h"
 #include "funcapi.h"
 #include "learn/learn.h"
-#include "learn/scan.h"
 #include "lib/stringinfo.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
@@ -56,10 +55,9 @@ registry_invalidated(Datum arg, Oid relid)
 }
 
 void
-dmp_learn_init(void)
+dmp_registry_init(void)
 {
 	CacheRegisterRelcacheCallback(registry_invalidated, (Datum) 0);
-	dmp_scan_init();
 }
 
 uint64
@@ -193,6 +191,7 @@ dmp_model_lookup(const char *text)
 	DmpModelRef ref = dmp_model_ref(text);
 	DmpModelRow *row = palloc0(sizeof(DmpModelRow));
 	DmpArgs args = {0};
+	MemoryContext old;
 	bool isnull;
 	Datum value;
 
@@ -201,8 +200,8 @@ dmp_model_lookup(const char *text)
 	dmp_arg_text(&args, ref.name);
 	dmp_arg_int4(&args, ref.version);
 	dmp_arg_int4(&args, (int) ref.which);
-	if (dmp_spi_registry("SELECT m.id, m.version, n.owner::oid, n.champion, m.value, w.version "
-						 "FROM dmp_internal.model_name n "
+	if (dmp_spi_registry("SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, "
+						 "m.query, m.search_path FROM dmp_internal.model_name n "
 						 "CROSS JOIN LATERAL (SELECT CASE $3 WHEN 0 THEN n.champion WHEN 1 THEN $2 "
 						 "WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v "
 						 "WHERE v.name = n.name) "
@@ -216,14 +215,17 @@ dmp_model_lookup(const char *text)
 	row->version = (int) dmp_spi_int8(0, 2, 0);
 	row->id = dmp_spi_int8(0, 1, 0);
 	value = dmp_spi_datum(0, 5, &isnull);
+	old = MemoryContextSwitchTo(caller);
 	if (!isnull)
-	{
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
 		row->value = (DmpModelValue *) PG_DETOAST_DATUM_COPY(value);
-		MemoryContextSwitchTo(old);
-	}
-	row->name = MemoryContextStrdup(caller, ref.name);
+	MemoryContextSwitchTo(old);
+	old = MemoryContextSwitchTo(caller);
+	value = dmp_spi_datum(0, 6, &isnull);
+	row->key = isnull ? NIL : dmp_text_array_to_list(DatumGetArrayTypePCopy(value));
+	row->query = dmp_spi_text(0, 7);
+	row->search_path = dmp_spi_text(0, 8);
+	row->name = pstrdup(ref.name);
+	MemoryContextSwitchTo(old);
 	dmp_model_check_use(ref.name, row->owner);
 	if (row->version == 0)
 	{
@@ -336,11 +338,13 @@ make_champion(const char *name, int version, const char *act, bool pinned)
 					 &champion, false);
 }
 
-static Oid
-value_type(void)
+void
+dmp_arg_model_value(DmpArgs *args, const DmpModelValue *value)
 {
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("model_value"),
-						   ObjectIdGetDatum(get_namespace_oid("dmp", false)));
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("model_value"),
+							   ObjectIdGetDatum(get_namespace_oid("dmp", false)));
+
+	dmp_arg(args, type, PointerGetDatum(value), false);
 }
 
 int
@@ -366,7 +370,7 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 	dmp_arg_int4(&args, version);
 	dmp_arg_oid(&args, GetUserId());
 	dmp_arg_text(&args, row);
-	dmp_arg(&args, value_type(), PointerGetDatum(value), false);
+	dmp_arg_model_value(&args, value);
 	if (std_err != NULL)
 	{
 		Datum *items = palloc(sizeof(Datum) * n_std_err);
@@ -407,7 +411,7 @@ dmp_registry_update_value(int64 id, const DmpModelValue *value)
 
 	dmp_spi_connect();
 	dmp_arg_int8(&args, id);
-	dmp_arg(&args, value_type(), PointerGetDatum(value), false);
+	dmp_arg_model_value(&args, value);
 	dmp_spi_registry("UPDATE dmp_internal.model SET value = $2 WHERE id = $1", &args, false);
 	dmp_spi_finish();
 }
@@ -417,18 +421,17 @@ dmp_registry_update_value(int64 id, const DmpModelValue *value)
 static Datum
 deployed_row(FunctionCallInfo fcinfo, const char *name, int version, int previous, bool pinned)
 {
-	TupleDesc desc;
 	Datum values[4];
 	bool nulls[4] = {false, false, false, false};
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	dmp_srf_begin(fcinfo);
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(version);
 	values[2] = Int32GetDatum(previous);
 	nulls[2] = previous == 0;
 	values[3] = BoolGetDatum(pinned);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	dmp_srf_row(fcinfo, values, nulls);
+	return (Datum) 0;
 }
 
 /*
@@ -510,7 +513,6 @@ Datum
 dmp_drop_model(PG_FUNCTION_ARGS)
 {
 	DmpModelRef ref = dmp_model_ref(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	TupleDesc desc;
 	Datum values[2];
 	bool nulls[2] = {false, false};
 	DmpArgs args = {0};
@@ -549,11 +551,11 @@ dmp_drop_model(PG_FUNCTION_ARGS)
 		dmp_spi_registry("DELETE FROM dmp_internal.model_name WHERE name = $1", &args, false);
 	}
 	dmp_spi_finish();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	dmp_srf_begin(fcinfo);
 	values[0] = CStringGetTextDatum(ref.name);
 	values[1] = Int32GetDatum((int32) versions);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	dmp_srf_row(fcinfo, values, nulls);
+	return (Datum) 0;
 }
 
 /* --------------------------------------------------------------- rights */
@@ -564,7 +566,6 @@ change_grant(FunctionCallInfo fcinfo, bool grant)
 	char *name = bare_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *role = NameStr(*PG_GETARG_NAME(1));
 	char *privilege = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	TupleDesc desc;
 	Datum values[3];
 	bool nulls[3] = {false, false, false};
 	DmpArgs args = {0};
@@ -590,12 +591,12 @@ change_grant(FunctionCallInfo fcinfo, bool grant)
 						 "AND grantee::oid = $2",
 						 &args, false);
 	dmp_spi_finish();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	dmp_srf_begin(fcinfo);
 	values[0] = CStringGetTextDatum(name);
 	values[1] = DirectFunctionCall1(namein, CStringGetDatum(role));
 	values[2] = CStringGetTextDatum(privilege);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	dmp_srf_row(fcinfo, values, nulls);
+	return (Datum) 0;
 }
 
 Datum

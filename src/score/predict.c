@@ -19,6 +19,7 @@
 PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
+PG_FUNCTION_INFO_V1(dmp_score_row);
 
 typedef struct Holder
 {
@@ -153,4 +154,16 @@ dmp_classify(PG_FUNCTION_ARGS)
 	double p = dmp_model_probability(row_margin(fcinfo, &model, NULL));
 
 	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
+}
+
+/* dmp_internal.score_row(value, row): dmp.predict for dmp.score, which counts what it met */
+Datum
+dmp_score_row(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+	DmpRowNotes notes = {0, 0};
+	double p = dmp_model_probability(row_margin(fcinfo, &model, &notes));
+
+	dmp_count_row(&notes);
+	PG_RETURN_FLOAT8(p);
 }

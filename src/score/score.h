@@ -57,4 +57,9 @@ extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int versi
 extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes);
 extern double dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes);
 
+/* ---- table.c: dmp.score */
+
+/* a row of the dmp.score that runs was scored */
+extern void dmp_count_row(const DmpRowNotes *notes);
+
 #endif /* DMP_SCORE_H */

@@ -290,3 +290,48 @@ CREATE AGGREGATE dmp.f1_score(score float8, label float8, weight float8) (
 	COMBINEFUNC = dmp_internal.sums_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.f1_score(float8, float8, float8) IS 'harmonic mean of precision and recall at 0.5
 Example: SELECT dmp.f1_score(score, label) FROM scored';
+
+-- how good a model is on rows whose target is known
+
+CREATE AGGREGATE dmp_internal.scores(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+CREATE FUNCTION dmp_internal.judge(dmp_internal.state, threshold float8) RETURNS float8[]
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_judge';
+CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, method text) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_best_threshold';
+CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_label';
+
+CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL)
+	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text)
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_evaluate';
+COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[]) IS 'judge a model on rows whose target is known, in all and by segment; low and high are a 95 % interval
+Example: SELECT metric, value, low, high FROM dmp.evaluate(''buyers'', ''held_out'')';
+
+CREATE FUNCTION dmp.set_threshold(model text, threshold float8 DEFAULT NULL, method text DEFAULT 'f1', query text DEFAULT NULL)
+	RETURNS TABLE (model text, version int, threshold float8, previous float8)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_set_threshold';
+COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text) IS 'the probability from which dmp.classify says the positive class: a number, or the best by method f1 or youden on the rows of a query (else of the training query)
+Example: SELECT * FROM dmp.set_threshold(''buyers'', method => ''youden'', query => ''held_out'')';
+
+-- a table of scores
+
+CREATE FUNCTION dmp_internal.score_row(model dmp.model_value, input record) RETURNS float8
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_score_row';
+CREATE FUNCTION dmp.score(model text, query text, into_table text, key text[] DEFAULT NULL, if_exists text DEFAULT 'upsert')
+	RETURNS TABLE (rows bigint, rows_missing bigint, rows_unseen_level bigint, model text, version int)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_score';
+COMMENT ON FUNCTION dmp.score(text, text, text, text[], text) IS 'write a table of scores: the key, score, class, model, version and scored_at of each row
+Example: SELECT * FROM dmp.score(''buyers'', ''users'', ''buyer_scores'', key => ''{user_id}'')';
+
+-- for a PostgreSQL without the extension
+
+CREATE FUNCTION dmp.model_sql(model text) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_sql';
+COMMENT ON FUNCTION dmp.model_sql(text) IS 'an SQL expression over the columns that equals dmp.predict
+Example: SELECT format(''SELECT user_id, %s AS score FROM users'', dmp.model_sql(''buyers''))';
+CREATE FUNCTION dmp.model_json(model text) RETURNS jsonb
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_json';
+COMMENT ON FUNCTION dmp.model_json(text) IS 'the model as it is stored: coefficients, encoders, fills
+Example: SELECT jsonb_pretty(dmp.model_json(''buyers''))';

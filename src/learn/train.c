@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ * train.c
+ *		dmp.train: rows -> fit -> a version in the registry.
+ *
+ *		arguments  --train_args.c-->    checked, what is not built refused
+ *		columns    --train_columns.c--> the SELECT of the fit
+ *		rows       --dmp_fit_binomial-> coefficients and how it ended
+ *		fit        --here-->            stored, deployed when it converged
+ *
+ * A fit that did not converge is stored with its status and a WARNING; only a
+ * converged one becomes the champion, in the same transaction, unless the
+ * champion was pinned by dmp.deploy or deploy => false.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "common/shortest_dec.h"
+#include "learn/train.h"
+#include "lib/stringinfo.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(dmp_train);
+
+#define MAX_LEVELS 100 /* of a text column */
+
+/* ------------------------------------------------ a registry row as json */
+
+static void
+row_key(StringInfo row, const char *key)
+{
+	appendStringInfoString(row, row->len > 1 ? ", " : "");
+	escape_json(row, key);
+	appendStringInfoString(row, ": ");
+}
+
+static void
+row_text(StringInfo row, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	row_key(row, key);
+	escape_json(row, value);
+}
+
+/* NaN, a value that is not defined, is left out and so NULL */
+static void
+row_number(StringInfo row, const char *key, double value)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	if (isnan(value))
+		return;
+	double_to_shortest_decimal_buf(value, text);
+	row_text(row, key, text);
+}
+
+static void
+row_integer(StringInfo row, const char *key, int64 value)
+{
+	row_key(row, key);
+	appendStringInfo(row, INT64_FORMAT, value);
+}
+
+static void
+row_texts(StringInfo row, const char *key, List *values)
+{
+	ListCell *lc;
+
+	row_key(row, key);
+	appendStringInfoChar(row, '[');
+	foreach (lc, values)
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(row, ", ");
+		escape_json(row, lfirst(lc));
+	}
+	appendStringInfoChar(row, ']');
+}
+
+static char *
+registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit, List *warnings,
+			 Interval *elapsed)
+{
+	StringInfoData row;
+	int j;
+
+	initStringInfo(&row);
+	appendStringInfoChar(&row, '{');
+	row_text(&row, "kind", "glm");
+	row_text(&row, "family", "binomial");
+	row_text(&row, "status", dmp_fit_status_name(fit->status));
+	row_text(&row, "target", args->target);
+	row_text(&row, "query", args->query);
+	row_text(&row, "search_path", GetConfigOption("search_path", false, false));
+	row_texts(&row, "features", plan->feature_names);
+	if (args->key != NIL)
+		row_texts(&row, "key", args->key);
+	row_text(&row, "at", args->at);
+	row_text(&row, "weight", args->weight);
+	row_integer(&row, "rows", fit->rows);
+	row_integer(&row, "rows_test", fit->rows_test);
+	row_integer(&row, "rows_skipped", fit->rows_skipped);
+	row_integer(&row, "rows_positive", fit->rows_positive);
+	row_number(&row, "lambda", args->lambda);
+	row_number(&row, "alpha", args->alpha);
+	row_number(&row, "roc_auc", fit->roc_auc);
+	row_number(&row, "test_roc_auc", fit->test_roc_auc);
+	row_number(&row, "log_loss", fit->log_loss);
+	row_number(&row, "test_log_loss", fit->test_log_loss);
+	row_number(&row, "null_log_loss", fit->null_log_loss);
+	row_number(&row, "objective", fit->objective);
+	row_number(&row, "kkt_residual", fit->kkt_residual);
+	row_number(&row, "lambda_max", fit->lambda_max);
+	row_number(&row, "tolerance", args->tolerance);
+	row_integer(&row, "scans", fit->scans + plan->scans);
+	row_integer(&row, "iterations", fit->iterations);
+	row_integer(&row, "memory", fit->memory_used);
+	row_text(&row, "elapsed",
+			 DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(elapsed))));
+	row_key(&row, "aliased");
+	appendStringInfoChar(&row, '[');
+	for (j = 0; fit->aliased != NULL && j < fit->design.width; j++)
+	{
+		if (fit->aliased[j])
+			appendStringInfo(&row, "%s%d", row.data[row.len - 1] == '[' ? "" : ", ", j);
+	}
+	appendStringInfoChar(&row, ']');
+	row_texts(&row, "warnings", warnings);
+	row_key(&row, "options");
+	appendStringInfoString(&row,
+						   DatumGetCString(DirectFunctionCall1(jsonb_out, args->options_jsonb)));
+	appendStringInfoChar(&row, '}');
+	return row.data;
+}
+
+/* --------------------------------------------------------------- outcome */
+
+/* What cannot be a model at all is an error. */
+static void
+refuse_outcome(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit)
+{
+	bool any = false;
+	int j;
+
+	if (fit->status == DMP_FIT_NO_ROWS || fit->rows == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA), errmsg("the query has no rows to train on"),
+						errdetail("Rows skipped: " INT64_FORMAT
+								  ", because the target is missing, the weight is 0 or a feature "
+								  "is infinite.",
+								  fit->rows_skipped)));
+	if (fit->status == DMP_FIT_ONE_CLASS)
+		dmp_train_refuse_one_class(
+			args->target, fit->rows_positive > 0 ? plan->positive : plan->negative, fit->rows);
+	if (fit->coef == NULL && fit->design.width > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION), errmsg("the fit ended without coefficients: %s",
+														 dmp_fit_status_name(fit->status))));
+	for (j = 0; j < fit->design.width; j++)
+		any |= fit->coef[j] != 0;
+	if (!any && args->lambda > 0 && args->alpha > 0 && fit->design.width > 0 &&
+		fit->lambda_max <= plan->spec.lambda)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("every feature was removed: lambda %g is above lambda_max %.3g",
+							   args->lambda, fit->lambda_max),
+						errhint("Try lambda => %.1g.", fit->lambda_max / 100)));
+}
+
+/* Text columns of many values are a later thing: hashing and n-grams. */
+static void
+check_levels(const DmpTrainArgs *args, const DmpFit *fit, List **warnings)
+{
+	int i;
+
+	for (i = 0; i < fit->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &fit->design.features[i];
+
+		if (feature->encode != DMP_ENCODE_ONE_HOT)
+			continue;
+		if (feature->nlevels > MAX_LEVELS)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("text column \"%s\" has %d values with %d or more rows",
+								   feature->name, feature->nlevels, args->min_count),
+							errdetail("Text of more than %d values is not built yet.", MAX_LEVELS),
+							errhint("Leave it out, exclude => '{%s}', group its values in the "
+									"query, or raise the option min_count.",
+									quote_identifier(feature->name))));
+		if (feature->nlevels == 0 && feature->rows_other > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("text column \"%s\" has no value with %d or more rows", feature->name,
+							args->min_count),
+					 errdetail("Text of many values is not built yet."),
+					 errhint("Leave it out: exclude => '{%s}'.", quote_identifier(feature->name))));
+		if (feature->rows_other > fit->rows / 2)
+			*warnings = lappend(*warnings,
+								psprintf("column \"%s\": most rows have a value with fewer than %d "
+										 "rows; these values count as one",
+										 feature->name, args->min_count));
+	}
+}
+
+static List *
+gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
+{
+	List *warnings = NIL;
+	ListCell *lc;
+
+	if (args->alpha > 0 && args->lambda == 0)
+		warnings = lappend(warnings, "alpha has no effect while lambda is 0");
+	check_levels(args, fit, &warnings);
+	foreach (lc, fit->warnings)
+		warnings = lappend(warnings, lfirst(lc));
+	foreach (lc, warnings)
+		ereport(WARNING, (errmsg("%s", (char *) lfirst(lc))));
+	return warnings;
+}
+
+/* Whether the fit becomes the champion; a WARNING says what stays live when it does not. */
+static bool
+decide_deployment(const DmpTrainArgs *args, const DmpFit *fit, const char *name)
+{
+	bool pinned;
+	int champion = dmp_registry_champion(name, &pinned);
+
+	if (fit->status == DMP_FIT_CONVERGED && args->deploy && !pinned)
+		return true;
+	if (fit->status != DMP_FIT_CONVERGED)
+		ereport(WARNING, (errmsg("the fit of model \"%s\" ended as \"%s\" and is not deployed",
+								 name, dmp_fit_status_name(fit->status)),
+						  champion > 0 ? errdetail("Version %d stays live.", champion)
+									   : errdetail("The model has no deployed version.")));
+	else if (args->deploy && pinned)
+		ereport(WARNING, (errmsg("the new version of model \"%s\" is not deployed", name),
+						  errdetail("Version %d was chosen by hand and stays live.", champion),
+						  errhint("SELECT dmp.deploy('%s') goes on to the latest.", name)));
+	return false;
+}
+
+static Interval *
+elapsed_since(TimestampTz start)
+{
+	return DatumGetIntervalP(DirectFunctionCall2(
+		timestamp_mi, TimestampTzGetDatum(GetCurrentTimestamp()), TimestampTzGetDatum(start)));
+}
+
+static void
+return_row(FunctionCallInfo fcinfo, const char *name, int version, bool deployed, const DmpFit *fit,
+		   int nfeatures, Interval *elapsed, List *warnings)
+{
+	Datum values[10];
+	bool nulls[10] = {false};
+	Datum *texts = palloc(sizeof(Datum) * Max(list_length(warnings), 1));
+	ListCell *lc;
+
+	foreach (lc, warnings)
+		texts[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	values[0] = CStringGetTextDatum(name);
+	values[1] = Int32GetDatum(version);
+	values[2] = BoolGetDatum(deployed);
+	values[3] = CStringGetTextDatum(dmp_fit_status_name(fit->status));
+	values[4] = Int64GetDatum(fit->rows);
+	values[5] = Int32GetDatum(nfeatures);
+	values[6] = Float8GetDatum(fit->roc_auc);
+	nulls[6] = isnan(fit->roc_auc);
+	values[7] = Float8GetDatum(fit->test_roc_auc);
+	nulls[7] = isnan(fit->test_roc_auc);
+	values[8] = IntervalPGetDatum(elapsed);
+	values[9] = PointerGetDatum(
+		construct_array(texts, list_length(warnings), TEXTOID, -1, false, TYPALIGN_INT));
+	dmp_srf_row(fcinfo, values, nulls);
+}
+
+/* dmp.train(...) -> one row */
+Datum
+dmp_train(PG_FUNCTION_ARGS)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	DmpTrainArgs *args = dmp_train_args(fcinfo);
+	DmpTrainPlan *plan;
+	DmpFit *fit;
+	DmpModel *model;
+	char *json;
+	DmpModelRef ref;
+	List *warnings;
+	Interval *elapsed;
+	bool deploy;
+	int version;
+
+	PreventCommandIfReadOnly("dmp.train()");
+	dmp_srf_begin(fcinfo);
+	dmp_model_check_new(args->model);
+	ref = dmp_model_ref(args->model);
+
+	dmp_spi_connect();
+	plan = dmp_train_plan(args);
+	plan->spec.memory = (int64) dmp_training_memory * 1024;
+	fit = dmp_fit_binomial(&plan->spec);
+	dmp_train_query_end(plan->query);
+	refuse_outcome(args, plan, fit);
+
+	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative);
+	json = dmp_model_to_json(model);
+	warnings = gather_warnings(args, fit);
+	deploy = decide_deployment(args, fit, ref.name);
+	elapsed = elapsed_since(start);
+	version = dmp_registry_add(ref.name, registry_row(args, plan, fit, warnings, elapsed),
+							   dmp_model_value_make(json, strlen(json)), fit->std_err,
+							   fit->design.width + 1, deploy);
+	return_row(fcinfo, ref.name, version, deploy, fit, plan->spec.nfeatures, elapsed, warnings);
+	dmp_spi_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ * train.h
+ *		dmp.train, from its arguments to what is fitted.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_LEARN_TRAIN_H
+#define DMP_LEARN_TRAIN_H
+
+#include "base/base.h"
+#include "learn/learn.h"
+#include "learn/query.h"
+
+/* the arguments of dmp.train; NULL, NIL and NaN stand for SQL NULL */
+typedef struct DmpTrainArgs
+{
+	char *model;
+	char *query;
+	char *target;
+	double lambda; /* 0 when not given */
+	double alpha;
+	List *features;
+	List *exclude;
+	List *key;
+	char *at;
+	char *weight;
+	double test_fraction;
+	bool deploy;
+	double tolerance;
+	int64 seed;
+	Datum options_jsonb;
+	DmpDoc *options;
+	/* of the options */
+	int max_iterations;
+	char *standardize;
+	bool intercept;
+	char *positive;
+	int min_count;
+	char *split;  /* "hash" or "time" */
+	char *compat; /* or NULL */
+} DmpTrainArgs;
+
+/* What the columns of the query are in the fit. */
+typedef struct DmpTrainPlan
+{
+	DmpTrainQuery *query;
+	DmpFitSpec spec;
+	char *positive; /* text of the classes */
+	char *negative;
+	List *feature_names;
+	int scans; /* of the data, before the fit */
+} DmpTrainPlan;
+
+/* train_args.c: reads and checks them; raises feature_not_supported for what is not built */
+extern DmpTrainArgs *dmp_train_args(FunctionCallInfo fcinfo);
+/* train_columns.c: columns, target, weight, split -> the SELECT of the fit. SPI is connected. */
+extern DmpTrainPlan *dmp_train_plan(DmpTrainArgs *args);
+extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
+	pg_attribute_noreturn();
+
+#endif /* DMP_LEARN_TRAIN_H */

@@ -1,0 +1,501 @@
+/*-------------------------------------------------------------------------
+ * train_columns.c
+ *		What the columns of a training query are: target, weight, split,
+ *		features; and the SELECT that hands them to the fit.
+ *
+ * A boolean target, and a number that is 0 and 1, are turned into 0 and 1
+ * within that SELECT, so that no scan is spent on looking at them first: a
+ * value that is neither raises an error on the way. A text target, or one
+ * whose positive value is named, is looked at in a scan of its own.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "learn/train.h"
+#include "lib/stringinfo.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+static bool
+is_member(List *names, const char *name)
+{
+	ListCell *lc;
+
+	foreach (lc, names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static char *
+column_sql(const char *name)
+{
+	return psprintf("q.%s", quote_identifier(name));
+}
+
+/* Number of a column that is there once; prefix as in dmp_column_number(). */
+static int
+find_column(TupleDesc desc, const char *name, const char *prefix)
+{
+	int found = dmp_column_number(desc, name, prefix) - 1;
+	int i;
+
+	for (i = 0; i < desc->natts; i++)
+	{
+		if (i != found && !TupleDescAttr(desc, i)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+							errmsg("%scolumn \"%s\" is in the query twice", prefix, name)));
+	}
+	return found;
+}
+
+static Oid
+column_type(TupleDesc desc, const char *name, const char *prefix)
+{
+	return TupleDescAttr(desc, find_column(desc, name, prefix))->atttypid;
+}
+
+/* --------------------------------------------------------------- target */
+
+static const char *
+with_thousands(int64 n)
+{
+	char digits[32];
+	char *result = palloc0(48);
+	int length = snprintf(digits, sizeof(digits), INT64_FORMAT, n);
+	int k = 0;
+	int i;
+
+	for (i = 0; i < length; i++)
+	{
+		result[k++] = digits[i];
+		if ((length - i) % 3 == 1 && i < length - 1)
+			result[k++] = ',';
+	}
+	return result;
+}
+
+void
+dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("target \"%s\" has one value (%s) in %s rows", target, value,
+						   with_thousands(rows)),
+					errhint("A model needs rows of both classes.")));
+}
+
+static bool
+wins(const char *value)
+{
+	static const char *const names[] = {"yes", "true", "1", "y", "positive"};
+	int i;
+
+	for (i = 0; i < lengthof(names); i++)
+	{
+		if (pg_strcasecmp(value, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Looks at a target's values in a scan and decides which is the positive one. */
+static char *
+two_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
+{
+	char *value[2];
+	int64 rows;
+	uint64 n;
+	int chosen;
+
+	dmp_progress("train: looking at the values of target \"%s\"", args->target);
+	n = dmp_spi(psprintf("SELECT (%s)::text COLLATE \"C\" AS v, count(*) FROM (%s) AS q "
+						 "WHERE %s IS NOT NULL GROUP BY 1 ORDER BY 1 LIMIT 3",
+						 column, plan->query->select, column),
+				NULL, true);
+	plan->scans++;
+	if (n == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("target \"%s\" has no value in the query", args->target)));
+	value[0] = dmp_spi_text(0, 1);
+	rows = dmp_spi_int8(0, 2, 0);
+	if (n == 1)
+		dmp_train_refuse_one_class(args->target, value[0], rows);
+	value[1] = dmp_spi_text(1, 1);
+	if (n > 2)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("target \"%s\" has more than two values", args->target),
+						errdetail("Among them are \"%s\", \"%s\" and \"%s\".", value[0], value[1],
+								  dmp_spi_text(2, 1)),
+						errhint("Other families than binomial are not built yet.")));
+	if (args->positive != NULL)
+	{
+		chosen = strcmp(args->positive, value[1]) == 0;
+		if (!chosen && strcmp(args->positive, value[0]) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("target \"%s\" has no value \"%s\"", args->target, args->positive),
+					 errdetail("Its values are \"%s\" and \"%s\".", value[0], value[1])));
+	}
+	else
+	{
+		chosen = wins(value[0]) && !wins(value[1]) ? 0 : 1;
+		ereport(NOTICE, (errmsg("target \"%s\": \"%s\" is positive, \"%s\" negative", args->target,
+								value[chosen], value[1 - chosen]),
+						 errhint("options => '{\"positive\": ...}' chooses.")));
+	}
+	plan->positive = value[chosen];
+	plan->negative = value[1 - chosen];
+	return psprintf("CASE WHEN (%s)::text COLLATE \"C\" = %s THEN 1 WHEN %s IS NOT NULL THEN 0 "
+					"END::float8",
+					column, quote_literal_cstr(plan->positive), column);
+}
+
+static char *
+target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	char *column = column_sql(args->target);
+	Oid type = column_type(plan->query->desc, args->target, "target: ");
+
+	plan->positive = "true";
+	plan->negative = "false";
+	switch (dmp_value_kind(type))
+	{
+		case DMP_VALUE_BOOLEAN:
+			if (args->positive == NULL || strcmp(args->positive, "true") == 0)
+				return psprintf("%s::boolean::int::float8", column);
+			if (strcmp(args->positive, "false") != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("target \"%s\" has no value \"%s\"", args->target, args->positive),
+						 errdetail("It is true or false.")));
+			plan->positive = "false";
+			plan->negative = "true";
+			return psprintf("(NOT %s::boolean)::int::float8", column);
+		case DMP_VALUE_NUMBER:
+			if (args->positive != NULL)
+				return two_values(args, plan, column);
+			plan->positive = "1";
+			plan->negative = "0";
+			return psprintf("CASE WHEN %s = 0 THEN 0::float8 WHEN %s = 1 THEN 1::float8 "
+							"WHEN %s IS NOT NULL AND %s::float8 <> 'NaN' "
+							"THEN dmp_internal.refuse_target(%s::text, %s) END",
+							column, column, column, column, column,
+							quote_literal_cstr(args->target));
+		case DMP_VALUE_TEXT:
+			return two_values(args, plan, column);
+		case DMP_VALUE_OTHER:
+			break;
+	}
+	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+					errmsg("target \"%s\" is of type %s", args->target, format_type_be(type)),
+					errdetail("A target is a boolean, a number or a text.")));
+	return NULL;
+}
+
+/* ------------------------------------------------------ weight and split */
+
+static char *
+weight_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	char *column = column_sql(args->weight);
+	Oid type = column_type(plan->query->desc, args->weight, "weight: ");
+
+	if (dmp_value_kind(type) != DMP_VALUE_NUMBER)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("weight \"%s\" is of type %s, not a number", args->weight,
+							   format_type_be(type))));
+	return psprintf("CASE WHEN %s >= 0 AND %s::float8 < 'infinity' THEN %s::float8 "
+					"ELSE dmp_internal.refuse_weight(%s::text, %s) END",
+					column, column, column, column, quote_literal_cstr(args->weight));
+}
+
+/* The later rows are the test rows: those after the point where test_fraction of them is left. */
+static char *
+split_by_time_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	char *column;
+	char *cut;
+	Oid type;
+
+	if (args->at == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a split by time needs the column of the time"),
+						errhint("Name it: at => '...'.")));
+	column = column_sql(args->at);
+	type = column_type(plan->query->desc, args->at, "at: ");
+	dmp_spi(
+		psprintf("SELECT percentile_disc(%.17g) WITHIN GROUP (ORDER BY %s)::text FROM (%s) AS q",
+				 1 - args->test_fraction, column, plan->query->select),
+		NULL, true);
+	plan->scans++;
+	cut = dmp_spi_text(0, 1);
+	if (cut == NULL)
+		return pstrdup("0.999::float8");
+	return psprintf("CASE WHEN %s > %s::%s THEN 0 ELSE 0.999 END::float8", column,
+					quote_literal_cstr(cut), format_type_be_qualified(type));
+}
+
+static char *
+split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	StringInfoData sql;
+	List *columns = args->key;
+	ListCell *lc;
+	int open = 1;
+
+	if (strcmp(args->split, "time") == 0)
+		return split_by_time_sql(args, plan);
+	if (columns == NIL)
+		columns = lappend(list_copy(plan->feature_names), args->target);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "dmp_internal.split(" INT64_FORMAT, args->seed);
+	foreach (lc, columns)
+	{
+		/* a call takes 100 arguments: the rest is hashed by a call of its own */
+		if (foreach_current_index(lc) > 0 && foreach_current_index(lc) % 90 == 0)
+		{
+			appendStringInfo(&sql, ", dmp_internal.split(" INT64_FORMAT, args->seed);
+			open++;
+		}
+		appendStringInfo(&sql, ", %s", column_sql(lfirst(lc)));
+	}
+	while (open-- > 0)
+		appendStringInfoChar(&sql, ')');
+	return sql.data;
+}
+
+/* ------------------------------------------------------------- features */
+
+/* What option encode says of a column: "drop", "numeric", "one_hot", or NULL. */
+static const char *
+encode_of(DmpTrainArgs *args, const char *name)
+{
+	static const char *const known[] = {"encode", NULL};
+	DmpDoc *encode = dmp_doc_get(args->options, "encode");
+	DmpDoc *item;
+	char *how;
+
+	if (encode == NULL || encode->kind == DMP_DOC_NULL)
+		return NULL;
+	if (encode->kind != DMP_DOC_OBJECT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"encode\" must be an object of columns")));
+	item = dmp_doc_get(encode, name);
+	if (item == NULL)
+		return NULL;
+	if (item->kind == DMP_DOC_STRING)
+		how = item->text;
+	else
+	{
+		dmp_doc_check_keys(item, "option \"encode\"", known);
+		how = dmp_doc_string(item, "encode", NULL, "option \"encode\"");
+	}
+	if (how != NULL && strcmp(how, "drop") != 0 && strcmp(how, "numeric") != 0 &&
+		strcmp(how, "one_hot") != 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("encode \"%s\" of column \"%s\" is not built yet", how, name),
+						errhint("There are \"numeric\", \"one_hot\" and \"drop\".")));
+	return how;
+}
+
+static void
+check_encode_columns(DmpTrainArgs *args, TupleDesc desc)
+{
+	DmpDoc *encode = dmp_doc_get(args->options, "encode");
+	int i;
+
+	for (i = 0; encode != NULL && encode->kind == DMP_DOC_OBJECT && i < encode->n; i++)
+		(void) find_column(desc, encode->keys[i], "option \"encode\": ");
+}
+
+/* Names of the features: those given, or what is left of the columns. */
+static List *
+feature_names(DmpTrainArgs *args, TupleDesc desc)
+{
+	List *taken = lappend(list_copy(args->key), args->target);
+	List *names = NIL;
+	ListCell *lc;
+
+	if (args->at != NULL)
+		taken = lappend(taken, args->at);
+	if (args->weight != NULL)
+		taken = lappend(taken, args->weight);
+	foreach (lc, args->key)
+		(void) find_column(desc, lfirst(lc), "key: ");
+	foreach (lc, args->exclude)
+		(void) dmp_column_number(desc, lfirst(lc), "exclude: ");
+	if (args->at != NULL)
+		(void) find_column(desc, args->at, "at: ");
+	check_encode_columns(args, desc);
+	foreach (lc, args->features != NIL ? args->features : dmp_column_names(desc))
+	{
+		const char *name = lfirst(lc);
+		const char *encode;
+
+		if (args->features != NIL && strcmp(name, args->target) == 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("target \"%s\" cannot be a feature", name)));
+		if (args->features == NIL && is_member(taken, name))
+			continue;
+		if (is_member(args->exclude, name))
+			continue;
+		(void) find_column(desc, name, "features: ");
+		encode = encode_of(args, name);
+		if (encode != NULL && strcmp(encode, "drop") == 0)
+			continue;
+		if (is_member(names, name))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("feature \"%s\" is named twice", name)));
+		names = lappend(names, pstrdup(name));
+	}
+	if (names == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("no column is left to be a feature")));
+	return names;
+}
+
+static void
+refuse_types(List *names, List *types)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("column \"%s\" of type %s cannot be a feature yet",
+						   (char *) linitial(names), (char *) linitial(types)),
+					list_length(names) > 1
+						? errdetail("Nor can %s.", dmp_join(list_copy_tail(names, 1), ", "))
+						: 0,
+					errhint("exclude => '{%s}', or turn it into a number or a text in the query.",
+							dmp_join_identifiers(names, ""))));
+}
+
+/* Encodes by type, and appends the columns to the SELECT. */
+static void
+add_features(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql)
+{
+	DmpFitSpec *spec = &plan->spec;
+	List *bad_names = NIL;
+	List *bad_types = NIL;
+	ListCell *lc;
+
+	spec->nfeatures = list_length(plan->feature_names);
+	spec->features = palloc0(sizeof(DmpFeature) * spec->nfeatures);
+	foreach (lc, plan->feature_names)
+	{
+		char *name = lfirst(lc);
+		DmpFeature *feature = &spec->features[foreach_current_index(lc)];
+		Oid type = getBaseType(column_type(plan->query->desc, name, "features: "));
+		const char *encode = encode_of(args, name);
+		DmpValueKind kind = dmp_value_kind(type);
+
+		feature->name = name;
+		feature->type = type;
+		feature->index = feature->missing_index = feature->other_index = -1;
+		appendStringInfo(sql, ", %s", column_sql(name));
+		switch (kind)
+		{
+			case DMP_VALUE_NUMBER:
+				feature->encode = DMP_ENCODE_NUMERIC;
+				break;
+			case DMP_VALUE_BOOLEAN:
+				feature->encode = DMP_ENCODE_BOOLEAN;
+				break;
+			case DMP_VALUE_TEXT:
+				feature->encode = DMP_ENCODE_ONE_HOT;
+				if (type != TEXTOID)
+					appendStringInfoString(sql, "::text");
+				feature->type = TEXTOID;
+				break;
+			case DMP_VALUE_OTHER:
+				bad_names = lappend(bad_names, name);
+				bad_types = lappend(bad_types, format_type_be(type));
+				break;
+		}
+		if (encode != NULL &&
+			(strcmp(encode, "numeric") == 0) != (feature->encode == DMP_ENCODE_NUMERIC))
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("column \"%s\" of type %s cannot be encoded as \"%s\" yet", name,
+								   format_type_be(type), encode),
+							errhint("Cast it in the query.")));
+		appendStringInfo(sql, " AS f%d", foreach_current_index(lc) + 1);
+	}
+	if (bad_names != NIL)
+		refuse_types(bad_names, bad_types);
+}
+
+/* ----------------------------------------------------------------- plan */
+
+/*
+ * Spark divides by n - 1 where everybody else divides by n. With r = sqrt(n /
+ * (n - 1)) its lambda and alpha are lambda (alpha r + (1 - alpha) r^2) and
+ * alpha r / (alpha r + (1 - alpha) r^2) of ours.
+ */
+static void
+convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	double n;
+	double r;
+	double factor;
+
+	if (args->compat == NULL || strcmp(args->compat, "spark") != 0 || args->lambda == 0)
+		return;
+	if (args->weight != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("compat \"spark\" with a weight is not built yet")));
+	dmp_spi(psprintf("SELECT count(*) FROM (%s) AS s WHERE target IS NOT NULL%s",
+					 plan->spec.select_sql,
+					 args->test_fraction > 0 ? psprintf(" AND split >= %.17g", args->test_fraction)
+											 : ""),
+			NULL, true);
+	plan->scans++;
+	n = (double) dmp_spi_int8(0, 1, 0);
+	if (n < 2)
+		return;
+	r = sqrt(n / (n - 1));
+	factor = args->alpha * r + (1 - args->alpha) * r * r;
+	plan->spec.lambda = args->lambda * factor;
+	plan->spec.alpha = args->alpha * r / factor;
+}
+
+DmpTrainPlan *
+dmp_train_plan(DmpTrainArgs *args)
+{
+	DmpTrainPlan *plan = palloc0(sizeof(DmpTrainPlan));
+	DmpFitSpec *spec = &plan->spec;
+	StringInfoData sql;
+
+	plan->query = dmp_train_query(args->query);
+	if (args->key == NIL)
+		args->key = plan->query->key;
+	if (args->at == NULL)
+		args->at = plan->query->at;
+	(void) find_column(plan->query->desc, args->target, "target: ");
+	plan->feature_names = feature_names(args, plan->query->desc);
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s AS target", target_sql(args, plan));
+	if (args->weight != NULL)
+		appendStringInfo(&sql, ", %s AS weight", weight_sql(args, plan));
+	if (args->test_fraction > 0)
+		appendStringInfo(&sql, ", %s AS split", split_sql(args, plan));
+	add_features(args, plan, &sql);
+	appendStringInfo(&sql, " FROM (%s) AS q", plan->query->select);
+
+	spec->select_sql = sql.data;
+	spec->has_weight = args->weight != NULL;
+	spec->test_fraction = args->test_fraction;
+	spec->lambda = args->lambda;
+	spec->alpha = args->alpha;
+	spec->intercept = args->intercept;
+	spec->standardize = args->standardize;
+	spec->min_count = args->min_count;
+	spec->tolerance = args->tolerance;
+	spec->max_iterations = args->max_iterations;
+	convert_spark(args, plan);
+	return plan;
+}

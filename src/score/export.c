@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ * export.c
+ *		A model for those who do not have the extension: dmp.model_sql and
+ *		dmp.model_json.
+ *
+ * The expression adds the same terms in the same order as dmp_model_margin(),
+ * with the numbers written so that they read back bit for bit.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include "common/shortest_dec.h"
+#include "lib/stringinfo.h"
+#include "score/score.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+
+PG_FUNCTION_INFO_V1(dmp_model_sql);
+PG_FUNCTION_INFO_V1(dmp_model_json);
+
+static void
+append_number(StringInfo sql, double value)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(value, text);
+	appendStringInfo(sql, "'%s'::float8", text);
+}
+
+/* CASE of a text: missing first, then each level that counts, then what is left */
+static void
+append_levels(StringInfo sql, const DmpModel *model, const DmpFeature *feature)
+{
+	const char *column = quote_identifier(feature->name);
+	double other = feature->other_index >= 0 ? model->coef[feature->other_index] : 0;
+	int i;
+
+	appendStringInfo(sql, "\n  + CASE WHEN %s IS NULL THEN ", column);
+	append_number(sql, feature->missing_index >= 0 ? model->coef[feature->missing_index] : 0);
+	for (i = 0; i < feature->nlevels; i++)
+	{
+		double coef = feature->levels[i].index >= 0 ? model->coef[feature->levels[i].index] : 0;
+
+		if (coef == other)
+			continue;
+		appendStringInfo(sql, "\n      WHEN %s::text COLLATE \"C\" = %s THEN ", column,
+						 quote_literal_cstr(feature->levels[i].text));
+		append_number(sql, coef);
+	}
+	appendStringInfoString(sql, "\n      ELSE ");
+	append_number(sql, other);
+	appendStringInfoString(sql, " END");
+}
+
+static void
+append_value(StringInfo sql, const DmpModel *model, const DmpFeature *feature)
+{
+	const char *column = quote_identifier(feature->name);
+	bool numeric = feature->encode == DMP_ENCODE_NUMERIC;
+	char *present =
+		psprintf(numeric ? "nullif(%s::float8, 'NaN')" : "%s::boolean::int::float8", column);
+
+	if (feature->index >= 0 && model->coef[feature->index] != 0)
+	{
+		appendStringInfoString(sql, "\n  + ");
+		append_number(sql, model->coef[feature->index]);
+		appendStringInfo(sql, " * (coalesce(%s, ", present);
+		append_number(sql, feature->fill);
+		appendStringInfoString(sql, ") - ");
+		append_number(sql, model->design.pivot[feature->index]);
+		appendStringInfoChar(sql, ')');
+	}
+	if (feature->missing_index >= 0 && model->coef[feature->missing_index] != 0)
+	{
+		appendStringInfo(sql, "\n  + CASE WHEN %s IS NULL THEN ", present);
+		append_number(sql, model->coef[feature->missing_index]);
+		appendStringInfoString(sql, " ELSE 0 END");
+	}
+}
+
+/* dmp.model_sql(model): an expression over the columns that is dmp.predict */
+Datum
+dmp_model_sql(PG_FUNCTION_ARGS)
+{
+	DmpModelRow *row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	DmpModel *model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	StringInfoData sql;
+	int i;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "1 / (1 + exp(- greatest(-700, least(700, ");
+	append_number(&sql, model->a);
+	for (i = 0; i < model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &model->design.features[i];
+
+		if (feature->encode == DMP_ENCODE_ONE_HOT)
+			append_levels(&sql, model, feature);
+		else
+			append_value(&sql, model, feature);
+	}
+	appendStringInfoString(&sql, "))))");
+	PG_RETURN_TEXT_P(cstring_to_text(sql.data));
+}
+
+/* dmp.model_json(model): the stored form */
+Datum
+dmp_model_json(PG_FUNCTION_ARGS)
+{
+	DmpModelRow *row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(dmp_model_value_json(row->value)));
+}

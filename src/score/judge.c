@@ -1,0 +1,461 @@
+/*-------------------------------------------------------------------------
+ * judge.c
+ *		How good a model is on rows with known labels: dmp.evaluate and
+ *		dmp.set_threshold.
+ *
+ * One scan gathers margins and labels (the state of the rank metrics); every
+ * metric comes from there. Intervals are 95 %: DeLong's for roc_auc (DeLong,
+ * DeLong and Clarke-Pearson 1988, by mid-ranks), Wilson's for shares.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "base/state.h"
+#include "catalog/pg_type.h"
+#include "score/metrics.h"
+#include "score/score.h"
+#include "utils/array.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(dmp_judge);
+PG_FUNCTION_INFO_V1(dmp_best_threshold);
+PG_FUNCTION_INFO_V1(dmp_evaluate);
+PG_FUNCTION_INFO_V1(dmp_set_threshold);
+PG_FUNCTION_INFO_V1(dmp_refuse_label);
+
+#define NORMAL_975 1.959963984540054
+
+/* what dmp_internal.judge returns, in this order; each is value, low, high */
+static const char *const metric_names[] = {
+	"rows",         "rows_positive", "positive_rate", "roc_auc",   "average_precision",
+	"ks_statistic", "log_loss",      "brier_score",   "threshold", "accuracy",
+	"precision",    "recall",        "specificity",   "f1",        "predicted_positive_rate"};
+
+#define METRICS lengthof(metric_names)
+
+typedef struct Judgement
+{
+	double value, low, high;
+} Judgement;
+
+static void
+set_share(Judgement *j, double part, double whole)
+{
+	double p;
+	double z2 = NORMAL_975 * NORMAL_975;
+	double centre;
+	double half;
+
+	if (whole == 0)
+		return;
+	p = part / whole;
+	centre = (p + z2 / (2 * whole)) / (1 + z2 / whole);
+	half = NORMAL_975 * sqrt(p * (1 - p) / whole + z2 / (4 * whole * whole)) / (1 + z2 / whole);
+	j->value = p;
+	j->low = Max(0, centre - half);
+	j->high = Min(1, centre + half);
+}
+
+/* sorted keys of the rows of one class */
+static uint64_t *
+sorted_class(const DmpScores *scores, int label, Size n)
+{
+	uint64_t *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64_t) * Max(n, 1));
+	Size k = 0;
+	Size i;
+
+	for (i = 0; i < scores->n; i++)
+	{
+		if (scores->label[i] == label)
+			keys[k++] = dmp_sort_key(scores->score[i]);
+	}
+	dmp_radix_sort(n, keys, NULL, &dmp_score_env);
+	return keys;
+}
+
+/* variance over a of the share of b below each a, ties one half; both ascending */
+static double
+placement_variance(const uint64_t *a, Size na, const uint64_t *b, Size nb)
+{
+	double mean = 0;
+	double m2 = 0;
+	Size below = 0;
+	Size to = 0;
+	Size i;
+
+	for (i = 0; i < na; i++)
+	{
+		double v;
+		double d;
+
+		while (below < nb && b[below] < a[i])
+			below++;
+		while (to < nb && b[to] <= a[i])
+			to++;
+		v = (below + to) / 2.0 / nb;
+		d = v - mean;
+		mean += d / (i + 1);
+		m2 += d * (v - mean);
+	}
+	return na > 1 ? m2 / (na - 1) : NAN;
+}
+
+static void
+set_auc(Judgement *j, const DmpScores *scores, double auc, Size np, Size nn)
+{
+	uint64_t *positive;
+	uint64_t *negative;
+	double half;
+
+	j->value = auc;
+	if (np < 2 || nn < 2)
+		return;
+	positive = sorted_class(scores, 1, np);
+	negative = sorted_class(scores, 0, nn);
+	half = NORMAL_975 * sqrt(placement_variance(positive, np, negative, nn) / np +
+							 placement_variance(negative, nn, positive, np) / nn);
+	j->low = Max(0, auc - half);
+	j->high = Min(1, auc + half);
+}
+
+static void
+judge(const DmpScores *scores, double threshold, Judgement *j)
+{
+	DmpRankMetrics ranks;
+	DmpConfusion c = {0, 0, 0, 0};
+	double log_loss = 0;
+	double brier = 0;
+	double n = (double) scores->n;
+	double np;
+	Size i;
+
+	dmp_rank_metrics(scores->n, scores->score, scores->label, NULL, &dmp_score_env, &ranks);
+	for (i = 0; i < scores->n; i++)
+	{
+		int label = scores->label[i];
+		double p = dmp_model_probability(scores->score[i]);
+
+		if ((i & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
+		log_loss += dmp_log_loss_margin(scores->score[i], label);
+		brier += (p - label) * (p - label);
+		dmp_confusion_add(&c, p >= threshold, label, 1);
+	}
+	for (i = 0; i < METRICS; i++)
+		j[i].value = j[i].low = j[i].high = NAN;
+	np = c.true_positive + c.false_negative;
+	j[0].value = n;
+	j[1].value = np;
+	set_share(&j[2], np, n);
+	set_auc(&j[3], scores, ranks.roc_auc, (Size) np, (Size) (n - np));
+	j[4].value = ranks.average_precision;
+	j[5].value = ranks.ks;
+	j[6].value = log_loss / n;
+	j[7].value = brier / n;
+	j[8].value = threshold;
+	set_share(&j[9], c.true_positive + c.true_negative, n);
+	set_share(&j[10], c.true_positive, c.true_positive + c.false_positive);
+	set_share(&j[11], c.true_positive, np);
+	set_share(&j[12], c.true_negative, n - np);
+	j[13].value = dmp_f1(&c);
+	set_share(&j[14], c.true_positive + c.false_positive, n);
+}
+
+/* dmp_internal.judge(state, threshold): value, low, high of each metric in order; NaN: none */
+Datum
+dmp_judge(PG_FUNCTION_ARGS)
+{
+	DmpScores scores;
+	Judgement judgement[METRICS];
+	Datum items[3 * METRICS];
+	int i;
+
+	dmp_scores_get(PG_GETARG_DATUM(0), &scores);
+	judge(&scores, PG_GETARG_FLOAT8(1), judgement);
+	for (i = 0; i < METRICS; i++)
+	{
+		items[3 * i] = Float8GetDatum(judgement[i].value);
+		items[3 * i + 1] = Float8GetDatum(judgement[i].low);
+		items[3 * i + 2] = Float8GetDatum(judgement[i].high);
+	}
+	PG_RETURN_POINTER(construct_array(items, 3 * METRICS, FLOAT8OID, sizeof(float8),
+									  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * dmp_internal.best_threshold(state, method): the probability from which on
+ * calling a row positive gives the largest F1, or the largest difference of
+ * true and false positive rates (Youden's J).
+ */
+Datum
+dmp_best_threshold(PG_FUNCTION_ARGS)
+{
+	DmpScores scores;
+	bool youden = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(1)), "youden") == 0;
+	uint64_t *positive;
+	uint64_t *negative;
+	Size np = 0;
+	Size nn;
+	Size tp = 0;
+	Size fp = 0;
+	double best = -1;
+	double threshold = 0.5;
+	Size i;
+
+	dmp_scores_get(PG_GETARG_DATUM(0), &scores);
+	for (i = 0; i < scores.n; i++)
+		np += scores.label[i];
+	nn = scores.n - np;
+	if (np == 0 || nn == 0)
+		PG_RETURN_NULL();
+	positive = sorted_class(&scores, 1, np);
+	negative = sorted_class(&scores, 0, nn);
+	while (tp < np || fp < nn)
+	{
+		uint64_t key = 0;
+		double value;
+
+		CHECK_FOR_INTERRUPTS();
+		if (tp < np)
+			key = positive[np - 1 - tp];
+		if (fp < nn && (tp == np || negative[nn - 1 - fp] > key))
+			key = negative[nn - 1 - fp];
+		while (tp < np && positive[np - 1 - tp] == key)
+			tp++;
+		while (fp < nn && negative[nn - 1 - fp] == key)
+			fp++;
+		value = youden ? (double) tp / np - (double) fp / nn : 2.0 * tp / (double) (tp + fp + np);
+		if (value > best)
+		{
+			best = value;
+			threshold = dmp_model_probability(dmp_sort_key_value(key));
+		}
+	}
+	PG_RETURN_FLOAT8(threshold);
+}
+
+/* ---------------------------------------------------------------- labels */
+
+/* dmp_internal.refuse_label(value, column): a value of the target the model does not know */
+Datum
+dmp_refuse_label(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("target \"%s\" has the value \"%s\", which the model does not know",
+					text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	PG_RETURN_NULL();
+}
+
+/* 0, 1 or NULL by the model's classes; the column is q.target of the query */
+static char *
+label_sql(const DmpModel *model, TupleDesc desc)
+{
+	Oid type =
+		TupleDescAttr(desc, dmp_column_number(desc, model->target, "target: ") - 1)->atttypid;
+	char *column = psprintf("q.%s", quote_identifier(model->target));
+	char *cast;
+
+	switch (dmp_value_kind(type))
+	{
+		case DMP_VALUE_NUMBER:
+			/* a model of a boolean also judges 0 and 1 */
+			if (strcmp(model->positive, "true") == 0 || strcmp(model->positive, "false") == 0)
+				return psprintf("CASE %s::float8 WHEN 1 THEN %d WHEN 0 THEN %d END::float8", column,
+								model->positive[0] == 't', model->positive[0] != 't');
+			cast = "::float8";
+			break;
+		case DMP_VALUE_BOOLEAN:
+			if (strcmp(model->positive, "1") == 0 || strcmp(model->positive, "0") == 0)
+				return psprintf("(%s = %s)::int::float8", column,
+								model->positive[0] == '1' ? "true" : "false");
+			cast = "::boolean";
+			break;
+		default:
+			cast = "::text COLLATE \"C\"";
+			break;
+	}
+	return psprintf("CASE WHEN %s%s = %s%s THEN 1 WHEN %s%s = %s%s THEN 0 "
+					"WHEN %s IS NOT NULL THEN dmp_internal.refuse_label(%s::text, %s) END::float8",
+					column, cast, quote_literal_cstr(model->positive), cast, column, cast,
+					quote_literal_cstr(model->negative), cast, column, column,
+					quote_literal_cstr(model->target));
+}
+
+/* SELECT margin, label[, segment] FROM the query; $1 is the model's value */
+static char *
+margins_sql(const DmpModel *model, const char *query, List *by)
+{
+	char *select = dmp_query_select(query, "query");
+	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
+	StringInfoData sql;
+	ListCell *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT dmp.margin($1, q) AS margin, %s AS label",
+					 label_sql(model, desc));
+	foreach (lc, by)
+	{
+		(void) dmp_column_number(desc, lfirst(lc), "by: ");
+		appendStringInfo(&sql, "%sCOALESCE(q.%s::text, '(missing)')",
+						 foreach_current_index(lc) == 0 ? ", concat_ws(', ', " : ", ",
+						 quote_identifier(lfirst(lc)));
+	}
+	if (by != NIL)
+		appendStringInfoString(&sql, ") AS segment");
+	appendStringInfo(&sql, " FROM (%s) AS q", select);
+	return sql.data;
+}
+
+/* ------------------------------------------------------- dmp.evaluate */
+
+/* dmp.evaluate(model, query, threshold, by) -> (metric, value, low, high, segment) */
+Datum
+dmp_evaluate(PG_FUNCTION_ARGS)
+{
+	DmpModelRow *row;
+	DmpModel *model;
+	DmpArgs args = {0};
+	List *by = NIL;
+	char *sql;
+	double threshold;
+	uint64 n;
+	uint64 i;
+	int k;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("\"%s\" must not be null", PG_ARGISNULL(0) ? "model" : "query")));
+	dmp_srf_begin(fcinfo);
+	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	threshold = PG_ARGISNULL(2) ? model->threshold : PG_GETARG_FLOAT8(2);
+	if (!(threshold >= 0 && threshold <= 1))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("threshold must be from 0 to 1")));
+	if (!PG_ARGISNULL(3))
+		by = dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(3));
+
+	dmp_spi_connect();
+	sql = margins_sql(model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
+	dmp_arg_model_value(&args, row->value);
+	dmp_arg_float8(&args, threshold);
+	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
+						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",
+						 by != NIL ? "segment" : "NULL::text", sql,
+						 by != NIL ? " GROUP BY GROUPING SETS ((), (segment))" : ""),
+				&args, true);
+	for (i = 0; i < n; i++)
+	{
+		bool isnull;
+		Datum datum = dmp_spi_datum(i, 1, &isnull);
+		char *segment = dmp_spi_text(i, 2);
+		double *numbers = isnull ? NULL : (double *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
+
+		if (isnull && i == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_NO_DATA),
+					 errmsg("the query has no rows with a value of target \"%s\"", model->target)));
+		for (k = 0; !isnull && k < METRICS; k++)
+		{
+			Datum values[5];
+			bool nulls[5] = {false, false, false, false, false};
+			int m;
+
+			values[0] = CStringGetTextDatum(metric_names[k]);
+			for (m = 0; m < 3; m++)
+			{
+				values[m + 1] = Float8GetDatum(numbers[3 * k + m]);
+				nulls[m + 1] = isnan(numbers[3 * k + m]);
+			}
+			nulls[4] = segment == NULL;
+			values[4] = segment ? CStringGetTextDatum(segment) : (Datum) 0;
+			dmp_srf_row(fcinfo, values, nulls);
+		}
+	}
+	dmp_spi_finish();
+	return (Datum) 0;
+}
+
+/* -------------------------------------------------- dmp.set_threshold */
+
+/* The best threshold on the rows of a query, or of the training query with its search_path. */
+static double
+find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query, char *method)
+{
+	DmpArgs args = {0};
+	int level = NewGUCNestLevel();
+	bool isnull;
+	double threshold;
+
+	if (query == NULL)
+	{
+		(void) set_config_option("search_path", row->search_path, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+		query = row->query;
+	}
+	dmp_spi_connect();
+	dmp_arg_model_value(&args, row->value);
+	dmp_arg_text(&args, method);
+	dmp_spi(psprintf("SELECT dmp_internal.best_threshold(dmp_internal.scores(margin, label), $2) "
+					 "FROM (%s) AS s",
+					 margins_sql(model, query, NIL)),
+			&args, true);
+	(void) dmp_spi_datum(0, 1, &isnull);
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA),
+				 errmsg("the query has no rows of both classes of target \"%s\"", model->target)));
+	threshold = dmp_spi_float8(0, 1, 0.5);
+	dmp_spi_finish();
+	AtEOXact_GUC(false, level);
+	return threshold;
+}
+
+/* dmp.set_threshold(model, threshold, method, query) -> (model, version, threshold, previous) */
+Datum
+dmp_set_threshold(PG_FUNCTION_ARGS)
+{
+	DmpModelRow *row;
+	DmpModel *model;
+	char *method = PG_ARGISNULL(2) ? "f1" : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	char *json;
+	double threshold;
+	double previous;
+	Datum values[4];
+	bool nulls[4] = {false, false, false, false};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("\"model\" must not be null")));
+	if (strcmp(method, "f1") != 0 && strcmp(method, "youden") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown method \"%s\"", method),
+				 errhint("The methods are \"f1\" and \"youden\".")));
+	dmp_srf_begin(fcinfo);
+	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	dmp_check_owner(row->owner, "model", row->name);
+	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	previous = model->threshold;
+	if (!PG_ARGISNULL(1))
+		threshold = PG_GETARG_FLOAT8(1);
+	else
+		threshold = find_threshold(
+			row, model, PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), method);
+	if (!(threshold >= 0 && threshold <= 1))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("threshold must be from 0 to 1")));
+	model->threshold = threshold;
+	json = dmp_model_to_json(model);
+	dmp_registry_update_value(row->id, dmp_model_value_make(json, strlen(json)));
+	values[0] = CStringGetTextDatum(row->name);
+	values[1] = Int32GetDatum(row->version);
+	values[2] = Float8GetDatum(threshold);
+	values[3] = Float8GetDatum(previous);
+	dmp_srf_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
