@@ -133,6 +133,7 @@ static void
 check_target(Oid relid, const DmpSource *source)
 {
 	Relation rel;
+	const char *namespace;
 	char kind = get_rel_relkind(relid);
 
 	dmp_check_table_owner(relid);
@@ -144,7 +145,9 @@ check_target(Oid relid, const DmpSource *source)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" is a temporary table", get_rel_name(relid)),
 						errdetail("A source outlives the session.")));
-	if (IsSystemRelation(rel) || relid == source->lake)
+	namespace = get_namespace_name(RelationGetNamespace(rel));
+	if (IsSystemRelation(rel) || strcmp(namespace, "lake") == 0 || strcmp(namespace, "dmp") == 0 ||
+		strcmp(namespace, "dmp_internal") == 0)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" cannot be the table of a source", get_rel_name(relid))));
 	/* checks mapping, key and options against the columns */

@@ -98,6 +98,9 @@ emit(DmpSplit *s, size_t to)
 {
 	while (to > s->from && is_space(s->buffer[to - 1]))
 		to--;
+	/* what separates a broken element from the next is no part of it */
+	if (s->mode == GARBAGE && s->in_array && to > s->from + 1 && s->buffer[to - 1] == ',')
+		to--;
 	if (s->cut > 0)
 		s->record(s->arg, s->head, DMP_RECORD_HEAD, s->cut + (int64) (to - s->from), s->from_line);
 	else if (to > s->from)
