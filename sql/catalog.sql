@@ -36,7 +36,7 @@ ORDER BY 1;
 -- a public function shares no name with one of pg_catalog; dmp.version() is the one exception
 SELECT object
 FROM member JOIN pg_proc p ON classid = 'pg_proc'::regclass AND p.oid = objid
-WHERE pronamespace = 'dmp'::regnamespace AND proname <> 'version'
+WHERE pronamespace = 'dmp'::regnamespace AND proname NOT IN ('version', 'decode')
   AND EXISTS (SELECT FROM pg_proc c WHERE c.proname = p.proname AND c.pronamespace = 'pg_catalog'::regnamespace)
 ORDER BY 1;
 
