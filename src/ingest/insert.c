@@ -18,7 +18,6 @@
 #include "ingest/ingest.h"
 
 #include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/acl.h"
@@ -52,11 +51,18 @@ default_expression(Oid relid, TupleDesc desc, int number)
 	Form_pg_attribute att = TupleDescAttr(desc, number);
 	DmpArgs args = {0};
 
-	if (att->attidentity != '\0')
-		return psprintf("pg_catalog.nextval('%u'::pg_catalog.regclass)",
-						getIdentitySequence(relid, att->attnum, false));
 	dmp_arg_oid(&args, relid);
 	dmp_arg_int4(&args, att->attnum);
+	if (att->attidentity != '\0')
+	{
+		dmp_spi(
+			"SELECT pg_catalog.format('pg_catalog.nextval(%L::pg_catalog.regclass)', objid)"
+			" FROM pg_catalog.pg_depend WHERE deptype = 'i' AND refobjid = $1 AND refobjsubid = $2"
+			" AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+			" AND refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass",
+			&args, true);
+		return dmp_spi_text(0, 1);
+	}
 	dmp_arg_oid(&args, att->atttypid);
 	dmp_spi("SELECT coalesce((SELECT pg_catalog.pg_get_expr(adbin, adrelid)"
 			" FROM pg_catalog.pg_attrdef WHERE adrelid = $1 AND adnum = $2),"

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "utils/array.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
