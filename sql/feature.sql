@@ -355,7 +355,23 @@ SELECT user_id FROM feature.mine_at('2024-06-01Z');
 SELECT n FROM feature.mine_for(8, '2024-06-01Z');
 SELECT dmp.drop_feature_set('mine');
 RESET ROLE;
-SELECT count(*) FROM dmp.feature_sets WHERE owner = 'regress_feature_ann';
+-- a function of somebody else beside the set's own does not become part of it
+GRANT CREATE ON SCHEMA feature TO regress_feature_bob;
+SET ROLE regress_feature_bob;
+CREATE FUNCTION feature.mine_for(text) RETURNS SETOF feature.mine LANGUAGE sql BEGIN ATOMIC SELECT id, 0::bigint FROM shop.edge; END;
+RESET ROLE;
+DROP FUNCTION feature.mine_for(int, timestamptz);
+SELECT name, events FROM dmp.feature_sets WHERE name = 'mine';
+SET ROLE regress_feature_ann;
+SELECT dmp.training_set('{mine}', 'SELECT 1 AS user_id, now() AS at', 'x');
+SELECT dmp.create_feature_set('mine', 'events', 'user_id', 'click_time', '{"n": {"agg": "count"}}');
+RESET ROLE;
+DROP FUNCTION feature.mine_for(text);
+-- a superuser alters it: it stays ann's
+SELECT * FROM dmp.alter_feature_set('mine', add => '{"m": {"agg": "count"}}', drop => '{n}');
+SELECT relowner::regrole FROM pg_class WHERE oid = 'feature.mine'::regclass;
+SELECT proname, proowner::regrole FROM pg_proc WHERE pronamespace = 'feature'::regnamespace AND proname LIKE 'mine%' ORDER BY 1;
+SELECT name, owner, events, features FROM dmp.feature_sets WHERE name = 'mine';
 
 SET client_min_messages = warning;
 SELECT count(*) FROM (SELECT dmp.drop_feature_set(name) FROM (SELECT name FROM dmp.feature_sets OFFSET 0) s WHERE name <> 'users') d;

@@ -85,6 +85,13 @@ parallel_word(const char *select)
 	return hazard == 's' ? "SAFE" : hazard == 'r' ? "RESTRICTED" : "UNSAFE";
 }
 
+static char *
+entity_type(const DmpFeatureSet *set, const char *name)
+{
+	return format_type_extended(get_atttype(set->events, get_attnum(set->events, name)), -1,
+								FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 /* "user_id int, at timestamptz DEFAULT statement_timestamp()" */
 static char *
 one_arguments(const DmpFeatureSet *set)
@@ -94,12 +101,27 @@ one_arguments(const DmpFeatureSet *set)
 
 	initStringInfo(&text);
 	foreach (lc, set->entity)
-		appendStringInfo(
-			&text, "%s %s, ", quote_identifier(lfirst(lc)),
-			format_type_extended(get_atttype(set->events, get_attnum(set->events, lfirst(lc))), -1,
-								 FORMAT_TYPE_FORCE_QUALIFY));
+		appendStringInfo(&text, "%s %s, ", quote_identifier(lfirst(lc)),
+						 entity_type(set, lfirst(lc)));
 	appendStringInfoString(&text, "at timestamptz DEFAULT statement_timestamp()");
 	return text.data;
+}
+
+/* VIEW x, FUNCTION x_at(...), FUNCTION x_for(...) for i = 0 to 2; others may have overloads */
+static char *
+object_signature(const DmpFeatureSet *set, int i)
+{
+	StringInfoData text;
+	ListCell *lc;
+
+	initStringInfo(&text);
+	if (i == 0)
+		return psprintf("VIEW %s", object_name(set->name, ""));
+	if (i == 1)
+		return psprintf("FUNCTION %s(timestamptz)", object_name(set->name, "_at"));
+	foreach (lc, set->entity)
+		appendStringInfo(&text, "%s, ", entity_type(set, lfirst(lc)));
+	return psprintf("FUNCTION %s(%stimestamptz)", object_name(set->name, "_for"), text.data);
 }
 
 /*
@@ -136,23 +158,30 @@ make_objects(const DmpFeatureSet *set, bool replace)
 					 dmp_feature_select_one(set)),
 			NULL, false);
 	AtEOXact_GUC(false, level);
+	if (!replace && set->owner != GetUserId())
+	{
+		/* made anew by a member of the owner, or by a superuser */
+		char *owner = GetUserNameFromId(set->owner, false);
+
+		for (int i = 0; i < 3; i++)
+			dmp_spi(
+				psprintf("ALTER %s OWNER TO %s", object_signature(set, i), quote_identifier(owner)),
+				NULL, false);
+	}
 }
 
 static void
 comment_objects(const DmpFeatureSet *set)
 {
+	const char *const when[] = {"as of now", "as known strictly before a time",
+								"one row for one entity"};
 	char *what = psprintf("features of %s from %s", dmp_join(set->entity, ", "),
 						  dmp_relation_name(set->events));
 
-	dmp_spi(psprintf("COMMENT ON VIEW %s IS %s", object_name(set->name, ""),
-					 quote_literal_cstr(psprintf("%s, as of now", what))),
-			NULL, false);
-	dmp_spi(psprintf("COMMENT ON FUNCTION %s IS %s", object_name(set->name, "_at"),
-					 quote_literal_cstr(psprintf("%s, as known strictly before a time", what))),
-			NULL, false);
-	dmp_spi(psprintf("COMMENT ON FUNCTION %s IS %s", object_name(set->name, "_for"),
-					 quote_literal_cstr(psprintf("%s, one row for one entity", what))),
-			NULL, false);
+	for (int i = 0; i < 3; i++)
+		dmp_spi(psprintf("COMMENT ON %s IS %s", object_signature(set, i),
+						 quote_literal_cstr(psprintf("%s, %s", what, when[i]))),
+				NULL, false);
 }
 
 /* statements that give back the grants on the view */

@@ -22,8 +22,10 @@ CREATE TABLE dmp_internal.feature_set (
 COMMENT ON TABLE dmp_internal.feature_set IS 'definitions of feature sets, as they were given';
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.feature_set', '');
 
--- events table of a feature set: the relation of which feature.<name>_for reads columns
-CREATE FUNCTION dmp_internal.feature_events(name text) RETURNS regclass
+-- Events table of a feature set: the relation of which feature.<name>_for reads
+-- columns. Others may create in the schema too: only a function of the view's
+-- owner counts, and only a view of the set's owner (or of a superuser, who restored it).
+CREATE FUNCTION dmp_internal.feature_events(name text, owner oid) RETURNS regclass
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
@@ -33,7 +35,8 @@ CREATE FUNCTION dmp_internal.feature_events(name text) RETURNS regclass
 	JOIN pg_class v ON v.relnamespace = s.oid AND v.relname = $1 AND v.reltype = p.prorettype
 	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 		AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-	WHERE p.proname = $1 || '_for'
+	WHERE p.proname = $1 || '_for' AND p.proowner = v.relowner
+		AND (v.relowner = $2 OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = v.relowner AND r.rolsuper))
 	$$;
 
 ALTER TABLE dmp_internal.feature_set ENABLE ROW LEVEL SECURITY;
@@ -49,7 +52,7 @@ GRANT SELECT ON dmp_internal.feature_set TO PUBLIC;
 CREATE VIEW dmp.feature_sets WITH (security_invoker = true) AS
 	SELECT f.name, f.version, pg_catalog.pg_get_userbyid(f.owner) AS owner,
 		pg_catalog.format('feature.%I', f.name) AS view_name,
-		dmp_internal.feature_events(f.name)::text AS events,
+		dmp_internal.feature_events(f.name, f.owner)::text AS events,
 		f.entity, f.at, f.columns AS features, f.known_at, f.delay, f.entities,
 		false AS live, f.features AS definition, f.created_at, f.altered_at
 	FROM dmp_internal.feature_set f;

@@ -45,7 +45,7 @@ dmp_feature_row(const char *name, bool for_update, List **columns)
 	char *sql = psprintf("SELECT version, owner::pg_catalog.oid, entity, at, known_at, "
 						 "(pg_catalog.date_part('epoch', delay) OPERATOR(pg_catalog.*) "
 						 "1000000)::pg_catalog.int8, entities, features, search_path, columns, "
-						 "dmp_internal.feature_events(name) "
+						 "dmp_internal.feature_events(name, owner) "
 						 "FROM dmp_internal.feature_set WHERE name OPERATOR(pg_catalog.=) $1%s",
 						 for_update ? " FOR UPDATE" : "");
 
