@@ -21,7 +21,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
 REGRESS_ingest  = ingest load quarantine infer json_valid
-REGRESS_clean   = soft try_cast
+REGRESS_clean   = soft try_cast clean
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train
 REGRESS_score   = metrics predict score

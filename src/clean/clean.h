@@ -1,11 +1,171 @@
 /*-------------------------------------------------------------------------
  * clean.h
  *		Cleaning of values and of tables by recipe.
+ *
+ * A recipe is compiled to one SELECT. It has three forms of the same levels:
+ *
+ *	plain	what dmp.clean_sql shows: a WITH list, one entry a level
+ *	counted	what dmp.clean runs: nested subqueries, where functions count
+ *			what they change into shared memory (counter.c)
+ *	traced	finds the rows again that the counts say were rejected: it returns
+ *			them as they were in the source, with the reason
  *-------------------------------------------------------------------------
  */
 #ifndef DMP_CLEAN_H
 #define DMP_CLEAN_H
 
 #include "dmp.h"
+
+#include "base/base.h"
+#include "lib/stringinfo.h"
+#include "storage/itemptr.h"
+
+/* ---- counter.c: counts from all processes of a parallel plan */
+
+typedef struct DmpCounters DmpCounters;
+
+extern DmpCounters *dmp_counters_create(int n);
+extern int64 dmp_counters_id(DmpCounters *counters);
+extern int64 dmp_counters_value(DmpCounters *counters, int slot);
+extern void dmp_counters_release(DmpCounters *counters);
+
+/* A row that was rejected */
+typedef struct DmpNote
+{
+	int32 slot;
+	ItemPointerData tid;
+	uint16 length; /* of reason, which is not terminated */
+	const char *reason;
+} DmpNote;
+
+extern DmpNote *dmp_counters_notes(DmpCounters *counters, int64 *n);
+/* advance a slot by one, in any process of the plan */
+extern void dmp_count(int64 run, int slot);
+
+/* ---- compile.c: the levels of the SELECT */
+
+typedef enum CleanForm
+{
+	CLEAN_PLAIN,
+	CLEAN_COUNTED,
+	CLEAN_TRACED
+} CleanForm;
+
+typedef struct CleanColumn
+{
+	char *name;
+	Oid type;
+	int32 typmod;
+	Oid collation;
+	char *base; /* the column at the current level, as SQL */
+	char *expr; /* what it has become since; the same pointer as base when untouched */
+	/* expr without counting is before + base + after; NULL when it is not of that shape */
+	char *before;
+	char *after;
+} CleanColumn;
+
+/* One line of the answer: what a step did, to a column when it is about one */
+typedef struct CleanLine
+{
+	int index; /* from 0 */
+	int step;  /* from 1 */
+	const char *action;
+	char *column;    /* or NULL */
+	int changed;     /* slot of changed cells, or -1 */
+	int rejected;    /* slot of rejected rows, or -1 */
+	int arrived;     /* slot of the rows a deduplicate leaves, or -1 */
+	bool quarantine; /* rejected rows are kept */
+} CleanLine;
+
+/* A condition that rows must meet to pass on */
+typedef struct CleanFilter
+{
+	CleanLine *line;
+	char *keep;   /* SQL: not true rejects the row */
+	char *reason; /* SQL of type text: SQLSTATE, a space, the reason */
+} CleanFilter;
+
+typedef struct CleanPlan
+{
+	CleanForm form;
+	int64 run;     /* counted: number of the run, see counter.c */
+	int n_slots;   /* slots in use; slot 0 is the source's rows */
+	List *lines;   /* of CleanLine */
+	List *columns; /* of CleanColumn */
+
+	/* the current level */
+	char *from;       /* what it reads */
+	char *alias;      /* the name of that */
+	List *filters;    /* of CleanFilter, pending */
+	List *hidden;     /* expressions the next level needs beside the columns */
+	List *hidden_as;  /* and their names */
+	char *record;     /* traced: the source row or its ctid, as SQL */
+	char *reject;     /* traced: number of the line that rejected the row, as SQL, or NULL */
+	char *reason;     /* and why */
+	bool window;      /* an expression is a window function */
+	List *casts;      /* of the cast step being compiled */
+	List *ticks;      /* counted: slots that count the rows of this level */
+	StringInfo stats; /* aggregates over it, when it is a materialised entry */
+	char *stats_alias;
+
+	StringInfoData with; /* entries of the WITH list so far */
+	int n_names;         /* for names of levels and statistics */
+
+	int step;           /* the step being compiled, from 1 */
+	const char *action; /* its name */
+	int stop_step;      /* traced: the last step that rejects */
+	Oid tid_table;      /* record is a ctid of this table; else InvalidOid */
+} CleanPlan;
+
+extern CleanPlan *dmp_clean_plan(const char *select, List *relations, TupleDesc desc,
+								 CleanForm form);
+extern char *dmp_clean_finish(CleanPlan *plan);
+extern void dmp_clean_flush(CleanPlan *plan);
+extern void dmp_clean_settle(CleanPlan *plan);
+extern bool dmp_clean_touched(const CleanColumn *column);
+extern void dmp_clean_wrap(CleanColumn *column, const char *counted, const char *before,
+						   const char *after);
+extern void dmp_clean_replace(CleanColumn *column, const char *expr);
+extern void dmp_clean_retype(CleanColumn *column, Oid type, int32 typmod);
+extern char *dmp_clean_hide(CleanPlan *plan, const char *expr);
+extern char *dmp_clean_ref(const CleanPlan *plan, const char *name);
+extern void dmp_clean_need_stats(CleanPlan *plan, List *columns);
+extern char *dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate);
+extern CleanLine *dmp_clean_line(CleanPlan *plan, const char *column, bool changes, bool rejects);
+extern char *dmp_clean_tally(CleanPlan *plan, CleanLine *line, const char *expr);
+extern char *dmp_clean_counting(CleanPlan *plan, CleanLine *line);
+extern void dmp_clean_filter(CleanPlan *plan, CleanLine *line, char *keep, char *reason);
+extern void dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order,
+							   bool whole_row);
+extern char *dmp_clean_alive(CleanPlan *plan);
+extern char *dmp_clean_type(Oid type, int32 typmod);
+
+/* ---- recipe.c: reading the document */
+
+extern void dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe);
+extern void dmp_clean_error(CleanPlan *plan, int sqlstate, const char *fmt, ...)
+	pg_attribute_printf(3, 4) pg_attribute_noreturn();
+extern CleanColumn *dmp_clean_column(CleanPlan *plan, const char *name);
+extern List *dmp_clean_columns(CleanPlan *plan, const DmpDoc *doc,
+							   bool (*fits)(const CleanColumn *), const char *kind);
+/* each (column, value) pair of an object, "*" spread over the columns that fit */
+typedef void (*CleanPair)(CleanPlan *plan, CleanColumn *column, const DmpDoc *value);
+extern void dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
+							bool (*fits)(const CleanColumn *), const char *kind, CleanPair pair);
+extern bool dmp_clean_is_text(const CleanColumn *column);
+extern bool dmp_clean_is_number(const CleanColumn *column);
+
+/* ---- step_cells.c, step_scale.c, step_rows.c: one function a step */
+
+extern void dmp_clean_trim(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_missing(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_cast(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_scale(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_fill(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_drop_missing(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_rename(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_select(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 
 #endif /* DMP_CLEAN_H */

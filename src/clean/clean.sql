@@ -4,15 +4,66 @@
 -- values
 
 CREATE FUNCTION dmp.try_cast(value text, base anyelement) RETURNS anyelement
-	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_try_cast';
+	LANGUAGE C STABLE PARALLEL SAFE COST 25 AS 'MODULE_PATHNAME', 'dmp_try_cast';
 COMMENT ON FUNCTION dmp.try_cast(text, anyelement) IS 'the value as the type of base, NULL when it does not convert
 Example: SELECT dmp.try_cast(''12x'', NULL::integer)';
 
+-- what the SELECT of a recipe is made of; the forms with run and slot count
+-- into shared memory and are volatile, so that the planner drops none of them
+
 CREATE FUNCTION dmp_internal.soft_cast(value text, base anyelement, type oid, typmod integer)
 	RETURNS anyelement
-	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_soft_cast';
+	LANGUAGE C STABLE PARALLEL SAFE COST 25 AS 'MODULE_PATHNAME', 'dmp_soft_cast';
 COMMENT ON FUNCTION dmp_internal.soft_cast(text, anyelement, oid, integer) IS 'dmp.try_cast with a typmod, or to a domain';
 
+CREATE FUNCTION dmp_internal.soft_cast(value text, base anyelement, type oid, typmod integer, run bigint, slot integer)
+	RETURNS anyelement
+	LANGUAGE C VOLATILE PARALLEL SAFE COST 25 AS 'MODULE_PATHNAME', 'dmp_soft_cast';
+COMMENT ON FUNCTION dmp_internal.soft_cast(text, anyelement, oid, integer, bigint, integer) IS 'the same, counting the values that convert';
+
 CREATE FUNCTION dmp_internal.cast_error(value text, type oid, typmod integer) RETURNS text
-	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_cast_error';
+	LANGUAGE C STABLE PARALLEL SAFE COST 25 AS 'MODULE_PATHNAME', 'dmp_cast_error';
 COMMENT ON FUNCTION dmp_internal.cast_error(text, oid, integer) IS 'SQLSTATE and reason why a value does not convert, or NULL';
+
+CREATE FUNCTION dmp_internal.trim_text(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_trim_text';
+COMMENT ON FUNCTION dmp_internal.trim_text(text) IS 'without white space at both ends, that of Unicode included';
+
+CREATE FUNCTION dmp_internal.trim_text(value text, run bigint, slot integer) RETURNS text
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_trim_text';
+COMMENT ON FUNCTION dmp_internal.trim_text(text, bigint, integer) IS 'the same, counting the values that change';
+
+CREATE FUNCTION dmp_internal.missing_text(value text, tokens text[]) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_missing_text';
+COMMENT ON FUNCTION dmp_internal.missing_text(text, text[]) IS 'NULL when the value is one of the tokens';
+
+CREATE FUNCTION dmp_internal.missing_text(value text, tokens text[], run bigint, slot integer) RETURNS text
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_missing_text';
+COMMENT ON FUNCTION dmp_internal.missing_text(text, text[], bigint, integer) IS 'the same, counting the values that change';
+
+CREATE FUNCTION dmp_internal.tally(value anyelement, run bigint, slot integer) RETURNS anyelement
+	LANGUAGE C VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_tally';
+COMMENT ON FUNCTION dmp_internal.tally(anyelement, bigint, integer) IS 'the value, counted when it is not NULL';
+
+CREATE FUNCTION dmp_internal.tick(run bigint, slot integer) RETURNS boolean
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_tick';
+COMMENT ON FUNCTION dmp_internal.tick(bigint, integer) IS 'counts one; false';
+
+CREATE FUNCTION dmp_internal.reject(run bigint, slot integer, source tid, reason text) RETURNS boolean
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reject';
+COMMENT ON FUNCTION dmp_internal.reject(bigint, integer, tid, text) IS 'counts one and notes the row and the reason; false';
+
+-- recipes
+
+CREATE FUNCTION dmp.clean(query text, into_table text, recipe json, if_exists text DEFAULT 'error',
+	OUT step integer, OUT action text, OUT column_name text, OUT rows_in bigint, OUT rows_out bigint,
+	OUT cells_changed bigint, OUT rows_quarantined bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_clean';
+COMMENT ON FUNCTION dmp.clean(text, text, json, text) IS 'clean the rows of a query by a recipe into a table; what is turned away goes to dmp.quarantine
+Example: SELECT * FROM dmp.clean(''raw_clicks'', ''clicks'', ''[{"trim": "*"}, {"drop_missing": ["user_id"]}, {"cast": {"click_time": "timestamptz"}}]'')';
+
+CREATE FUNCTION dmp.clean_sql(query text, recipe json) RETURNS text
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_clean_sql';
+COMMENT ON FUNCTION dmp.clean_sql(text, json) IS 'the SELECT a recipe compiles to
+Example: SELECT dmp.clean_sql(''raw_clicks'', ''[{"trim": "*"}]'')';

@@ -8,6 +8,7 @@
 #include "utils/lsyscache.h"
 
 #include "base/soft.h"
+#include "clean/clean.h"
 
 PG_FUNCTION_INFO_V1(dmp_try_cast);
 PG_FUNCTION_INFO_V1(dmp_soft_cast);
@@ -71,19 +72,26 @@ dmp_try_cast(PG_FUNCTION_ARGS)
 }
 
 /*
- * dmp_internal.soft_cast(value text, base anyelement, type oid, typmod integer) -> anyelement
+ * dmp_internal.soft_cast(value text, base anyelement, type oid, typmod integer
+ *	[, run bigint, slot integer]) -> anyelement
  *
  * The same for a type with a typmod; base is of the type that a domain is
  * over, since a NULL of the domain may not exist. It must have the
- * representation of type, which is checked.
+ * representation of type, which is checked. Counts what converts.
  */
 Datum
 dmp_soft_cast(PG_FUNCTION_ARGS)
 {
+	Datum result;
+
 	if (fcinfo->flinfo->fn_extra == NULL && !PG_ARGISNULL(2) &&
 		getBaseType(PG_GETARG_OID(2)) != getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1)))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("base must be of the type")));
-	return cast_value(fcinfo);
+	fcinfo->isnull = false;
+	result = cast_value(fcinfo);
+	if (PG_NARGS() > 4 && !fcinfo->isnull)
+		dmp_count(PG_GETARG_INT64(4), PG_GETARG_INT32(5));
+	return result;
 }
 
 /*

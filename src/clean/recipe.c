@@ -1,0 +1,361 @@
+/*-------------------------------------------------------------------------
+ * recipe.c
+ *		Reading a recipe: the table of steps, columns named in them, errors.
+ *
+ * A recipe is a json array of steps; a step is an object with one action and
+ * perhaps options of it. Order means something, so the document is json.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
+#include "utils/lsyscache.h"
+
+#include "clean/clean.h"
+
+typedef void (*StepCompiler)(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+
+/* Every action, with the options that may stand beside it */
+static const struct
+{
+	const char *action;
+	StepCompiler compile;
+	const char *options[4];
+} actions[] = {
+	{"trim", dmp_clean_trim, {NULL}},
+	{"missing", dmp_clean_missing, {NULL}},
+	{"drop_missing", dmp_clean_drop_missing, {"quarantine", NULL}},
+	{"cast", dmp_clean_cast, {NULL}},
+	{"deduplicate", dmp_clean_deduplicate, {"keep", "by", "quarantine", NULL}},
+	{"scale", dmp_clean_scale, {NULL}},
+	{"fill", dmp_clean_fill, {NULL}},
+	{"require", dmp_clean_require, {"quarantine", NULL}},
+	{"rename", dmp_clean_rename, {NULL}},
+	{"select", dmp_clean_select, {NULL}},
+};
+
+/*
+ * Raise an error about the current step: recipe step 4: ...
+ */
+void
+dmp_clean_error(CleanPlan *plan, int sqlstate, const char *fmt, ...)
+{
+	StringInfoData text;
+	va_list args;
+	int needed;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&text, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&text, needed);
+	}
+	ereport(ERROR, (errcode(sqlstate), errmsg("recipe step %d: %s", plan->step, text.data)));
+	pg_unreachable();
+}
+
+static List *
+column_names(CleanPlan *plan)
+{
+	List *names = NIL;
+	ListCell *lc;
+
+	foreach (lc, plan->columns)
+		names = lappend(names, ((CleanColumn *) lfirst(lc))->name);
+	return names;
+}
+
+/*
+ * The column of that name as of the current step.
+ */
+CleanColumn *
+dmp_clean_column(CleanPlan *plan, const char *name)
+{
+	List *names = column_names(plan);
+	ListCell *lc;
+
+	foreach (lc, plan->columns)
+		if (strcmp(((CleanColumn *) lfirst(lc))->name, name) == 0)
+			return lfirst(lc);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("recipe step %d: column \"%s\" does not exist", plan->step, name),
+					errdetail("Columns at this step: %s.", dmp_join(names, ", ")),
+					dmp_errhint_nearest(name, names)));
+	return NULL;
+}
+
+/*
+ * text, varchar, char and what an extension counts among the strings.
+ */
+bool
+dmp_clean_is_text(const CleanColumn *column)
+{
+	Oid base = getBaseType(column->type);
+
+	return TypeCategory(base) == TYPCATEGORY_STRING && base != CHAROID;
+}
+
+bool
+dmp_clean_is_number(const CleanColumn *column)
+{
+	switch (getBaseType(column->type))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void
+check_fits(CleanPlan *plan, CleanColumn *column, bool (*fits)(const CleanColumn *),
+		   const char *kind)
+{
+	if (fits != NULL && !fits(column))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("recipe step %d: column \"%s\" is %s, and %s takes %s columns",
+							   plan->step, column->name,
+							   dmp_clean_type(column->type, column->typmod), plan->action, kind),
+						errhint("A step {\"cast\": {...}} before this one changes the type.")));
+}
+
+static List *
+fitting_columns(CleanPlan *plan, bool (*fits)(const CleanColumn *))
+{
+	List *columns = NIL;
+	ListCell *lc;
+
+	foreach (lc, plan->columns)
+		if (fits == NULL || fits(lfirst(lc)))
+			columns = lappend(columns, lfirst(lc));
+	return columns;
+}
+
+/*
+ * Columns named by a string, an array of strings, or "*": those that fit. A
+ * column named that does not fit is an error.
+ */
+List *
+dmp_clean_columns(CleanPlan *plan, const DmpDoc *doc, bool (*fits)(const CleanColumn *),
+				  const char *kind)
+{
+	List *columns = NIL;
+	int i;
+
+	if (doc->kind == DMP_DOC_STRING && strcmp(doc->text, "*") == 0)
+		return fitting_columns(plan, fits);
+	if (doc->kind != DMP_DOC_STRING && doc->kind != DMP_DOC_ARRAY)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
+						"%s takes a column, an array of columns or \"*\", not %s", plan->action,
+						dmp_doc_kind_name(doc->kind));
+	if (doc->kind == DMP_DOC_ARRAY && doc->n == 0)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "%s names no column", plan->action);
+	for (i = 0; i < (doc->kind == DMP_DOC_ARRAY ? doc->n : 1); i++)
+	{
+		const DmpDoc *item = doc->kind == DMP_DOC_ARRAY ? doc->items[i] : doc;
+		CleanColumn *column;
+
+		if (item->kind != DMP_DOC_STRING)
+			dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
+							"%s takes names of columns, not %s", plan->action,
+							dmp_doc_kind_name(item->kind));
+		column = dmp_clean_column(plan, item->text);
+		check_fits(plan, column, fits, kind);
+		if (list_member_ptr(columns, column))
+			dmp_clean_error(plan, ERRCODE_DUPLICATE_COLUMN, "column \"%s\" is named twice",
+							column->name);
+		columns = lappend(columns, column);
+	}
+	return columns;
+}
+
+/*
+ * Call pair for each member of an object {column: value}. "*" stands for the
+ * columns that fit and are not named themselves.
+ */
+void
+dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object, bool (*fits)(const CleanColumn *),
+				const char *kind, CleanPair pair)
+{
+	List *named = NIL;
+	int i;
+
+	if (object->kind != DMP_DOC_OBJECT)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
+						"%s takes an object of columns, not %s", plan->action,
+						dmp_doc_kind_name(object->kind));
+	if (object->n == 0)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "%s names no column", plan->action);
+	for (i = 0; i < object->n; i++)
+		if (strcmp(object->keys[i], "*") != 0)
+		{
+			CleanColumn *column = dmp_clean_column(plan, object->keys[i]);
+
+			check_fits(plan, column, fits, kind);
+			named = lappend(named, column);
+		}
+	for (i = 0; i < object->n; i++)
+	{
+		ListCell *lc;
+
+		if (strcmp(object->keys[i], "*") != 0)
+		{
+			pair(plan, dmp_clean_column(plan, object->keys[i]), object->items[i]);
+			continue;
+		}
+		foreach (lc, fitting_columns(plan, fits))
+			if (!list_member_ptr(named, lfirst(lc)))
+				pair(plan, lfirst(lc), object->items[i]);
+	}
+}
+
+static List *
+action_names(void)
+{
+	List *names = NIL;
+	int i;
+
+	for (i = 0; i < lengthof(actions); i++)
+		names = lappend(names, (char *) actions[i].action);
+	return names;
+}
+
+static int
+find_action(const char *name)
+{
+	int i;
+
+	for (i = 0; i < lengthof(actions); i++)
+		if (strcmp(actions[i].action, name) == 0)
+			return i;
+	return -1;
+}
+
+/*
+ * Every key beside the action must be an option of it.
+ */
+static void
+check_options(CleanPlan *plan, const DmpDoc *step, int action)
+{
+	List *known = NIL;
+	const char *const *option;
+	int i;
+
+	for (option = actions[action].options; *option != NULL; option++)
+		known = lappend(known, (char *) *option);
+	for (i = 0; i < step->n; i++)
+	{
+		const char *key = step->keys[i];
+		bool found = strcmp(key, plan->action) == 0;
+		ListCell *lc;
+
+		foreach (lc, known)
+			found |= strcmp(key, lfirst(lc)) == 0;
+		if (found)
+			continue;
+		if (find_action(key) >= 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("recipe step %d: two actions, \"%s\" and \"%s\"", plan->step,
+								   plan->action, key),
+							errhint("Make them two steps, in the order that is meant.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("recipe step %d: unknown key \"%s\"", plan->step, key),
+						errdetail("Keys beside \"%s\": %s.", plan->action,
+								  known ? dmp_join(known, ", ") : "none"),
+						dmp_errhint_nearest(key, known)));
+	}
+}
+
+static void
+compile_step(CleanPlan *plan, const DmpDoc *step)
+{
+	int action = -1;
+	int i;
+
+	if (step->kind != DMP_DOC_OBJECT)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "a step is an object, not %s",
+						dmp_doc_kind_name(step->kind));
+	for (i = 0; i < step->n && action < 0; i++)
+		action = find_action(step->keys[i]);
+	if (action < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						step->n == 0 ? errmsg("recipe step %d is empty", plan->step)
+									 : errmsg("recipe step %d: unknown action \"%s\"", plan->step,
+											  step->keys[0]),
+						errdetail("Known actions: %s.", dmp_join(action_names(), ", ")),
+						step->n == 0 ? 0 : dmp_errhint_nearest(step->keys[0], action_names())));
+	plan->action = actions[action].action;
+	check_options(plan, step, action);
+	actions[action].compile(plan, step, dmp_doc_get(step, plan->action));
+}
+
+/*
+ * The error under way, with the step named in front of its message unless it
+ * says that already, or is not about the recipe.
+ */
+static void
+throw_for_step(CleanPlan *plan, MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+			if (strncmp(error->message, "recipe step", strlen("recipe step")) != 0)
+				break;
+			/* FALLTHROUGH */
+		default:
+			PG_RE_THROW();
+	}
+	FlushErrorState();
+	ereport(ERROR,
+			(errcode(error->sqlerrcode), errmsg("recipe step %d: %s", plan->step, error->message),
+			 error->detail ? errdetail("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+}
+
+/*
+ * Compile all steps; in the traced form up to the last that rejects.
+ */
+void
+dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int i;
+
+	if (recipe->kind != DMP_DOC_ARRAY)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("recipe must be a json array of steps, not %s",
+							   dmp_doc_kind_name(recipe->kind)),
+						errhint("Example: [{\"trim\": \"*\"}, {\"drop_missing\": [\"id\"]}]")));
+	for (i = 0; i < recipe->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		plan->step = i + 1;
+		PG_TRY();
+		{
+			compile_step(plan, recipe->items[i]);
+		}
+		PG_CATCH();
+		{
+			throw_for_step(plan, context);
+		}
+		PG_END_TRY();
+		if (plan->form == CLEAN_TRACED && plan->step == plan->stop_step)
+			return;
+	}
+}
