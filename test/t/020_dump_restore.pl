@@ -53,6 +53,19 @@ $old->safe_psql('postgres', q{
 	SELECT dmp.create_feature_set('visits', 'visits', 'id', 'at', '{"n": {"agg": "count"}}');
 });
 
+# ---- models: two versions, the first deployed by hand, one granted to a role that will be missing
+
+as_ann($old, q{
+	UPDATE labels SET label = (user_id * 7919) % 10 < 4;
+	SELECT dmp.training_set('{users,"all; --"}', 'labels', 'trained', if_exists => 'replace');
+	SELECT dmp.train('buyers', 'trained', 'label', lambda => 0.01);
+	SELECT dmp.train('buyers', 'trained', 'label', lambda => 0.1, alpha => 0.5, test_fraction => 0.3);
+	SELECT dmp.deploy('buyers', 1);
+	SELECT dmp.set_threshold('buyers', 0.45);
+	SELECT dmp.train('granted', 'trained', 'label', lambda => 0.2);
+	SELECT dmp.grant_model('granted', 'gone');
+});
+
 # ---- a source: lines taken, lines refused, lines not yet looked at
 
 # transaction ids far above those of the new cluster: what was taken must not be told by them
@@ -67,6 +80,12 @@ as_ann($old, q{
 });
 
 my %reads = (
+	'predictions' => q{SELECT md5(string_agg(dmp.predict('buyers', t)::text || dmp.predict('buyers@2', t)::text || dmp.classify('buyers', t), ',' ORDER BY user_id, at)) FROM trained t},
+	'models' => q{SELECT model, version, deployed, owner, status, rows, log_loss, trained_at FROM dmp.models ORDER BY model, version},
+	'coefficients' => q{SELECT model, version, feature, coef, std_err FROM dmp.coefficients ORDER BY 1, 2, 3, level},
+	'metrics of models' => q{SELECT model, version, dataset, metric, value FROM dmp.model_metrics ORDER BY 1, 2, 3, 4},
+	'deployments' => q{SELECT * FROM dmp.deployments ORDER BY 1, 2, 3},
+	'what a statistician reads' => q{SELECT * FROM dmp.summary('buyers')},
 	'rows loaded' => q{SELECT count(*), sum(amount), count(DISTINCT batch) FROM orders},
 	'quarantine' => q{SELECT count(*), min(column_name), min(record) FROM dmp.quarantine WHERE state = 'open'},
 	'batches' => q{SELECT batch, source, rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.batches ORDER BY 1},
@@ -81,6 +100,13 @@ my %reads = (
 	'the training set' => q{SELECT md5(string_agg(t::text, ',' ORDER BY user_id, at)) FROM trained t},
 );
 my @acts = (
+	'a new version of a model' => q{
+		SELECT model, version, deployed, status FROM dmp.train('buyers', 'trained', 'label', lambda => 0.05);
+		SELECT count(*) FROM dmp.coefficients WHERE model = 'buyers' AND feature IN ('user_id', 'at');}, "buyers|3|f|converged\n0",
+	'a rollback' => q{
+		SELECT count(*) FROM dmp.deploy('buyers', 3);
+		SELECT count(*) FROM dmp.rollback('buyers');
+		SELECT version FROM dmp.models WHERE model = 'buyers' AND deployed;}, "1\n1\n1",
 	'ingest of the rest, once' => q{
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');}, "3|1|1|1\n0|0|0|0",
