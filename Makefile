@@ -29,7 +29,7 @@ REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest =
 ISOLATION_feature = feature_alter
-ISOLATION_learn  =
+ISOLATION_learn  = train_score
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp

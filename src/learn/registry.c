@@ -303,7 +303,9 @@ dmp_registry_champion(const char *name, bool *pinned)
 	*pinned = false;
 	dmp_spi_connect();
 	dmp_arg_text(&args, name);
-	if (dmp_spi_registry("SELECT champion, pinned FROM dmp_internal.model_name WHERE name = $1",
+	/* locked: nobody pins another version between the decision and the act */
+	if (dmp_spi_registry("SELECT champion, pinned FROM dmp_internal.model_name WHERE name = $1 "
+						 "FOR UPDATE",
 						 &args, false) > 0)
 	{
 		champion = (int) dmp_spi_int8(0, 1, 0);

@@ -58,7 +58,8 @@ read_model(const char *ref, bool latest)
 	row = dmp_model_lookup(ref);
 	if (latest)
 		PopActiveSnapshot();
-	model = dmp_model_from_json(dmp_model_value_json(row->value), TopMemoryContext);
+	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	MemoryContextSetParent(model->context, TopMemoryContext);
 	cached = MemoryContextAllocZero(model->context, sizeof(DmpCachedModel));
 	cached->model = model;
 	cached->name = MemoryContextStrdup(model->context, row->name);
