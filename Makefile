@@ -27,7 +27,7 @@ REGRESS_learn   = registry train
 REGRESS_score   = metrics predict score
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
-ISOLATION_ingest =
+ISOLATION_ingest = ingest
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
