@@ -1,0 +1,216 @@
+# The contract by a role that is nothing but a login, after dmp.setup: every
+# function of ingest, clean, feature, learn and score, in the order of the main
+# job, on tables of its own. Then what it may not.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('ordinary');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE ROLE ann LOGIN;
+	CREATE ROLE bob LOGIN;
+	CREATE DATABASE shop;
+});
+$node->safe_psql('shop', q{
+	CREATE EXTENSION dmp;
+	SELECT dmp.setup('ann');
+	CREATE SCHEMA ann AUTHORIZATION ann;
+});
+is($node->safe_psql('shop', q{SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = 'ann'}),
+	'f', 'an ordinary role');
+
+my $lines = $node->basedir . '/user_behavior.json';
+open my $file, '>', $lines or die $!;
+srand(7);
+for my $i (1 .. 3000)
+{
+	my $user = int(rand 150);
+	my $day = 1 + int(rand 28);
+	my $month = 1 + int(rand 3);
+	my $order = rand() < ($user % 3 == 0 ? 0.3 : 0.02) ? $i % 90 : 'null';
+	my $extra = $i % 500 == 0 ? ', "click_time": "some day"' : '';
+	printf $file
+	  qq({"click_id": %d, "user_id": %d, "click_time": "2024-%02d-%02d 10:00:00Z", "click_duration": "%d", "device": "%s", "order_value": %s}\n),
+	  $i, $user, $month, $day, $i % 300, ('web', ' mobile ', 'N/A')[ $i % 3 ], $order
+	  unless $extra;
+	printf $file qq({"click_id": %d, "user_id": %d, "click_time": "some day"}\n), $i, $user if $extra;
+}
+print $file "{broken\n";
+print $file qq({"click_id": 1, "user_id": 1, "click_time": "2024-01-01Z"}\n);
+close $file;
+
+# as a role: (exit status, output, errors), one session
+sub as_role
+{
+	my ($role, $sql) = @_;
+	return $node->psql('shop', $sql, extra_params => [ '-U', $role ],
+		on_error_stop => 1);
+}
+
+my %there = map { $_ => 1 } split /\n/, $node->safe_psql('shop', q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'dmp'::regnamespace});
+
+# label => statement; what is expected of the output
+my @contract = (
+	# ---- ingest
+	'create_source without a table' => q{SELECT source, lake_table FROM dmp.create_source('raw')}, qr/^raw\|lake\.raw$/m,
+	'create_source with a table and a key' => q{
+		CREATE TABLE clicks (click_id bigint, user_id int, click_time timestamptz, click_duration text, device text, order_value numeric);
+		SELECT source, lake_table FROM dmp.create_source('web', into_table => 'clicks', format => 'json', key => '{click_id}', missing => '{N/A}')},
+	qr/^web\|lake\.web$/m,
+	'copy_command' => sub {
+		my ($status, $out, $err) = as_role('ann', q{SELECT copy_command FROM dmp.create_source('copied')});
+		return ($status, $out, $err) if $status;
+		# the command has a placeholder for the file; it is for psql
+		$out =~ s/'[^']*'/'$lines'/ unless $out =~ s/FROM '[^']*'/FROM '$lines'/i || $out =~ s/from '[^']*'/from '$lines'/;
+		($status, my $copied, $err) = as_role('ann', $out);
+		($status, $copied, $err) = as_role('ann', q{SELECT count(*) FROM lake.copied}) unless $status;
+		return ($status, $copied, $err);
+	}, qr/^3002$/,
+	'lines into the lake' => qq{\\set q `cat $lines | head -c 0`
+		CREATE TEMP TABLE t (line text);
+		\\copy t from '$lines' csv quote e'\\x01' delimiter e'\\x02'
+		INSERT INTO lake.web (line) SELECT line FROM t}, qr/^$/,
+	'ingest' => q{SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('web')}, qr/^3002\|2994\|1\|7$/,
+	'again' => q{SELECT rows_read, rows_loaded FROM dmp.ingest('web')}, qr/^0\|0$/,
+	'sources' => q{SELECT count(*) FROM dmp.sources}, qr/^3$/,
+	'batches' => q{SELECT sum(rows_read), sum(rows_loaded + rows_duplicate + rows_quarantined) FROM dmp.batches}, qr/^3002\|3002$/,
+	'quarantine' => q{SELECT count(*), count(DISTINCT reason) > 1, count(*) FILTER (WHERE column_name = 'click_time') FROM dmp.quarantine WHERE source = 'web' AND state = 'open'}, qr/^7\|t\|6$/,
+	'correct and retry' => q{
+		UPDATE dmp.quarantine SET record = replace(record, 'some day', '2024-02-01Z') WHERE column_name = 'click_time';
+		SELECT rows_read, rows_loaded FROM dmp.retry_quarantine('web')}, qr/^7\|6$/,
+	'discard' => q{SELECT * FROM dmp.discard_quarantine(ARRAY(SELECT id FROM dmp.quarantine WHERE state = 'open'), 'noise')}, qr/^1\|/,
+	'infer_schema' => q{INSERT INTO lake.raw (line) SELECT line FROM lake.web; SELECT type FROM dmp.infer_schema('raw') WHERE column_name = 'user_id'}, qr/int/,
+	'infer_schema_sql' => q{SELECT dmp.infer_schema_sql('raw', 'inferred') \gexec
+		SELECT count(*) FROM inferred}, qr/^0$/,
+	'alter_source' => q{SELECT 1 FROM dmp.alter_source('raw', into_table => 'inferred')}, qr/1/,
+	'ingest into it' => q{SELECT rows_read > 0, rows_loaded > 0 FROM dmp.ingest('raw')}, qr/^t\|t$/,
+	'revert_batch' => q{
+		CREATE TABLE numbered (click_id bigint, batch bigint);
+		SELECT 1 FROM dmp.create_source('numbered', into_table => 'numbered', mapping => '{"click_id": "click_id", "batch": "$batch"}');
+		INSERT INTO lake.numbered (line) VALUES ('{"click_id": 1}'), ('{"click_id": 2}');
+		SELECT batch FROM dmp.ingest('numbered') \gset
+		SELECT rows_deleted FROM dmp.revert_batch(:batch)}, qr/^2$/m,
+	'decode' => q{SELECT (dmp.decode('{"click_id": 7, "device": "web"}', NULL::clicks)).click_id}, qr/^7$/,
+	'drop_source' => q{SELECT count(*) >= 0 FROM dmp.drop_source('numbered')}, qr/^t$/,
+	# ---- clean
+	'try_cast' => q{SELECT dmp.try_cast('12', 0), dmp.try_cast('x', 0) IS NULL}, qr/^12\|t$/,
+	'clean' => q{SELECT count(*) FROM dmp.clean('clicks', 'events', '[{"trim": "*"}, {"missing": ["N/A"]}, {"drop_missing": ["user_id"]},
+		{"cast": {"click_duration": "float8"}}, {"deduplicate": ["click_id"], "keep": "last", "by": "click_time"}, {"scale": {"click_duration": {"divide": 60}}},
+		{"fill": {"device": "mode", "click_duration": "median"}}, {"require": "order_value IS NULL OR order_value >= 0"},
+		{"rename": {"click_duration": "minutes"}}]') WHERE rows_out > 0}, qr/^[1-9]/,
+	'cleaned' => q{SELECT count(*), count(DISTINCT device), max(minutes) < 5 FROM events}, qr/^3000\|2\|t$/,
+	'clean_sql' => q{SELECT dmp.clean_sql('clicks', '[{"trim": "*"}]') ~* 'select'}, qr/^t$/,
+	# ---- feature
+	'create_feature_set' => q{SELECT * FROM dmp.create_feature_set('users', 'events', 'user_id', 'click_time', '{"clicks": {"agg": "count", "windows": ["1d", "7d", "30d"]},
+		"spend": {"agg": "sum", "of": "order_value", "windows": ["30d"]}, "recency": {"agg": "recency"}, "device": {"agg": "mode", "of": "device"},
+		"mobile": {"agg": "count", "where": "device = ''mobile''", "windows": ["7d"]}}')}, qr/^feature\.users\|7$/,
+	'the view' => q{SELECT count(*) FROM feature.users}, qr/^150$/,
+	'_at' => q{SELECT count(*) FROM feature.users_at('2024-02-15')}, qr/^150$/,
+	'_for' => q{SELECT clicks_7d FROM feature.users_for(-1)}, qr/^0$/,
+	'alter_feature_set' => q{SELECT * FROM dmp.alter_feature_set('users', add => '{"orders": {"agg": "count", "of": "order_value"}}', drop => '{mobile}')}, qr/^feature\.users\|7$/,
+	'feature_sql' => q{SELECT dmp.feature_sql('users') ~ 'GROUP BY'}, qr/^t$/,
+	'feature_sets' => q{SELECT name, owner FROM dmp.feature_sets}, qr/^users\|ann$/,
+	'labels' => q{SELECT rows, positives > 0 FROM dmp.labels('users', 'order_value > 0', '30 days', '{2024-02-01,2024-02-20}', 'bought')}, qr/^300\|t$/,
+	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'bought', 'training')}, qr/^300\|7$/,
+	# ---- learn
+	$there{logit} ? ('logit' => q{SELECT (dmp.logit(label, recency, clicks_30d)).status FROM training}, qr/^converged$/) : (),
+	'train' => q{SELECT model, version, deployed, status, rows FROM dmp.train('buyers', 'training', 'label', lambda => 0.01, alpha => 0.5)}, qr/^buyers\|1\|t\|converged\|300$/,
+	'key and time of a training set are no features' => q{SELECT count(*) FROM dmp.coefficients WHERE model = 'buyers' AND feature IN ('user_id', 'at')}, qr/^0$/,
+	'train again, with a test' => q{SELECT version, test_roc_auc IS NOT NULL FROM dmp.train('buyers', 'training', 'label', lambda => 0.001, test_fraction => 0.3, seed => 1)}, qr/^2\|t$/,
+	'models' => q{SELECT count(*) FROM dmp.models WHERE model = 'buyers'}, qr/^2$/,
+	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
+	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
+	'summary' => q{SELECT count(*) > 3 FROM dmp.summary('buyers')}, qr/^t$/,
+	'deploy' => q{SELECT count(*) FROM dmp.deploy('buyers', 1)}, qr/^1$/,
+	'rollback' => q{SELECT count(*) FROM dmp.rollback('buyers')}, qr/^1$/,
+	'deployments' => q{SELECT count(*) > 1 FROM dmp.deployments WHERE model = 'buyers'}, qr/^t$/,
+	'set_threshold' => q{SELECT count(*) FROM dmp.set_threshold('buyers', 0.4)}, qr/^1$/,
+	# ---- score
+	'predict a record' => q{SELECT count(*) FROM training t WHERE dmp.predict('buyers', t) BETWEEN 0 AND 1}, qr/^300$/,
+	'predict json' => q{SELECT dmp.predict('buyers', to_jsonb(t)) = dmp.predict('buyers@latest', t), dmp.predict('buyers', to_json(t)::text) = dmp.predict('buyers@2', t) FROM training t LIMIT 1}, qr/^t\|t$/,
+	'predict for one' => q{SELECT dmp.predict('buyers', u) < 1 FROM feature.users_for(7, '2024-03-01') u}, qr/^t$/,
+	'model_value' => q{SELECT count(*) FROM training t WHERE dmp.predict((SELECT dmp.model_value('buyers')), t) = dmp.predict('buyers', t)}, qr/^300$/,
+	'classify' => q{SELECT count(DISTINCT dmp.classify('buyers', t)) <= 2 FROM training t}, qr/^t$/,
+	'score' => q{SELECT rows, model FROM dmp.score('buyers', $$SELECT * FROM feature.users_at('2024-03-01')$$, into_table => 'scores', key => '{user_id}')}, qr/^150\|buyers$/,
+	'evaluate' => q{SELECT count(*) > 3 FROM dmp.evaluate('buyers', 'training')}, qr/^t$/,
+	'metrics' => q{SELECT dmp.roc_auc(p, label) BETWEEN 0.5 AND 1, dmp.average_precision(p, label) <= 1, dmp.log_loss(p, label) > 0, dmp.brier_score(p, label) < 1,
+		dmp.ks_statistic(p, label) <= 1, dmp.precision_score(p, label) IS DISTINCT FROM 2, dmp.recall_score(p, label) <= 1, dmp.f1_score(p, label) IS DISTINCT FROM 2
+		FROM (SELECT dmp.predict('buyers', t) p, label FROM training t) s}, qr/^t\|t\|t\|t\|t\|t\|t\|t$/,
+	'model_sql' => q{SELECT format('SELECT max(abs(dmp.predict(''buyers'', t) - (%s))) < 1e-12 FROM training t', dmp.model_sql('buyers')) \gexec}, qr/^t$/,
+	'grant_model' => q{SELECT count(*) FROM dmp.grant_model('buyers', 'bob')}, qr/^1$/,
+	'margin' => q{SELECT count(*) FROM training t WHERE abs(1 / (1 + exp(-dmp.margin('buyers', t))) - dmp.predict('buyers', t)) < 1e-12}, qr/^300$/,
+	'model_json' => q{SELECT jsonb_typeof(dmp.model_json('buyers'))}, qr/^object$/,
+	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
+	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
+);
+
+while (my ($label, $act, $expected) = splice(@contract, 0, 3))
+{
+	my ($status, $out, $err) = ref $act ? $act->() : as_role('ann', $act);
+	ok($status == 0 && $out =~ $expected, "ann: $label")
+	  or diag("$act\nstatus $status, output: $out\nexpected: $expected\nerrors: $err");
+}
+
+# ---- what was granted, and what was not
+
+sub refused
+{
+	my ($role, $label, $sql, $pattern) = @_;
+	my ($status, $out, $err) = as_role($role, $sql);
+	ok($status != 0 && $err =~ $pattern, "$role: $label") or diag("output: $out\nerrors: $err");
+}
+
+is($node->safe_psql('shop', q{SELECT dmp.predict('buyers', '{"clicks_7d": 1, "clicks_1d": 0, "clicks_30d": 1, "spend_30d": 0, "recency": 2, "device": "web", "orders": 0}'::text) BETWEEN 0 AND 1},
+		extra_params => [ '-U', 'bob' ]), 't', 'bob: a granted model predicts');
+refused('bob', 'a table without rights', q{SELECT dmp.create_feature_set('his', 'ann.events', 'user_id', 'click_time', '{"n": {"agg": "count"}}')}, qr/permission denied for schema ann/);
+refused('bob', 'schema feature without setup', q{CREATE TEMP TABLE e (id int, at timestamptz); SELECT dmp.create_feature_set('his', 'e', 'id', 'at', '{"n": {"agg": "count"}}')}, qr/permission denied for schema feature.*dmp\.setup\('bob'\)/s);
+refused('bob', 'schema lake without setup', q{SELECT dmp.create_source('his')}, qr/permission denied for schema lake.*dmp\.setup\('bob'\)/s);
+refused('bob', q{another's feature set}, q{SELECT dmp.drop_feature_set('users')}, qr/permission denied for feature set "users"/);
+refused('bob', q{another's source}, q{SELECT dmp.ingest('web')}, qr/web/);
+refused('bob', q{another's model}, q{SELECT dmp.drop_model('buyers')}, qr/permission denied|belongs/);
+refused('ann', 'files of the server', qq{SELECT * FROM dmp.load_file('raw', '$lines')}, qr/permission denied/);
+refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
+is($node->safe_psql('shop', q{SELECT count(*) FROM dmp.sources UNION ALL SELECT count(*) FROM dmp.feature_sets UNION ALL SELECT count(*) FROM dmp.quarantine},
+		extra_params => [ '-U', 'bob' ]), "0\n0\n0", 'bob: sees nothing of it');
+
+# ---- every function and view is either above or not for everybody
+my $this = slurp_file(__FILE__);
+is_deeply([ grep { $this !~ /dmp\.$_\b/ } split /\n/, $node->safe_psql('shop', q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'dmp'::regnamespace
+		UNION SELECT relname FROM pg_class WHERE relnamespace = 'dmp'::regnamespace AND relkind IN ('v', 'r') ORDER BY 1}) ],
+	[], 'nothing public is missing here');
+
+# ---- the examples in dmp.help are statements: they need only the tables they speak of
+$node->safe_psql('postgres', 'CREATE DATABASE examples');
+$node->safe_psql('examples', q{
+	CREATE EXTENSION dmp;
+	SELECT dmp.setup('ann');
+	CREATE TABLE scored (score float8, label boolean);
+	CREATE TABLE users (user_id int, clicks int, country text, buys boolean);
+	CREATE TABLE events (click_id bigint);
+	CREATE TABLE clicks (LIKE events);
+	CREATE TABLE lake.web (line text);
+	GRANT SELECT ON ALL TABLES IN SCHEMA public, lake TO ann;
+});
+my @examples = split /\x1e/, $node->safe_psql('examples', q{SELECT string_agg(DISTINCT example, e'\x1e') FROM dmp.help() WHERE example ~* '^(select|with)'});
+cmp_ok(scalar @examples, '>', 20, 'examples');
+foreach my $example (@examples)
+{
+	$example =~ s/\s*\\gexec\s*$//;
+	$example =~ s/;\s*$//;
+	my ($status, $out, $err) = $node->psql('examples', "PREPARE example AS $example", extra_params => [ '-U', 'ann' ]);
+	ok($status == 0, "example: $example") or diag($err);
+}
+
+# ---- and away with it
+foreach my $act (q{SELECT dmp.revoke_model('buyers', 'bob')}, q{SELECT dmp.drop_model('buyers')}, q{SELECT dmp.drop_feature_set('users')},
+	q{SELECT dmp.drop_source('web')}, q{SELECT dmp.drop_source('raw')})
+{
+	my ($status, $out, $err) = as_role('ann', $act);
+	is($status, 0, "ann: $act") or diag($err);
+}
+$node->stop;
+done_testing();
