@@ -70,6 +70,17 @@ dmp_fit_status_name(DmpFitStatus status)
 	return NULL;
 }
 
+/* of the model that knows the rate only */
+static double
+null_log_loss(double positive, double weight)
+{
+	double p = positive / weight;
+
+	if (!(p > 0 && p < 1))
+		return weight > 0 ? 0 : NAN;
+	return -(p * log(p) + (1 - p) * log1p(-p));
+}
+
 /* ------------------------------------------------------------------ plan */
 
 static void
@@ -262,12 +273,17 @@ eval_scan(void *arg, const double *theta, const double *direction, int stride, D
 	*weight += fit->last->sums_weight;
 }
 
+/* of training (0) or test rows (1); *error rises to the bound on its distance from the exact one */
 static double
-histogram_auc(const DmpScanResult *r, int which)
+histogram_auc(const DmpScanResult *r, int which, double *error)
 {
 	const double *h = r->histogram + 2 * which * DMP_HISTOGRAM_BINS;
+	double bound;
+	double auc = dmp_histogram_auc(DMP_HISTOGRAM_BINS, h + DMP_HISTOGRAM_BINS, h, &bound);
 
-	return dmp_histogram_auc(DMP_HISTOGRAM_BINS, h + DMP_HISTOGRAM_BINS, h, NULL);
+	if (bound > *error)
+		*error = bound;
+	return auc;
 }
 
 /* from quadratics of all rows to the exact optimum, scan by scan */
@@ -289,9 +305,16 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 		s.theta[0] =
 			log(plan->stats.weight_positive / (plan->stats.weight - plan->stats.weight_positive));
 	dmp_layout_problem(plan, &plan->layout, &problem);
+	/* where to go back to should the quadratics mislead */
+	problem.fallback = palloc(sizeof(double) * n);
+	memcpy(problem.fallback, s.theta, sizeof(double) * n);
+	problem.fallback_objective = null_log_loss(plan->stats.weight_positive, plan->stats.weight);
+	if (!plan->intercept)
+		problem.fallback_objective = log(2);
 	if (blocks->quadratic)
 	{
-		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, s.theta);
+		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
+							s.theta);
 		problem.spread =
 			dmp_quadratic_spread(blocks->quadratic, s.theta, palloc(sizeof(double) * 2 * n));
 	}
@@ -300,7 +323,7 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 	problem.arg = fit;
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
-	out->roc_auc = histogram_auc(fit->last, 0);
+	out->roc_auc = histogram_auc(fit->last, 0, &out->auc_error);
 	out->test_roc_auc = out->test_log_loss = NAN;
 	if (plan->stats.rows_test > 0)
 	{
@@ -313,8 +336,9 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 		r = scan(fit);
 		if (r == NULL || r->histogram == NULL)
 			elog(ERROR, "training scan gave no histogram");
-		out->roc_auc = histogram_auc(r, 0);
-		out->test_roc_auc = histogram_auc(r, 1);
+		out->auc_error = 0;
+		out->roc_auc = histogram_auc(r, 0, &out->auc_error);
+		out->test_roc_auc = histogram_auc(r, 1, &out->auc_error);
 		out->test_log_loss = r->test_weight > 0 ? r->test_loss / r->test_weight : NAN;
 	}
 	return out;
@@ -538,16 +562,6 @@ make_errors(const Fit *fit, DmpFit *out, const DmpScanSolution *s, const int *co
 			out->std_err[1 + column[i]] = NAN;
 }
 
-static double
-null_log_loss(double positive, double weight)
-{
-	double p = positive / weight;
-
-	if (!(p > 0 && p < 1))
-		return weight > 0 ? 0 : NAN;
-	return -(p * log(p) + (1 - p) * log1p(-p));
-}
-
 static DmpFit *
 make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 {
@@ -599,6 +613,21 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 	out->roc_auc = s->roc_auc;
 	out->test_roc_auc = s->test_roc_auc;
 	out->test_log_loss = s->test_log_loss;
+	for (i = 0; i < plan->ndense; i++)
+	{
+		const DmpColumnStats *c = &plan->stats.columns[i];
+
+		if (!plan->layout.fixed[1 + i])
+			continue;
+		warn(out, psprintf(c->weight == 0     ? "%s is always missing and has no coefficient"
+						   : c->low < c->high ? "the values of %s are too large or too small to "
+												"be squared: it has no coefficient"
+											  : "%s is constant and has no coefficient",
+						   param_name(fit, 1 + i)));
+	}
+	if (s->auc_error > 1e-4)
+		warn(out, psprintf("roc_auc is known to within %.1g only: margins lie too close together",
+						   s->auc_error));
 	if (s->separated_param >= 0)
 		warn(out, psprintf("the classes can be told apart without error along %s: its coefficient "
 						   "has no finite value; a penalty (lambda) gives one",

@@ -155,6 +155,7 @@ typedef struct DmpScanSolution
 	int iterations;
 	int64 memory;
 	double roc_auc, test_roc_auc, test_log_loss;
+	double auc_error;    /* how far they may be off; 0: exact */
 	int separated_param; /* largest step, or -1 */
 } DmpScanSolution;
 
@@ -293,7 +294,7 @@ extern void dmp_scan_close_block(DmpScan *scan);
 extern void dmp_scan_settle(DmpScan *scan);
 extern void dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile);
 extern void dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout,
-								const DmpQuadratic *q, double weight, double *theta);
+								const DmpQuadratic *q, double weight, double ridge, double *theta);
 /* the sum, and all points; in CurrentMemoryContext's keeping as into is */
 extern void dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from);
 extern bool dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, DmpFitStatus *status);

@@ -237,7 +237,7 @@ describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double me
 		l->penalty_scale[p] = 1;
 	else
 		l->penalty_scale[p] = sd;
-	if (!l->fixed[p] && l->penalty_scale[p] > 0)
+	if (plan->alpha > 0 && !l->fixed[p] && l->penalty_scale[p] > 0)
 		l->lambda_max = fmax(l->lambda_max, g / (l->penalty_scale[p] * plan->alpha));
 }
 

@@ -170,10 +170,10 @@ fold(DmpScan *scan)
 	pfree(scratch);
 }
 
-/* the least of quadratic and penalty, into theta (nparams) */
+/* the least of quadratic, penalty and ridge (on columns of unit sd), from theta (nparams), into it */
 void
 dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout, const DmpQuadratic *q,
-					double weight, double *theta)
+					double weight, double ridge, double *theta)
 {
 	DmpGlmProblem problem;
 	int n = q->nparams, i;
@@ -188,7 +188,7 @@ dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout, const DmpQ
 		g[i] /= weight;
 	for (k = 0; k < DMP_TRI(n); k++)
 		h[k] = q->hessian[k] / weight;
-	dmp_glm_model_min(&problem, theta, g, h, 0, g + n, aliased);
+	dmp_glm_model_min(&problem, theta, g, h, ridge, g + n, aliased);
 	memcpy(theta, g + n, sizeof(double) * n);
 	pfree(g);
 	pfree(h);
@@ -225,9 +225,14 @@ dmp_scan_close_block(DmpScan *scan)
 		store_problem(scan, &scan->train, layout, &rows, &problem);
 		if (problem.lambda == 0)
 		{
+			double *scale = palloc(sizeof(double) * scan->shape.nparams);
+			int j;
+
+			for (j = 0; j < scan->shape.nparams; j++)
+				scale[j] = j <= scan->shape.ndense ? layout->sd[j] : 1;
 			problem.lambda = 1 / scan->stats.weight;
 			problem.alpha = 0;
-			problem.penalty_scale = layout->sd;
+			problem.penalty_scale = scale;
 		}
 		problem.tolerance = BLOCK_TOLERANCE;
 		problem.max_iterations = 20;
@@ -284,8 +289,9 @@ dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
 		int64 rows = scan->solved_rows + scan->streamed;
 
 		fold(scan);
+		/* one pseudo-row: a level of a few rows must not send the point far away */
 		dmp_quadratic_solve(plan, layout_now(scan), scan->quadratic, scan->stats.weight,
-							scan->theta);
+							1 / scan->stats.weight, scan->theta);
 		scan->solved_rows = rows;
 		MemoryContextSwitchTo(old);
 	}

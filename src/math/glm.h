@@ -154,6 +154,9 @@ typedef struct DmpGlmProblem
 	int expensive;
 	/* expensive: mean d'Hd between the points the start was made from and the start; 0: unknown */
 	double spread;
+	/* a start that is sure: taken when the objective at the one given is worse; NULL: none */
+	double *fallback;
+	double fallback_objective;
 	void (*eval)(void *arg, const double *theta, const double *direction, int stride,
 				 DmpGlmSums *sums, double *weight);
 	void *arg;

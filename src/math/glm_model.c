@@ -20,7 +20,8 @@
 #define MAX_SWEEPS 5000
 #define POLISH_EVERY 8
 
-/* s_j^2 of the quadratic penalty with the extra ridge on unit-sd columns; 0 for the intercept */
+/* quadratic penalty and the extra ridge: on dense columns of unit sd, on levels as they are (so that
+ * a ridge of 1 / W is a pseudo-row for each level, however rare); 0 for the intercept */
 static double
 l2_of(const DmpGlmProblem *p, double ridge, int j)
 {
@@ -29,7 +30,8 @@ l2_of(const DmpGlmProblem *p, double ridge, int j)
 	if (j == 0)
 		return 0;
 	s = p->penalty_scale[j];
-	return p->lambda * (1 - p->alpha) * s * s + ridge * p->sd[j] * p->sd[j];
+	return p->lambda * (1 - p->alpha) * s * s +
+		   ridge * (j <= p->shape.ndense ? p->sd[j] * p->sd[j] : 1);
 }
 
 static double

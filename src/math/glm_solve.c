@@ -204,7 +204,7 @@ full(Solver *v, int sampled)
 	const DmpGlmProblem *p = v->p;
 	DmpGlmSolution *s = v->s;
 	int n = p->shape.nparams;
-	int want_hessian = !sampled, slow = 0, have_step = 0, stuck = 0;
+	int want_hessian = !sampled, slow = 0, have_step = 0, stuck = 0, fell_back = 0;
 	double objective = INFINITY, residual = INFINITY, before = p->spread, cut = 1, last;
 
 	for (;;)
@@ -213,10 +213,26 @@ full(Solver *v, int sampled)
 		int i;
 
 		evaluate(v, 1, want_hessian, ask);
+		if (!have_step && p->fallback && !fell_back && !(s->objective <= p->fallback_objective))
+		{
+			memcpy(s->theta, p->fallback, sizeof(double) * n);
+			before = 0;
+			fell_back = 1;
+			continue;
+		}
 		if (have_step && !(s->objective <= objective + NOISE * fabs(objective)))
 		{
 			/* raised: a quarter of the way, and the Hessian anew when it was an old one */
 			cut /= 4;
+			if (p->expensive && p->fallback && !fell_back && cut < 0.01)
+			{
+				memcpy(s->theta, p->fallback, sizeof(double) * n);
+				before = 0;
+				cut = 1;
+				slow = have_step = 0;
+				fell_back = want_hessian = 1;
+				continue;
+			}
 			if (cut < 1e-7 || s->evaluations > 4 * p->max_iterations + 20)
 			{
 				memcpy(s->theta, v->start, sizeof(double) * n);
