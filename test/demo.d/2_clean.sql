@@ -29,11 +29,16 @@ WHERE click_id IN (SELECT click_id FROM raw_events
                    ORDER BY click_id LIMIT 4)
 ORDER BY click_id;
 
+-- rows that did not pass are kept with the reason too
+SELECT column_name, regexp_replace(reason, '"[^"]*"$', '"..."') AS reason, count(*) AS rows
+FROM dmp.quarantine WHERE recipe = 'events'
+GROUP BY 1, 2 ORDER BY rows DESC;
+
 \set ECHO none
 \echo '--- Again to the row: what was planted is what was found.'
 SELECT demo.check('rows without a user, dropped', demo.planted('no_user'),
 	(SELECT count(*) FROM raw_events WHERE user_id IS NULL OR trim(user_id) IN ('N/A', '?', '-', ''))) AS agrees
 UNION ALL
-SELECT demo.check('"abc" as a duration, times of no calendar, negative orders: quarantined',
-	demo.planted('bad_duration', 'bad_time', 'negative'),
-	(SELECT count(*) FROM dmp.quarantine WHERE source IS DISTINCT FROM 'clicks'));
+SELECT demo.check('quarantined: no user, "abc" as a duration, times of no calendar, negative orders, orders submitted twice',
+	demo.planted('no_user', 'bad_duration', 'bad_time', 'negative', 'submitted_twice'),
+	(SELECT count(*) FROM dmp.quarantine WHERE recipe = 'events'));
