@@ -138,6 +138,9 @@ SELECT version, replaced FROM dmp.deployments ORDER BY deployed_at DESC LIMIT 1;
 RESET ROLE;
 REVOKE regress_dmp_ann FROM regress_dmp_bob;
 SELECT DISTINCT owner FROM dmp.models WHERE model = 'buyers';
+-- the query somebody else stored is not run with the superuser's rights
+SELECT * FROM dmp.set_threshold('buyers');
+SELECT threshold BETWEEN 0 AND 1 AS found FROM dmp.set_threshold('buyers', query => 'visit');
 -- the owner's row follows a rename
 ALTER ROLE regress_dmp_ann RENAME TO regress_dmp_anna;
 SELECT DISTINCT owner FROM dmp.models WHERE model = 'buyers';

@@ -99,6 +99,21 @@ SELECT status, warnings FROM dmp.train('lasso', 'shopper', 'buys', 0.02, 1, feat
 SELECT feature, level, coef <> 0 AS kept FROM dmp.coefficients WHERE model = 'lasso' ORDER BY position;
 SELECT status, warnings FROM dmp.train('alpha', 'shopper', 'buys', alpha => 0.5, features => '{spend}');
 
+-- against scikit-learn 1.9 (saga to 1e-13; C = 1 / (2000 lambda), columns divided by their scale): coefficients by the scale each means
+CREATE TABLE penalty AS
+SELECT name, lambda, alpha, model, version
+FROM (VALUES ('default', '{}'), ('glmnet', '{"compat": "glmnet"}'), ('spark', '{"compat": "spark"}'), ('sklearn', '{"compat": "sklearn"}')) n(name, o),
+	 (VALUES (0.05, 0.0), (0.02, 0.5)) l(lambda, alpha),
+	 LATERAL dmp.train('penalty', 'shopper', 'buys', lambda, alpha, features => '{spend,visits,mobile}', options => o::jsonb, deploy => false) t;
+SELECT name, p.lambda, p.alpha, string_agg(round(coef::numeric, 6)::text, ' ' ORDER BY position) AS coefficients
+FROM penalty p JOIN dmp.coefficients c USING (model, version) GROUP BY 1, 2, 3, version ORDER BY version;
+DROP TABLE penalty;
+-- the optimum, seen from outside: gradient of the mean loss, and of the penalty where it bites
+SELECT max(abs(g)) < 1e-9 AS stationary FROM (
+	SELECT avg((dmp.predict('shoppers@1', s) - buys::int) * u.x) / coalesce(nullif(stddev_pop(u.x), 0), 1) AS g
+	FROM shopper s, LATERAL (VALUES ('1', 1), ('spend', spend), ('visits', visits), ('mobile', mobile::int), ('missing', (age IS NULL)::int),
+		('DE', (land = 'DE')::int), ('GB', (land = 'GB')::int)) u(name, x) GROUP BY name) z;
+
 -- splits: by a hash of the key, the same in any order, for integers of any width; by time
 SELECT status, rows FROM dmp.train('split', 'shopper', 'buys', features => '{spend,mobile}', key => '{id}', test_fraction => 0.25);
 SELECT status, rows FROM dmp.train('split', 'SELECT *, id::bigint AS id8 FROM shopper ORDER BY id DESC', 'buys', features => '{spend,mobile}', key => '{id8}', test_fraction => 0.25);

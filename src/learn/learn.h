@@ -140,6 +140,8 @@ typedef struct DmpFit
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
 
+/* the ereport(ERROR) that follows at once comes without context */
+extern void dmp_error_alone(void);
 /* setting dmp.training_memory, kB */
 extern int dmp_training_memory;
 
@@ -267,6 +269,7 @@ typedef struct DmpModelRow
 	List *key;         /* columns the training rows were told apart by, or NIL */
 	char *query;       /* what it was trained on */
 	char *search_path; /* of that query */
+	Oid trained_by;
 } DmpModelRow;
 
 /*

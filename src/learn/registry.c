@@ -201,7 +201,7 @@ dmp_model_lookup(const char *text)
 	dmp_arg_int4(&args, ref.version);
 	dmp_arg_int4(&args, (int) ref.which);
 	if (dmp_spi_registry("SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, "
-						 "m.query, m.search_path FROM dmp_internal.model_name n "
+						 "m.query, m.search_path, m.trained_by::oid FROM dmp_internal.model_name n "
 						 "CROSS JOIN LATERAL (SELECT CASE $3 WHEN 0 THEN n.champion WHEN 1 THEN $2 "
 						 "WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v "
 						 "WHERE v.name = n.name) "
@@ -224,6 +224,7 @@ dmp_model_lookup(const char *text)
 	row->key = isnull ? NIL : dmp_text_array_to_list(DatumGetArrayTypePCopy(value));
 	row->query = dmp_spi_text(0, 7);
 	row->search_path = dmp_spi_text(0, 8);
+	row->trained_by = (Oid) dmp_spi_int8(0, 9, 0);
 	row->name = pstrdup(ref.name);
 	MemoryContextSwitchTo(old);
 	dmp_model_check_use(ref.name, row->owner);

@@ -95,12 +95,24 @@ dmp_split(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(dmp_hash_unit(hash));
 }
 
+/*
+ * The error that follows is told without the statement it happened in, which
+ * is ours and long. Safe before ereport(ERROR) only: who catches it restores
+ * the stack.
+ */
+void
+dmp_error_alone(void)
+{
+	error_context_stack = NULL;
+}
+
 /* dmp_internal.refuse_target(value, column): called for a number that is neither 0 nor 1 */
 Datum
 dmp_refuse_target(PG_FUNCTION_ARGS)
 {
 	char *value = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
+	dmp_error_alone();
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("target \"%s\" has the value %s, family \"binomial\" needs 0 and 1",
 						   text_to_cstring(PG_GETARG_TEXT_PP(1)), value),
@@ -116,6 +128,7 @@ dmp_refuse_weight(PG_FUNCTION_ARGS)
 {
 	char *column = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
+	dmp_error_alone();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("weight \"%s\" is null in a row", column),

@@ -244,6 +244,7 @@ dmp_best_threshold(PG_FUNCTION_ARGS)
 Datum
 dmp_refuse_label(PG_FUNCTION_ARGS)
 {
+	dmp_error_alone();
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("target \"%s\" has the value \"%s\", which the model does not know",
@@ -288,7 +289,7 @@ label_sql(const DmpModel *model, TupleDesc desc)
 
 /* SELECT margin, label[, segment] FROM the query; $1 is the model's value */
 static char *
-margins_sql(const DmpModel *model, const char *query, List *by)
+margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by)
 {
 	char *select = dmp_query_select(query, "query");
 	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
@@ -296,6 +297,7 @@ margins_sql(const DmpModel *model, const char *query, List *by)
 	ListCell *lc;
 
 	initStringInfo(&sql);
+	dmp_row_check(model, row->name, row->version, desc);
 	appendStringInfo(&sql, "SELECT dmp.margin($1, q) AS margin, %s AS label",
 					 label_sql(model, desc));
 	foreach (lc, by)
@@ -341,7 +343,7 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		by = dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(3));
 
 	dmp_spi_connect();
-	sql = margins_sql(model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
+	sql = margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
 	dmp_arg_model_value(&args, row->value);
 	dmp_arg_float8(&args, threshold);
 	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
@@ -394,6 +396,11 @@ find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query,
 
 	if (query == NULL)
 	{
+		/* text of somebody else's is not run with the rights of who calls */
+		if (row->trained_by != GetUserId())
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("model \"%s\" was trained by another role", row->name),
+							errhint("Name the rows to judge on: query => '...'.")));
 		(void) set_config_option("search_path", row->search_path, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 		query = row->query;
@@ -403,7 +410,7 @@ find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query,
 	dmp_arg_text(&args, method);
 	dmp_spi(psprintf("SELECT dmp_internal.best_threshold(dmp_internal.scores(margin, label), $2) "
 					 "FROM (%s) AS s",
-					 margins_sql(model, query, NIL)),
+					 margins_sql(row, model, query, NIL)),
 			&args, true);
 	(void) dmp_spi_datum(0, 1, &isnull);
 	if (isnull)

@@ -122,6 +122,12 @@ map_record(DmpRowMap *map, TupleDesc desc)
 	MemoryContextSwitchTo(old);
 }
 
+void
+dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc)
+{
+	map_record(dmp_row_map(model, name, version, CurrentMemoryContext), desc);
+}
+
 double
 dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes)
 {

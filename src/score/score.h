@@ -53,6 +53,8 @@ typedef struct DmpRowMap
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
 							  MemoryContext context);
+/* error unless rows of this type can be scored */
+extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
 /* margin of a row; notes may be NULL */
 extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes);
 extern double dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes);

@@ -101,6 +101,7 @@ dmp_score(PG_FUNCTION_ARGS)
 	char *query;
 	char *select;
 	char *table;
+	TupleDesc desc;
 	char *if_exists = PG_ARGISNULL(4) ? "upsert" : text_to_cstring(PG_GETARG_TEXT_PP(4));
 	Datum values[5];
 	bool nulls[5] = {false, false, false, false, false};
@@ -120,7 +121,9 @@ dmp_score(PG_FUNCTION_ARGS)
 
 	dmp_spi_connect();
 	select = dmp_query_select(query, "query");
-	key = find_key(fcinfo, row, query, dmp_query_columns(select, NULL, NULL));
+	desc = dmp_query_columns(select, NULL, NULL);
+	dmp_row_check(model, row->name, row->version, desc);
+	key = find_key(fcinfo, row, query, desc);
 	dmp_arg_model_value(&args, row->value);
 	dmp_arg_float8(&args, model->threshold);
 	dmp_arg_text(&args, model->positive);
