@@ -173,6 +173,24 @@ SELECT record, reason FROM dmp.quarantine;
 SELECT rows_in, rows_out + rows_quarantined = rows_in AS all_there FROM dmp.clean('SELECT i, random() AS r FROM generate_series(1, 1000) i', 'v1', '[{"require":"r < 0.5"}]');
 SELECT count(*) FILTER (WHERE (record::json->>'r')::float8 < 0.5) AS wrong FROM dmp.quarantine WHERE recipe = 'v1';
 
+-- a query that is not the same when read again: everything is undone
+CREATE SEQUENCE fickle;
+CREATE FUNCTION drift(int) RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN nextval(''fickle''); END';
+SELECT dmp.clean('SELECT i FROM generate_series(1, 11) i WHERE drift(i) % 2 = 1', 'drifted', '[{"require":"i > 1"}]');
+SELECT to_regclass('drifted') AS drifted;
+
+-- 1,600 columns
+\set ECHO none
+SELECT 'CREATE TABLE wide (' || string_agg(format('c%s text', i), ', ') || ')' FROM generate_series(1, 1600) i \gexec
+SELECT 'INSERT INTO wide VALUES (' || string_agg(format('''%s''', i), ', ') || ')' FROM generate_series(1, 1600) i \gexec
+\set ECHO all
+UPDATE wide SET c3 = ' x ';
+INSERT INTO wide (c1) VALUES ('1');
+SELECT step, action, column_name, rows_in, rows_out, cells_changed, rows_quarantined
+FROM dmp.clean('wide', 'wide_out', (SELECT json_build_array('{"trim":"*"}'::json, json_build_object('cast', json_object_agg('c' || i, 'int'))) FROM generate_series(1, 1500) i))
+WHERE column_name IN ('c1', 'c3', 'c4', 'c1500');
+SELECT c1, c3, c1500, c1600 FROM wide_out;
+
 -- errors name the step and the column, and say what is known
 SELECT dmp.clean('raw', 'x', '[{"trim":"*"},{"trim":"page"},{"trim":"page"},{"cast":{"click_tme":"timestamptz"}}]');
 SELECT dmp.clean_sql('raw', '[{"trimm":"*"}]');

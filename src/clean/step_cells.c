@@ -209,6 +209,9 @@ text_of(Oid from, Oid to, const char **before, const char **after)
 	}
 }
 
+/* a select list holds 1664; some are kept for what is carried along */
+#define MAX_LEVEL_COLUMNS 1650
+
 /* A cast that waits for its level: see dmp_clean_cast */
 typedef struct PendingCast
 {
@@ -294,64 +297,93 @@ cast_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *value)
 }
 
 /*
- * {"cast": {column: type}}. A row with a cell that does not convert is
- * rejected.
- *
- * The level that converts carries what it converted from to the next one,
- * where a NULL that was no NULL is a failure. All columns of the step share
- * the two levels.
+ * The filters of the casts that are pending, at a level of their own: there a
+ * NULL that was no NULL is a failure.
  */
-void
-dmp_clean_cast(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
+static void
+finish_casts(CleanPlan *plan)
 {
+	bool domains = false;
 	ListCell *lc;
-	bool compound = plan->window;
 
-	foreach (lc, plan->columns)
-		compound |= ((CleanColumn *) lfirst(lc))->before == NULL;
-	if (compound)
-		dmp_clean_flush(plan);
-
-	plan->casts = NIL;
-	dmp_clean_pairs(plan, argument, NULL, NULL, cast_column);
 	if (plan->casts == NIL)
 		return;
 	dmp_clean_flush(plan);
 	foreach (lc, plan->casts)
 	{
 		PendingCast *cast = lfirst(lc);
-		CleanColumn *column = cast->column;
 		char *text =
 			psprintf("%s%s%s", cast->before, dmp_clean_ref(plan, cast->hidden), cast->after);
 		char *error = psprintf("dmp_internal.cast_error(%s, %s::regtype, %d)", text,
 							   quote_literal_cstr(dmp_clean_type(cast->type, -1)), cast->typmod);
-		char *keep;
+		bool domain = getBaseType(cast->type) != cast->type;
 
-		if (getBaseType(cast->type) != cast->type)
-			keep = psprintf("%s IS NOT NULL OR %s IS NULL", column->base, error);
-		else
-			keep = psprintf("%s IS NOT NULL OR %s IS NULL", column->base, text);
-		dmp_clean_filter(plan, cast->line, keep, error);
+		dmp_clean_filter(
+			plan, cast->line,
+			psprintf("%s IS NOT NULL OR %s IS NULL", cast->column->base, domain ? error : text),
+			error);
+		domains |= domain;
 	}
 
 	/* a domain that refuses NULL can be had only behind the filter, which the traced form lacks */
-	compound = false;
-	foreach (lc, plan->casts)
-		compound |=
-			getBaseType(((PendingCast *) lfirst(lc))->type) != ((PendingCast *) lfirst(lc))->type;
-	if (!compound || plan->form == CLEAN_TRACED)
-		return;
-	dmp_clean_flush(plan);
-	foreach (lc, plan->casts)
+	if (domains && plan->form != CLEAN_TRACED)
 	{
-		PendingCast *cast = lfirst(lc);
+		dmp_clean_flush(plan);
+		foreach (lc, plan->casts)
+		{
+			PendingCast *cast = lfirst(lc);
 
-		if (getBaseType(cast->type) == cast->type)
-			continue;
-		dmp_clean_replace(cast->column, psprintf("%s::%s", cast->column->base,
-												 dmp_clean_type(cast->type, cast->typmod)));
-		dmp_clean_retype(cast->column, cast->type, cast->typmod);
+			if (getBaseType(cast->type) == cast->type)
+				continue;
+			dmp_clean_replace(cast->column, psprintf("%s::%s", cast->column->base,
+													 dmp_clean_type(cast->type, cast->typmod)));
+			dmp_clean_retype(cast->column, cast->type, cast->typmod);
+		}
 	}
+	plan->casts = NIL;
+}
+
+/*
+ * Start with expressions that the filters can repeat.
+ */
+static void
+begin_casts(CleanPlan *plan)
+{
+	bool compound = plan->window;
+	ListCell *lc;
+
+	foreach (lc, plan->columns)
+		compound |= ((CleanColumn *) lfirst(lc))->before == NULL;
+	if (compound)
+		dmp_clean_flush(plan);
+	plan->casts = NIL;
+}
+
+static void
+cast_pair(CleanPlan *plan, CleanColumn *column, const DmpDoc *value)
+{
+	/* what was converted from stands beside the columns, up to a limit of the server */
+	if (list_length(plan->columns) + list_length(plan->casts) >= MAX_LEVEL_COLUMNS)
+	{
+		finish_casts(plan);
+		begin_casts(plan);
+	}
+	cast_column(plan, column, value);
+}
+
+/*
+ * {"cast": {column: type}}. A row with a cell that does not convert is
+ * rejected.
+ *
+ * The level that converts carries what it converted from to the next one; all
+ * columns of the step share the two levels.
+ */
+void
+dmp_clean_cast(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
+{
+	begin_casts(plan);
+	dmp_clean_pairs(plan, argument, NULL, NULL, cast_pair);
+	finish_casts(plan);
 }
 
 /* ---- the functions */
