@@ -9,6 +9,10 @@ SELECT dmp.try_cast('42', NULL::integer), dmp.try_cast('42x', NULL::integer), dm
 SELECT dmp.try_cast('{1,2}', NULL::integer[]), dmp.try_cast('{1,x}', NULL::integer[]);
 SELECT pg_typeof(dmp.try_cast('1', 2.5)), dmp.try_cast('1e3', 2.5);
 
+-- refused values are remembered
+SELECT v, dmp_internal.cast_error(v, 'date'::regtype, -1)
+FROM unnest(ARRAY['bad', '2024-01-01', 'bad', 'worse', '2024-02-31', 'bad', '2024-02-31', '']) v;
+
 -- a long value is clipped in its reason, in whole characters
 SELECT length(dmp_internal.cast_error(repeat('é', 100000), 'integer'::regtype, -1)) BETWEEN 100 AND 200 AS clipped;
 -- a domain that refuses NULL says so; one whose CHECK throws says that

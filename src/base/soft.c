@@ -34,6 +34,8 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
@@ -51,6 +53,22 @@
 
 /* shorter values are terminated on the stack */
 #define SOFT_STACK_MAX 256
+
+/*
+ * Values that dates and times refused lately. A word that is no date makes the
+ * server look for a time zone of that name, in every file name of its zone
+ * directory, and junk repeats: "n/a", "unknown". One entry a hash value.
+ */
+#define REFUSED_SIZE 64
+#define REFUSED_MAX 32
+
+typedef struct DmpSoftRefused
+{
+	int len; /* 0: free */
+	char value[REFUSED_MAX];
+	int sqlstate;
+	char *reason;
+} DmpSoftRefused;
 
 /*
  * A copy of s that is short enough for a message.
@@ -129,6 +147,9 @@ dmp_soft_prepare(Oid type, int32 typmod, MemoryContext context)
 		t->full = dmp_soft_find_text(t->input.fn_addr);
 #endif
 	t->zulu = dmp_soft_zulu(t->base);
+	if (t->base == DATEOID || t->base == TIMEOID || t->base == TIMETZOID ||
+		t->base == TIMESTAMPOID || t->base == TIMESTAMPTZOID)
+		t->refused = MemoryContextAllocZero(context, sizeof(DmpSoftRefused) * REFUSED_SIZE);
 
 	if (t->base != type)
 	{
@@ -312,6 +333,42 @@ soft_constraints(DmpSoftType *t, Datum *result, bool isnull, DmpSoftError *err)
 	return ok;
 }
 
+static DmpSoftRefused *
+refused_entry(DmpSoftType *t, const char *s, int len)
+{
+	if (t->refused == NULL || len == 0 || len > REFUSED_MAX)
+		return NULL;
+	return &t->refused[hash_bytes((const unsigned char *) s, len) % REFUSED_SIZE];
+}
+
+static void
+remember_refused(DmpSoftType *t, const char *s, int len, const DmpSoftError *err)
+{
+	DmpSoftRefused *entry = refused_entry(t, s, len);
+
+	if (entry == NULL)
+		return;
+	if (entry->len > 0)
+		pfree(entry->reason);
+	entry->len = 0;
+	entry->reason = MemoryContextStrdup(t->context, err->reason);
+	entry->sqlstate = err->sqlstate;
+	memcpy(entry->value, s, len);
+	entry->len = len;
+}
+
+static bool
+was_refused(DmpSoftType *t, const char *s, int len, bool want_reason, DmpSoftError *err)
+{
+	DmpSoftRefused *entry = refused_entry(t, s, len);
+
+	if (entry == NULL || entry->len != len || memcmp(entry->value, s, len) != 0)
+		return false;
+	err->sqlstate = entry->sqlstate;
+	err->reason = want_reason ? pstrdup(entry->reason) : NULL;
+	return true;
+}
+
 /*
  * Convert len bytes at str (valid in the database encoding, no NUL inside,
  * not necessarily terminated) to the prepared type. True: *result is set,
@@ -329,7 +386,7 @@ dmp_soft_input(DmpSoftType *t, const char *str, int len, Datum *result, const ch
 	bool ok;
 
 	ok = t->fast != NULL && t->fast(t, str, len, result);
-	if (!ok)
+	if (!ok && !was_refused(t, str, len, reason != NULL, &err))
 	{
 		char stack[SOFT_STACK_MAX];
 		char *s = len < SOFT_STACK_MAX
@@ -344,6 +401,8 @@ dmp_soft_input(DmpSoftType *t, const char *str, int len, Datum *result, const ch
 			ok = t->full(t, s, len, result, &err);
 		if (!ok && err.sqlstate == DMP_SOFT_ASK)
 			ok = soft_guarded(t, s, result, &err);
+		if (!ok)
+			remember_refused(t, s, len, &err);
 		if (s != stack)
 			pfree(s);
 	}

@@ -44,15 +44,16 @@ typedef bool (*DmpSoftFull)(DmpSoftType *t, char *s, int len, Datum *result, Dmp
 
 struct DmpSoftType
 {
-	Oid type;         /* the type asked for */
-	Oid base;         /* itself, or what the domain is over */
-	int32 typmod;     /* of the base type */
-	FmgrInfo input;   /* input function of the base type */
-	Oid ioparam;      /* its second argument */
-	const char *name; /* what the server's messages call the base type */
-	DmpSoftFast fast; /* or NULL */
-	DmpSoftFull full; /* or NULL: the guarded input function decides */
-	bool zulu;        /* "Z" is UTC in timezone_abbreviations */
+	Oid type;                       /* the type asked for */
+	Oid base;                       /* itself, or what the domain is over */
+	int32 typmod;                   /* of the base type */
+	FmgrInfo input;                 /* input function of the base type */
+	Oid ioparam;                    /* its second argument */
+	const char *name;               /* what the server's messages call the base type */
+	DmpSoftFast fast;               /* or NULL */
+	DmpSoftFull full;               /* or NULL: the guarded input function decides */
+	bool zulu;                      /* "Z" is UTC in timezone_abbreviations */
+	struct DmpSoftRefused *refused; /* dates and times: values known to fail, else NULL */
 	MemoryContext context;
 	DomainConstraintRef *constraints; /* of a domain, else NULL */
 	ExprContext *econtext;            /* to evaluate them, made on first use */
