@@ -17,6 +17,7 @@
 #include "pgtime.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -93,44 +94,98 @@ fast_bool(DmpSoftType *t, const char *s, int len, Datum *result)
 	return true;
 }
 
+static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+							   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
 /*
- * Digits with an optional point: up to 15 of them are an integer that float8
- * holds exactly, the power of ten is exact up to 1e22, and one correctly
- * rounded division gives the nearest float8 (Clinger 1990, the simple case).
+ * [sign] up to 15 digits with an optional point among them: the digits as an
+ * integer, and how many are behind the point.
  */
 static bool
-fast_float8(DmpSoftType *t, const char *s, int len, Datum *result)
+fast_decimal(const char *s, int len, bool *negative, int64 *digits, int *scale)
 {
-	static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-								   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 	const char *end = s + len;
-	bool negative = false;
-	int64 v = 0;
-	int digits = 0;
-	int scale = 0;
+	int n = 0;
 	bool point = false;
 
+	*negative = s < end && *s == '-';
 	if (s < end && (*s == '-' || *s == '+'))
-		negative = *s++ == '-';
+		s++;
+	*digits = 0;
+	*scale = 0;
 	for (; s < end; s++)
 	{
 		unsigned digit = (unsigned) (*s - '0');
 
 		if (digit <= 9)
 		{
-			if (++digits > 15)
+			if (++n > 15)
 				return false;
-			v = v * 10 + digit;
-			scale += point;
+			*digits = *digits * 10 + digit;
+			*scale += point;
 		}
 		else if (*s == '.' && !point)
 			point = true;
 		else
 			return false;
 	}
-	if (digits == 0)
+	return n > 0;
+}
+
+/*
+ * An integer of 15 digits is a float8 exactly, the power of ten is, and one
+ * correctly rounded division gives the nearest float8 (Clinger 1990, the
+ * simple case).
+ */
+static bool
+fast_float8(DmpSoftType *t, const char *s, int len, Datum *result)
+{
+	bool negative;
+	int64 v;
+	int scale;
+	double x;
+
+	if (!fast_decimal(s, len, &negative, &v, &scale))
 		return false;
-	*result = Float8GetDatum(negative ? -((double) v / power[scale]) : (double) v / power[scale]);
+	x = (double) v / power[scale];
+	*result = Float8GetDatum(negative ? -x : x);
+	return true;
+}
+
+/*
+ * numeric, also of a precision and scale when no digit is lost.
+ */
+static bool
+fast_numeric(DmpSoftType *t, const char *s, int len, Datum *result)
+{
+	bool negative;
+	int64 v;
+	int scale;
+
+	if (!fast_decimal(s, len, &negative, &v, &scale))
+		return false;
+	if (t->typmod >= (int32) VARHDRSZ)
+	{
+		int precision = ((t->typmod - VARHDRSZ) >> 16) & 0xffff;
+		int wanted = (((t->typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+
+		if (wanted < scale || wanted > 15)
+			return false;
+		for (; scale < wanted; scale++)
+		{
+			if (v >= INT64CONST(100000000000000000))
+				return false;
+			v *= 10;
+		}
+		if (precision <= 15 && v >= (int64) power[precision])
+			return false;
+		if (precision > 15 && v >= INT64CONST(1000000000000000))
+			return false;
+	}
+	if (negative)
+		v = -v;
+	*result =
+		NumericGetDatum(scale == 0 ? int64_to_numeric(v) : int64_div_fast_to_numeric(v, scale));
 	return true;
 }
 
@@ -414,6 +469,7 @@ dmp_soft_find_fast(PGFunction input)
 				 {int4in, fast_int4},
 				 {int8in, fast_int8},
 				 {float8in, fast_float8},
+				 {numeric_in, fast_numeric},
 				 {textin, fast_text},
 				 {varcharin, fast_varchar},
 				 {uuid_in, fast_uuid},

@@ -143,6 +143,8 @@ float_word(const char *p, double *value)
 				 {"-inf", -INFINITY}};
 	int i;
 
+	if (isdigit((unsigned char) *p))
+		return NULL;
 	for (i = 0; i < lengthof(words); i++)
 	{
 		if (pg_strncasecmp(p, words[i].word, strlen(words[i].word)) == 0)
