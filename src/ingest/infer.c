@@ -343,8 +343,9 @@ infer_source(const char *name)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
 						errmsg("the lake of source \"%s\" has no record to infer from", name)));
 	if (infer->bad > 0)
-		ereport(NOTICE, (errmsg("%lld records are no json objects and were left out",
-								(long long) infer->bad)));
+		ereport(NOTICE, (errmsg_plural("%lld record is no json object and was left out",
+									   "%lld records are no json objects and were left out",
+									   infer->bad, (long long) infer->bad)));
 	if (infer->left_out > 0)
 		ereport(NOTICE, (errmsg("%lld values were left out: their names are empty or longer than "
 								"%d bytes, or there are more than %d names",

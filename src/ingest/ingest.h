@@ -114,17 +114,6 @@ extern void dmp_insert_flush(DmpInsert *insert,
 							 void (*rejected)(void *arg, int tag, const DmpRejected *why),
 							 void *arg, int64 *loaded, int64 *duplicate);
 
-/* ---- split.c: records of a file */
-
-typedef struct DmpSplit DmpSplit;
-/* a record: its text is valid only during the call; full_length > length when only its head was kept */
-typedef void (*DmpSplitRecord)(void *arg, const char *record, size_t length, int64 full_length,
-							   int64 line_no);
-
-extern DmpSplit *dmp_split_begin(DmpSplitRecord record, void *arg);
-extern void dmp_split_feed(DmpSplit *split, const char *bytes, size_t length);
-extern void dmp_split_end(DmpSplit *split);
-
 /* ---- load.c */
 
 typedef struct DmpLoaded

@@ -105,12 +105,15 @@ GRANT SELECT ON dmp_internal.batch TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch_id_seq', '');
 
+CREATE FUNCTION dmp_internal.copy_command(regclass) RETURNS text
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_copy_command';
+COMMENT ON FUNCTION dmp_internal.copy_command(regclass) IS 'the psql line that loads a file into a lake table';
+
 CREATE VIEW dmp.sources WITH (security_invoker = true) AS
 SELECT name AS source, owner, format, lake_table, into_table, key, mapping, missing, on_duplicate, options, created_at,
 	(SELECT max(b.finished_at) FROM dmp_internal.batch b
 	 WHERE b.source = s.name AND b.kind = 'ingest' AND b.into_table = s.into_table) AS last_ingest_at,
-	format('\copy %s (line) from ''FILE'' with (format csv, delimiter E''\x02'', quote E''\x01'', encoding ''UTF8'')',
-		lake_table) AS copy_command
+	dmp_internal.copy_command(lake_table) AS copy_command
 FROM dmp_internal.source s;
 COMMENT ON VIEW dmp.sources IS 'sources, their lake tables and the tables they fill
 Example: SELECT source, lake_table, into_table FROM dmp.sources';

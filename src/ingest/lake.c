@@ -27,6 +27,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 
+PG_FUNCTION_INFO_V1(dmp_copy_command);
+
 static char *
 lake_name(const char *name)
 {
@@ -161,4 +163,15 @@ dmp_lake_copy_command(Oid lake)
 	return psprintf("\\copy %s (line) from 'FILE' with (format csv, delimiter E'\\x02', "
 					"quote E'\\x01', encoding 'UTF8')",
 					dmp_relation_name(lake));
+}
+
+/* dmp_internal.copy_command(lake): for the view dmp.sources */
+Datum
+dmp_copy_command(PG_FUNCTION_ARGS)
+{
+	Oid lake = PG_GETARG_OID(0);
+
+	if (get_rel_name(lake) == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(dmp_lake_copy_command(lake)));
 }

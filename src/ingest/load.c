@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "ingest/ingest.h"
+#include "ingest/split.h"
 
 #include <sys/stat.h>
 
@@ -95,7 +96,13 @@ read_file(FILE *file, const char *path, DmpSplit *split, int64 *bytes)
 		if (pg_cryptohash_update(hash, (uint8 *) buffer, n) < 0)
 			elog(ERROR, "could not update a hash");
 		if (split != NULL)
+		{
 			dmp_split_feed(split, buffer, n);
+			if (dmp_split_is_utf16(split))
+				ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+								errmsg("file \"%s\" is in UTF-16", path),
+								errhint("Convert it to UTF-8 first.")));
+		}
 		*bytes += n;
 	}
 	if (ferror(file))
@@ -111,12 +118,20 @@ read_file(FILE *file, const char *path, DmpSplit *split, int64 *bytes)
 	return hex;
 }
 
-/* the batch that brought these bytes to the source before, or 0 */
+/*
+ * The batch that brought these bytes to the source before, or 0. Of two that
+ * load the same file at once, the second waits for the first.
+ */
 static int64
 taken_before(const DmpSource *source, const char *hash)
 {
+	DmpArgs lock = {0};
 	DmpArgs args = {0};
 
+	dmp_arg_text(&lock, psprintf("dmp load %d %s", source->id, hash));
+	dmp_spi_registry("SELECT pg_catalog.pg_advisory_xact_lock("
+					 "pg_catalog.hashtextextended($1, 0))",
+					 &lock, false);
 	dmp_arg_text(&args, source->name);
 	dmp_arg_text(&args, hash);
 	dmp_arg_oid(&args, source->lake);
@@ -293,8 +308,11 @@ dmp_load(const DmpSource *source, const char *path)
 	batch.content_hash = hash;
 	dmp_batch_record(source, &batch);
 	if (load.result.rows_quarantined > 0)
-		ereport(NOTICE, (errmsg("%lld records of file \"%s\" cannot be text and went to quarantine",
-								(long long) load.result.rows_quarantined, path)));
+		ereport(NOTICE,
+				(errmsg_plural("%lld record of file \"%s\" cannot be text and went to quarantine",
+							   "%lld records of file \"%s\" cannot be text and went to quarantine",
+							   load.result.rows_quarantined,
+							   (long long) load.result.rows_quarantined, path)));
 	dmp_spi_finish();
 	return load.result;
 }

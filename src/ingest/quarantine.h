@@ -7,11 +7,8 @@
 #define DMP_QUARANTINE_H
 
 #include "dmp.h"
+#include "ingest/split.h"
 #include "utils/timestamp.h"
-
-/* past this a record is not kept: only its head, as raw bytes, and its length */
-#define DMP_RECORD_MAX (256 * 1024 * 1024)
-#define DMP_RECORD_HEAD (64 * 1024)
 
 /* One rejected record. Zero-initialise; what is not set is NULL in the table. */
 typedef struct DmpRejected

@@ -303,7 +303,7 @@ process_cursor(Run *run, Portal portal, Horizon *horizon)
 }
 
 static Run *
-run_begin(DmpSource *source, const char *kind)
+run_begin(DmpSource *source, const char *kind, TimestampTz started_at)
 {
 	Run *run = palloc0(sizeof(Run));
 	Relation rel;
@@ -333,7 +333,7 @@ run_begin(DmpSource *source, const char *kind)
 	run->nulls = palloc(sizeof(bool) * dmp_decoder_fields(run->decoder));
 	run->absent = palloc(sizeof(bool) * dmp_decoder_fields(run->decoder));
 	run->batch.kind = kind;
-	run->batch.started_at = GetCurrentTimestamp();
+	run->batch.started_at = started_at;
 	run->batch.id = dmp_batch_next();
 	run->quarantine = dmp_quarantine_begin(run->batch.id, source->name, NULL, source->owner);
 	return run;
@@ -502,6 +502,7 @@ Datum
 dmp_ingest(PG_FUNCTION_ARGS)
 {
 	char *name = dmp_text_argument(fcinfo, 0, "source");
+	TimestampTz started_at = GetCurrentTimestamp();
 	DmpSource *source;
 	Run *run;
 	int64 rejected = 0;
@@ -513,7 +514,7 @@ dmp_ingest(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		rejected = dmp_load(source, text_to_cstring(PG_GETARG_TEXT_PP(1))).rows_quarantined;
 	dmp_lake_ensure_partitions(source);
-	run = run_begin(source, "ingest");
+	run = run_begin(source, "ingest", started_at);
 	ingest_lake(run);
 	run_end(run, fcinfo, rejected);
 	dmp_spi_finish();
@@ -570,7 +571,7 @@ dmp_retry_quarantine(PG_FUNCTION_ARGS)
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
 	source = dmp_source_get(name, true);
-	run = run_begin(source, "retry");
+	run = run_begin(source, "retry", GetCurrentTimestamp());
 	run->outcome = tuplestore_begin_heap(false, false, work_mem);
 	run->outcome_desc = make_outcome_desc();
 	dmp_arg_text(&args, name);

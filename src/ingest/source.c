@@ -16,6 +16,7 @@
 #include "commands/defrem.h"
 #include "utils/array.h"
 #include "utils/guc.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -73,6 +74,15 @@ text_list(uint64 row, int col)
 	return isnull ? NIL : dmp_text_array_to_list(DatumGetArrayTypePCopy(array));
 }
 
+/* an error when the server would not take the setting */
+static void
+check_setting(const char *name, const char *value)
+{
+	if (value != NULL)
+		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, false, 0,
+								 false);
+}
+
 /* options of a source, checked, into it */
 static void
 read_options(DmpSource *source, const DmpDoc *options)
@@ -88,6 +98,8 @@ read_options(DmpSource *source, const DmpDoc *options)
 	source->time_zone = dmp_doc_string(options, "time_zone", NULL, "options");
 	source->date_style = dmp_doc_string(options, "date_style", NULL, "options");
 	source->keep = dmp_doc_bool(options, "keep", false, "options");
+	check_setting("TimeZone", source->time_zone);
+	check_setting("DateStyle", source->date_style);
 }
 
 DmpSource *

@@ -21,9 +21,15 @@
  * one record; of one longer than DMP_RECORD_MAX only the head is kept.
  *-------------------------------------------------------------------------
  */
-#include "ingest/ingest.h"
+#include "ingest/split.h"
 
+#ifndef FRONTEND
+#include "miscadmin.h"
 #include "utils/memutils.h"
+#else
+#define repalloc_huge(pointer, size) repalloc(pointer, size)
+#define CHECK_FOR_INTERRUPTS() ((void) 0)
+#endif
 
 #define MAX_DEPTH 2048
 /* after so many broken records in a row, no record is looked for past its line */
@@ -46,7 +52,8 @@ struct DmpSplit
 	size_t pos;
 	size_t end;
 	size_t space;
-	bool started;   /* the byte order mark is behind us */
+	bool started; /* the byte order mark is behind us */
+	bool utf16;
 	bool final;     /* no more bytes come */
 	int64 line_no;  /* of pos, from 1 */
 	bool after_cr;  /* a LF here belongs to the CR before */
@@ -70,7 +77,6 @@ struct DmpSplit
 	bool region; /* GARBAGE: up to a line with a closing brace */
 	bool pretty; /* records of several lines have been seen */
 	int failures;
-	int64 longest;
 };
 
 DmpSplit *
@@ -580,15 +586,23 @@ dmp_split_feed(DmpSplit *s, const char *bytes, size_t length)
 		if (s->end < 3)
 			return;
 		s->started = true;
+		s->utf16 = memcmp(s->buffer, "\xFF\xFE", 2) == 0 || memcmp(s->buffer, "\xFE\xFF", 2) == 0;
 		if (memcmp(s->buffer, "\xEF\xBB\xBF", 3) == 0)
 			s->pos = 3;
-		else if (memcmp(s->buffer, "\xFF\xFE", 2) == 0 || memcmp(s->buffer, "\xFE\xFF", 2) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE), errmsg("the file is in UTF-16"),
-					 errhint("Convert it to UTF-8 first.")));
+	}
+	if (s->utf16)
+	{
+		s->pos = s->end;
+		return;
 	}
 	advance(s);
 	cut_record(s);
+}
+
+bool
+dmp_split_is_utf16(const DmpSplit *s)
+{
+	return s->utf16;
 }
 
 void
