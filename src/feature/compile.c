@@ -143,7 +143,8 @@ visible(const DmpFeatureSet *set, const DmpFeatureFrame *frame, bool windowed)
 		windowed &= ((DmpFeatureColumn *) lfirst(lc))->window >= 0;
 	if (!windowed)
 	{
-		appendStringInfo(&text, " AND e.%s > '-infinity'", at);
+		/* not ">": the planner would take the two for a narrow range */
+		appendStringInfo(&text, " AND e.%s <> '-infinity'", at);
 		return text.data;
 	}
 	foreach (lc, set->windows)

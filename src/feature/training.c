@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -106,6 +107,27 @@ finish_table(const DmpInto *into, List *key, bool training, const char *comment)
 						 quote_identifier(get_constraint_name(constraint)), table,
 						 quote_literal_cstr(TRAINING_MARK)),
 				NULL, false);
+}
+
+/*
+ * Writes the table with the memory of an index build, which this resembles,
+ * and without compiling its wide aggregates, which costs more than it saves
+ * (200,000 events: 1.0 s with, 0.3 s without).
+ */
+static DmpInto
+build_table(const char *into_table, const char *select, DmpArgs *args, const char *if_exists,
+			List *key)
+{
+	int level = NewGUCNestLevel();
+	DmpInto into;
+
+	(void) set_config_option("work_mem", psprintf("%dkB", Max(work_mem, maintenance_work_mem)),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+	into = dmp_into_table(into_table, select, args, if_exists, key);
+	AtEOXact_GUC(false, level);
+	return into;
 }
 
 static void
@@ -218,8 +240,8 @@ dmp_labels(PG_FUNCTION_ARGS)
 
 	key = lappend(list_copy(set->entity), "at");
 	dmp_arg(&args, TIMESTAMPTZARRAYOID, PG_GETARG_DATUM(3), false);
-	into = dmp_into_table(into_table, dmp_feature_select_labels(set, outcome, end_of), &args,
-						  text_to_cstring(PG_GETARG_TEXT_PP(5)), key);
+	into = build_table(into_table, dmp_feature_select_labels(set, outcome, end_of), &args,
+					   text_to_cstring(PG_GETARG_TEXT_PP(5)), key);
 	finish_table(&into, key, false,
 				 psprintf("labels of feature set %s: %s within %s", set->name,
 						  text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -432,9 +454,9 @@ dmp_training_set(PG_FUNCTION_ARGS)
 	query = dmp_query_select(text_to_cstring(PG_GETARG_TEXT_PP(1)), "labels");
 	labels = check_labels(dmp_query_columns(query, NULL, NULL), sets, entity, features);
 	key = lappend(list_copy(entity), "at");
-	into = dmp_into_table(text_to_cstring(PG_GETARG_TEXT_PP(2)),
-						  training_select(sets, entity, labels, query), NULL,
-						  text_to_cstring(PG_GETARG_TEXT_PP(3)), key);
+	into = build_table(text_to_cstring(PG_GETARG_TEXT_PP(2)),
+					   training_select(sets, entity, labels, query), NULL,
+					   text_to_cstring(PG_GETARG_TEXT_PP(3)), key);
 	finish_table(&into, key, true,
 				 psprintf("training set of feature set %s, labels: %s", dmp_join(set_names, ", "),
 						  text_to_cstring(PG_GETARG_TEXT_PP(1))));
