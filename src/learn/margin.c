@@ -60,7 +60,7 @@ number_value(Datum value, Oid type)
 		case INT2OID:
 			return DatumGetInt16(value);
 		case NUMERICOID:
-			return DatumGetFloat8(DirectFunctionCall1(numeric_float8, value));
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
 		case BOOLOID:
 			return DatumGetBool(value) ? 1 : 0;
 		default:

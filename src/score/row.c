@@ -208,7 +208,7 @@ dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
 		{
 			map->types[i] = FLOAT8OID;
 			map->values[i] =
-				DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric));
+				DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric));
 		}
 		else if (value->type == jbvBool && needed == DMP_VALUE_BOOLEAN)
 		{
