@@ -294,3 +294,50 @@ CREATE AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, f
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8[], text[]) IS 'one scan of training rows of any width, as its plan says';
+
+-- logistic regression as an aggregate: dmp.logit
+
+CREATE TYPE dmp.logit_fit AS (
+	coef float8[],
+	std_err float8[],
+	z float8[],
+	p float8[],
+	rows bigint,
+	rows_skipped bigint,
+	log_likelihood float8,
+	iterations int,
+	status text
+);
+COMMENT ON TYPE dmp.logit_fit IS 'result of dmp.logit; arrays start with the intercept';
+CREATE FUNCTION dmp_internal.logit_add(dmp_internal.state, boolean, VARIADIC float8[])
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_logit_boolean';
+CREATE FUNCTION dmp_internal.logit_add(dmp_internal.state, float8, VARIADIC float8[])
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_logit_float8';
+CREATE FUNCTION dmp_internal.logit_combine(dmp_internal.state, dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_logit_combine';
+CREATE FUNCTION dmp_internal.logit_final(dmp_internal.state)
+	RETURNS dmp.logit_fit
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_logit_final';
+CREATE AGGREGATE dmp.logit(target boolean, VARIADIC features float8[]) (
+	SFUNC = dmp_internal.logit_add,
+	STYPE = dmp_internal.state,
+	SSPACE = 100000,
+	COMBINEFUNC = dmp_internal.logit_combine,
+	FINALFUNC = dmp_internal.logit_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp.logit(boolean, VARIADIC float8[]) IS 'logistic regression without a penalty: coefficients, errors, p values, the intercept first
+Example: SELECT city, (dmp.logit(bought, age, visits)).* FROM visitors GROUP BY city';
+CREATE AGGREGATE dmp.logit(target float8, VARIADIC features float8[]) (
+	SFUNC = dmp_internal.logit_add,
+	STYPE = dmp_internal.state,
+	SSPACE = 100000,
+	COMBINEFUNC = dmp_internal.logit_combine,
+	FINALFUNC = dmp_internal.logit_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp.logit(float8, VARIADIC float8[]) IS 'logistic regression without a penalty, target 0 or 1
+Example: SELECT (dmp.logit(y, x1, x2)).coef FROM t';

@@ -258,6 +258,13 @@ typedef struct DmpScan
 } DmpScan;
 
 /* scan_state.c */
+extern DmpScan *dmp_scan_new(const bytea *plan_bytes, MemoryContext parent,
+							 const ExpandedObjectMethods *methods);
+extern DmpScan *dmp_scan_from_bytes(const char *data, Size size, MemoryContext parent,
+									const ExpandedObjectMethods *methods);
+extern void dmp_scan_merge_bytes(DmpScan *scan, const char *data, Size size);
+extern Size dmp_scan_serialize(DmpScan *scan);
+extern void dmp_scan_state_check(const char *data, Size size);
 extern void dmp_scan_init(void);
 extern DmpScanResult *dmp_scan_state_read(const char *data, Size size, bytea **plan_bytes);
 extern void dmp_scan_check_shape(const DmpScanPlan *plan, const DmpScanResult *r);
@@ -278,6 +285,7 @@ extern void dmp_dictionary_init(DmpDictionary *d);
 extern int dmp_dictionary_code(DmpDictionary *d, const char *text, Size length, bool add);
 
 /* scan_row.c */
+extern void dmp_scan_row_doubles(DmpScan *scan, double label, const double *x);
 extern void dmp_scan_flush(DmpScan *scan, int which, bool final);
 extern void dmp_scan_count_only(DmpScan *scan);
 

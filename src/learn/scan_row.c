@@ -325,6 +325,27 @@ dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 		dmp_scan_flush(scan, stage == &scan->stage[1], false);
 }
 
+/* a row of finite numbers without weight, of a plan that has dense columns only */
+void
+dmp_scan_row_doubles(DmpScan *scan, double label, const double *x)
+{
+	DmpStage *stage = &scan->stage[0];
+	double *to = stage->dense + stage->n;
+	int j;
+
+	for (j = 0; j < scan->plan->ndense; j++, to += DMP_STAGE_STRIDE)
+		*to = x[j];
+	stage->label[stage->n] = label == 1;
+	stage->weight[stage->n] = 1;
+	if (scan->flat)
+	{
+		pfree(scan->flat);
+		scan->flat = NULL;
+	}
+	if (++stage->n == DMP_TILE)
+		dmp_scan_flush(scan, 0, false);
+}
+
 /* ----------------------------------------------------------- a full tile */
 
 /* the first tile decides the pivots: means of what is finite in it */

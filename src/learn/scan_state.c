@@ -14,6 +14,7 @@
  *-------------------------------------------------------------------------
  */
 #include "learn/scan.h"
+#include "learn/logit.h"
 #include "learn/scan_row.h"
 
 #include <math.h>
@@ -48,11 +49,10 @@ const DmpMathEnv dmp_learn_env = {learn_alloc, pfree, learn_check};
 
 static void write_state(DmpScan *scan, DmpBytes *b, DmpScanSolution *solution);
 
-static Size
-scan_flat_size(ExpandedObjectHeader *eohptr)
+/* the state as bytes, in scan->flat; its size. Rows become a quadratic first. */
+Size
+dmp_scan_serialize(DmpScan *scan)
 {
-	DmpScan *scan = (DmpScan *) eohptr;
-
 	if (scan->flat == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
@@ -64,7 +64,13 @@ scan_flat_size(ExpandedObjectHeader *eohptr)
 		scan->flat_size = b.used;
 		MemoryContextSwitchTo(old);
 	}
-	return sizeof(DmpState) + scan->flat_size;
+	return scan->flat_size;
+}
+
+static Size
+scan_flat_size(ExpandedObjectHeader *eohptr)
+{
+	return sizeof(DmpState) + dmp_scan_serialize((DmpScan *) eohptr);
 }
 
 static void
@@ -84,8 +90,8 @@ scan_flatten_into(ExpandedObjectHeader *eohptr, void *result, Size allocated_siz
 static const ExpandedObjectMethods scan_methods = {scan_flat_size, scan_flatten_into};
 
 /* an empty state for a plan, as an expanded object below parent */
-static DmpScan *
-scan_new(const bytea *plan_bytes, MemoryContext parent)
+DmpScan *
+dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObjectMethods *methods)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "dmp train scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -93,7 +99,7 @@ scan_new(const bytea *plan_bytes, MemoryContext parent)
 	DmpScanPlan *plan;
 	int nd, nt, i;
 
-	EOH_init_header(&scan->hdr, &scan_methods, context);
+	EOH_init_header(&scan->hdr, methods, context);
 	scan->magic = SCAN_MAGIC;
 	scan->plan_bytes = palloc(VARSIZE_ANY(plan_bytes));
 	memcpy(scan->plan_bytes, plan_bytes, VARSIZE_ANY(plan_bytes));
@@ -190,9 +196,9 @@ dmp_scan_state_read(const char *data, Size size, bytea **plan_bytes)
 	return r;
 }
 
-/* a state that came in as bytes: plan and result must be readable and of one shape */
-static void
-check_state(const DmpState *state, const char *data, Size size)
+/* bytes from outside: plan and result must be readable and of one shape */
+void
+dmp_scan_state_check(const char *data, Size size)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "dmp state check", ALLOCSET_DEFAULT_SIZES);
@@ -204,6 +210,12 @@ check_state(const DmpState *state, const char *data, Size size)
 	dmp_scan_check_shape(plan, r);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+static void
+check_state(const DmpState *state, const char *data, Size size)
+{
+	dmp_scan_state_check(data, size);
 }
 
 void
@@ -223,6 +235,7 @@ void
 dmp_scan_init(void)
 {
 	dmp_state_register(DMP_STATE_TRAIN, SCAN_VERSION, check_state);
+	dmp_state_register(DMP_STATE_LOGIT, 1, dmp_logit_check);
 }
 
 /* adds what another process found */
@@ -288,23 +301,42 @@ scan_expanded(Datum value)
 	return scan;
 }
 
+/* adds the state in these bytes to scan */
+void
+dmp_scan_merge_bytes(DmpScan *scan, const char *data, Size size)
+{
+	MemoryContext old;
+	DmpScanResult *r;
+
+	if (!scan->merged)
+		dmp_scan_settle(scan);
+	old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+	r = dmp_scan_state_read(data, size, NULL);
+	MemoryContextSwitchTo(old);
+	merge_result(scan, r);
+}
+
 /* an expanded object of our own from flat bytes */
+DmpScan *
+dmp_scan_from_bytes(const char *data, Size size, MemoryContext parent,
+					const ExpandedObjectMethods *methods)
+{
+	bytea *plan_bytes;
+	DmpScan *scan;
+
+	(void) dmp_scan_state_read(data, size, &plan_bytes);
+	scan = dmp_scan_new(plan_bytes, parent, methods);
+	dmp_scan_merge_bytes(scan, data, size);
+	return scan;
+}
+
 static DmpScan *
 scan_from_flat(Datum value, MemoryContext parent)
 {
 	DmpState *state = dmp_state_arg(value, DMP_STATE_TRAIN);
-	bytea *plan_bytes;
-	DmpScan *scan;
-	DmpScanResult *r;
-	MemoryContext old;
 
-	(void) dmp_scan_state_read(DMP_STATE_DATA(state), DMP_STATE_DATA_SIZE(state), &plan_bytes);
-	scan = scan_new(plan_bytes, parent);
-	old = MemoryContextSwitchTo(scan->hdr.eoh_context);
-	r = dmp_scan_state_read(DMP_STATE_DATA(state), DMP_STATE_DATA_SIZE(state), NULL);
-	MemoryContextSwitchTo(old);
-	merge_result(scan, r);
-	return scan;
+	return dmp_scan_from_bytes(DMP_STATE_DATA(state), DMP_STATE_DATA_SIZE(state), parent,
+							   &scan_methods);
 }
 
 /* --------------------------------------------------------- SQL functions */
@@ -337,7 +369,7 @@ transition_state(FunctionCallInfo fcinfo)
 		if (PG_ARGISNULL(1))
 			ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					errmsg("the plan of a training scan is null"));
-		scan = scan_new(PG_GETARG_BYTEA_PP(1), aggregate_context(fcinfo));
+		scan = dmp_scan_new(PG_GETARG_BYTEA_PP(1), aggregate_context(fcinfo), &scan_methods);
 	}
 	if (scan->flat)
 	{
@@ -403,7 +435,7 @@ dmp_train_scan_combine(PG_FUNCTION_ARGS)
 
 		if (other)
 		{
-			scan = scan_new(other->plan_bytes, context);
+			scan = dmp_scan_new(other->plan_bytes, context, &scan_methods);
 			old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 			r = result_of(first);
 			MemoryContextSwitchTo(old);

@@ -49,6 +49,13 @@ typedef struct Solver
 	double *next;  /* room for a new theta */
 	double *fresh; /* Hessian being summed */
 	double decrement;
+	/* of the walk over all rows */
+	double objective, residual; /* at start */
+	double before;              /* decrement of the step before the last */
+	double cut;                 /* share of step that is being tried */
+	int want_hessian, have_step, fell_back;
+	int slow;    /* steps in a row that gained a constant factor */
+	int stuck;   /* ... that gained nothing */
 	int thinned; /* the last sample was solved to its own precision */
 } Solver;
 
@@ -197,119 +204,149 @@ take_gain(Solver *v)
 	s->objective = s->loss + dmp_glm_penalty(v->p, s->theta);
 }
 
-/* all rows, to the tolerance; sampled: the solution has the Hessian of a large sample */
+/* to the sure start, as if nothing had been */
 static void
+start_over(Solver *v)
+{
+	memcpy(v->s->theta, v->p->fallback, sizeof(double) * v->p->shape.nparams);
+	v->before = 0;
+	v->cut = 1;
+	v->slow = v->have_step = 0;
+	v->fell_back = v->want_hessian = 1;
+}
+
+/* the step raised the objective: a quarter of the way; 0 when there is no way left */
+static int
+cut_step(Solver *v)
+{
+	const DmpGlmProblem *p = v->p;
+	DmpGlmSolution *s = v->s;
+	int n = p->shape.nparams, i;
+
+	v->cut /= 4;
+	if (p->expensive && p->fallback && !v->fell_back && v->cut < 0.01)
+	{
+		start_over(v);
+		return 1;
+	}
+	if (v->cut < 1e-7 || s->evaluations > 4 * p->max_iterations + 20)
+	{
+		memcpy(s->theta, v->start, sizeof(double) * n);
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		s->theta[i] = v->start[i] + v->cut * v->step[i];
+	v->want_hessian = 1; /* the old one may have been a sample's */
+	v->slow = 0;
+	return 1;
+}
+
+/* the conditions hold: one more step, which is free, the gradient being known */
+static void
+last_step(Solver *v)
+{
+	model_step(v, 0);
+	if (isfinite(v->decrement) && v->decrement < 1e-6)
+	{
+		memcpy(v->s->theta, v->next, sizeof(double) * v->p->shape.nparams);
+		take_gain(v);
+	}
+}
+
+/* the rounding floor: neither the residual nor the objective moves any more */
+static int
+is_stalled(Solver *v)
+{
+	const DmpGlmSolution *s = v->s;
+
+	if (v->have_step && s->kkt_residual > 0.5 * v->residual &&
+		v->objective - s->objective <= NOISE * fabs(v->objective))
+		v->stuck++;
+	else
+		v->stuck = 0;
+	return v->stuck >= 3 || !isfinite(s->objective) || isnan(s->kkt_residual);
+}
+
+/* a step from an evaluated point; 1 when what it leaves is below the tolerance without measuring */
+static int
+newton_step(Solver *v)
+{
+	const DmpGlmProblem *p = v->p;
+	DmpGlmSolution *s = v->s;
+	double last = v->before, bound;
+
+	v->residual = s->kkt_residual;
+	v->objective = s->objective;
+	model_step(v, 0);
+	memcpy(s->theta, v->next, sizeof(double) * p->shape.nparams);
+	s->iterations++;
+	v->have_step = 1;
+	if (last > 0 && v->decrement > SLOW_LOW * last && v->decrement < SLOW_HIGH * last)
+		v->slow++;
+	else
+		v->slow = 0;
+	v->before = v->decrement;
+	/* with a Hessian of a sample the bound does not hold; few rows are measured in any case */
+	if (!v->want_hessian || v->slow > 0 || !(p->expensive || p->max_stride >= SAMPLED))
+		return 0;
+	bound = predicted_residual(v, v->residual, last);
+	if (!(bound <= p->tolerance))
+		return 0;
+	s->kkt_residual = bound;
+	s->measured = 0;
+	take_gain(v);
+	return 1;
+}
+
+/* all rows, to the tolerance; sampled: the solution has the Hessian of a large sample */
+static DmpSolveStatus
 full(Solver *v, int sampled)
 {
 	const DmpGlmProblem *p = v->p;
 	DmpGlmSolution *s = v->s;
-	int n = p->shape.nparams;
-	int want_hessian = !sampled, slow = 0, have_step = 0, stuck = 0, fell_back = 0;
-	double objective = INFINITY, residual = INFINITY, before = p->spread, cut = 1, last;
 
+	v->want_hessian = !sampled;
+	v->objective = v->residual = INFINITY;
+	v->before = p->spread;
+	v->cut = 1;
 	for (;;)
 	{
-		int ask = have_step && slow >= SLOW_STEPS - 1 && p->lambda == 0;
-		int i;
+		int ask = v->have_step && v->slow >= SLOW_STEPS - 1 && p->lambda == 0;
 
-		evaluate(v, 1, want_hessian, ask);
-		if (!have_step && p->fallback && !fell_back && !(s->objective <= p->fallback_objective))
+		evaluate(v, 1, v->want_hessian, ask);
+		if (!v->have_step && p->fallback && !v->fell_back &&
+			!(s->objective <= p->fallback_objective))
 		{
-			memcpy(s->theta, p->fallback, sizeof(double) * n);
-			before = 0;
-			fell_back = 1;
+			start_over(v);
 			continue;
 		}
-		if (have_step && !(s->objective <= objective + NOISE * fabs(objective)))
+		if (v->have_step && !(s->objective <= v->objective + NOISE * fabs(v->objective)))
 		{
-			/* raised: a quarter of the way, and the Hessian anew when it was an old one */
-			cut /= 4;
-			if (p->expensive && p->fallback && !fell_back && cut < 0.01)
-			{
-				memcpy(s->theta, p->fallback, sizeof(double) * n);
-				before = 0;
-				cut = 1;
-				slow = have_step = 0;
-				fell_back = want_hessian = 1;
-				continue;
-			}
-			if (cut < 1e-7 || s->evaluations > 4 * p->max_iterations + 20)
-			{
-				memcpy(s->theta, v->start, sizeof(double) * n);
-				s->status = DMP_SOLVE_STALLED;
-				return;
-			}
-			for (i = 0; i < n; i++)
-				s->theta[i] = v->start[i] + cut * v->step[i];
-			want_hessian = 1;
-			slow = 0;
+			if (!cut_step(v))
+				return DMP_SOLVE_STALLED;
 			continue;
 		}
-		cut = 1;
+		v->cut = 1;
 		s->kkt_residual = dmp_glm_kkt(p, s->theta, s->gradient, s->aliased);
 		s->measured = 1;
-		if (ask && slow >= SLOW_STEPS && is_separated(v))
+		if (ask && v->slow >= SLOW_STEPS && is_separated(v))
 		{
-			s->status = DMP_SOLVE_SEPARATED;
 			s->moving = fastest(v);
-			return;
+			return DMP_SOLVE_SEPARATED;
 		}
 		if (s->kkt_residual <= p->tolerance && (!ask || !is_separated(v)))
 		{
-			/* the free step: the gradient is known, the Hessian good enough */
-			s->status = DMP_SOLVE_CONVERGED;
-			if (have_step || want_hessian)
-			{
-				model_step(v, 0);
-				if (isfinite(v->decrement) && v->decrement < 1e-6)
-				{
-					memcpy(s->theta, v->next, sizeof(double) * n);
-					take_gain(v);
-				}
-			}
-			return;
+			if (v->have_step || v->want_hessian)
+				last_step(v);
+			return DMP_SOLVE_CONVERGED;
 		}
-		/* the rounding floor: neither the residual nor the objective moves any more */
-		stuck = have_step && s->kkt_residual > 0.5 * residual &&
-						objective - s->objective <= NOISE * fabs(objective)
-					? stuck + 1
-					: 0;
-		if (stuck >= 3 || !isfinite(s->objective) || isnan(s->kkt_residual))
-		{
-			s->status = DMP_SOLVE_STALLED;
-			return;
-		}
+		if (is_stalled(v))
+			return DMP_SOLVE_STALLED;
 		if (s->iterations >= p->max_iterations)
-		{
-			s->status = DMP_SOLVE_ITERATION_LIMIT;
-			return;
-		}
-		residual = s->kkt_residual;
-		objective = s->objective;
-		model_step(v, 0);
-		memcpy(s->theta, v->next, sizeof(double) * n);
-		s->iterations++;
-		have_step = 1;
-		slow = (before > 0 && v->decrement > SLOW_LOW * before && v->decrement < SLOW_HIGH * before)
-				   ? slow + 1
-				   : 0;
-		last = before;
-		before = v->decrement;
-		/* with a Hessian of a sample the bound does not hold */
-		if ((p->expensive || p->max_stride >= SAMPLED) && slow == 0 && want_hessian)
-		{
-			double bound = predicted_residual(v, residual, last);
-
-			if (bound <= p->tolerance)
-			{
-				s->kkt_residual = bound;
-				s->measured = 0;
-				s->status = DMP_SOLVE_CONVERGED;
-				take_gain(v);
-				return;
-			}
-		}
-		want_hessian = 1;
+			return DMP_SOLVE_ITERATION_LIMIT;
+		if (newton_step(v))
+			return DMP_SOLVE_CONVERGED;
+		v->want_hessian = 1;
 	}
 }
 
@@ -339,6 +376,6 @@ dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution)
 		thinned(&v, 8);
 	for (i = 0; i < n; i++)
 		solution->aliased[i] = problem->fixed[i];
-	full(&v, problem->max_stride >= SAMPLED && v.thinned);
+	solution->status = full(&v, problem->max_stride >= SAMPLED && v.thinned);
 	problem->env->release(room);
 }
