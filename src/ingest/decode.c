@@ -436,6 +436,15 @@ dmp_decoder_column(const DmpDecoder *d, int field)
 	return d->fields[field].number;
 }
 
+bool
+dmp_decoder_wants_origin(const DmpDecoder *d)
+{
+	for (int i = 0; i < d->n; i++)
+		if (d->fields[i].kind != FIELD_JSON && d->fields[i].kind != FIELD_REST)
+			return true;
+	return false;
+}
+
 const char *
 dmp_decoder_batch_column(const DmpDecoder *d)
 {

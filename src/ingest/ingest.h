@@ -82,6 +82,8 @@ extern DmpDecoder *dmp_decoder_make(TupleDesc desc, const char *what, const DmpD
 extern int dmp_decoder_fields(const DmpDecoder *decoder);
 /* column (from 0) of the tuple descriptor that field fills */
 extern int dmp_decoder_column(const DmpDecoder *decoder, int field);
+/* whether a column takes something else than a member: origin is read by dmp_decode_record */
+extern bool dmp_decoder_wants_origin(const DmpDecoder *decoder);
 /* the column that takes "$batch", or NULL */
 extern const char *dmp_decoder_batch_column(const DmpDecoder *decoder);
 /*

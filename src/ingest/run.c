@@ -79,6 +79,7 @@ typedef struct Run
 	MemoryContext context;
 	MemoryContext row_context;
 	DmpDecoder *decoder;
+	bool wants_origin; /* a column is mapped to where the record came from */
 	DmpInsert *insert;
 	DmpQuarantine *quarantine;
 	DmpBatch batch;
@@ -147,7 +148,7 @@ reject_row(void *arg, int row, const DmpRejected *why)
 	Run *run = arg;
 	MemoryContext old = MemoryContextSwitchTo(run->row_context);
 	DmpRejected rejected = *why;
-	DmpRecordOrigin origin;
+	DmpRecordOrigin origin = {0};
 
 	run->batch.rows_quarantined++;
 	if (run->outcome != NULL)
@@ -231,7 +232,7 @@ static void
 process_row(Run *run, int row, Horizon *horizon)
 {
 	DmpRejected why = {0};
-	DmpRecordOrigin origin;
+	DmpRecordOrigin origin = {0};
 	bool isnull;
 	Datum value = row_value(run, row, COL_LINE, &isnull);
 	text *record;
@@ -252,7 +253,8 @@ process_row(Run *run, int row, Horizon *horizon)
 	if (run->outcome == NULL && is_blank(VARDATA_ANY(record), length))
 		return;
 	run->batch.rows_read++;
-	row_origin(run, row, &origin);
+	if (run->wants_origin)
+		row_origin(run, row, &origin);
 	if (dmp_decode_record(run->decoder, VARDATA_ANY(record), length, &origin, run->values,
 						  run->nulls, run->absent, &why))
 	{
@@ -328,6 +330,7 @@ run_begin(DmpSource *source, const char *kind, TimestampTz started_at)
 	relation_close(rel, NoLock);
 	run->decoder = dmp_decoder_make(desc, dmp_relation_name(source->into), source->mapping,
 									source->missing, source->key, source->unknown);
+	run->wants_origin = dmp_decoder_wants_origin(run->decoder);
 	run->insert = dmp_insert_begin(source, desc, run->decoder);
 	run->values = palloc(sizeof(Datum) * dmp_decoder_fields(run->decoder));
 	run->nulls = palloc(sizeof(bool) * dmp_decoder_fields(run->decoder));
@@ -443,10 +446,10 @@ ingest_cluster(Run *run, Horizon *h)
 		from = h->stored_own_xact;
 	dmp_arg_int4(&args, h->cluster);
 	dmp_arg(&args, XID8OID, FullTransactionIdGetDatum(from), false);
-	sql = psprintf("SELECT id, xact, line, received_at, origin, line_no FROM %s"
-				   " WHERE cluster = $1%s%s",
+	/* the first time all of it is read: not by the index, which "+ 0" keeps out */
+	sql = psprintf("SELECT id, xact, line, received_at, origin, line_no FROM %s WHERE %s%s",
 				   dmp_relation_name(run->source->lake),
-				   h->stored != (Datum) 0 ? " AND xact >= $2" : "",
+				   h->stored != (Datum) 0 ? "cluster = $1 AND xact >= $2" : "cluster + 0 = $1",
 				   run->source->update ? " ORDER BY id" : "");
 	portal =
 		SPI_cursor_open_with_args(NULL, sql, args.n, args.types, args.values, args.nulls, false, 0);
