@@ -81,4 +81,28 @@ WHERE relkind IN ('r', 'p', 'S') AND relpersistence = 'p'
   AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'dmp' AND c.oid = ANY (extconfig))
 ORDER BY 1;
 
+-- every function takes NULL for every argument: an answer or a plain error, never an internal one
+DO $$
+DECLARE
+	call text;
+BEGIN
+	FOR call IN
+		SELECT format('SELECT %s(%s)', p.oid::regproc, (
+			SELECT string_agg(CASE WHEN i = pronargs AND provariadic <> 0 AND t <> '"any"'::regtype THEN 'VARIADIC ' ELSE '' END
+				|| 'NULL::' || CASE WHEN t::regtype::text IN ('"any"', 'anyelement') THEN 'int' ELSE t::regtype::text END, ', ' ORDER BY i)
+			FROM unnest(proargtypes) WITH ORDINALITY u(t, i)))
+		FROM member JOIN pg_proc p ON classid = 'pg_proc'::regclass AND p.oid = objid
+		WHERE prokind IN ('f', 'a') AND NOT proargtypes::oid[] && '{internal,cstring}'::regtype[]::oid[]
+		ORDER BY 1
+	LOOP
+		BEGIN
+			EXECUTE call;
+		EXCEPTION WHEN OTHERS THEN
+			IF SQLSTATE LIKE 'XX%' OR SQLSTATE LIKE '42___' AND SQLERRM LIKE 'function % does not exist' THEN
+				RAISE WARNING '%: %', call, SQLERRM;
+			END IF;
+		END;
+	END LOOP;
+END $$;
+
 DROP VIEW member;

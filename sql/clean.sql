@@ -190,6 +190,7 @@ SELECT step, action, column_name, rows_in, rows_out, cells_changed, rows_quarant
 FROM dmp.clean('wide', 'wide_out', (SELECT json_build_array('{"trim":"*"}'::json, json_build_object('cast', json_object_agg('c' || i, 'int'))) FROM generate_series(1, 1500) i))
 WHERE column_name IN ('c1', 'c3', 'c4', 'c1500');
 SELECT c1, c3, c1500, c1600 FROM wide_out;
+DROP TABLE wide, wide_out;
 
 -- errors name the step and the column, and say what is known
 SELECT dmp.clean('raw', 'x', '[{"trim":"*"},{"trim":"page"},{"trim":"page"},{"cast":{"click_tme":"timestamptz"}}]');

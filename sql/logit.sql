@@ -79,7 +79,7 @@ SELECT dmp_internal.logit_final('00'::dmp_internal.state);
 SELECT dmp_internal.logit_final('0200010004030201000000000100000000000000e80300000000000000000000000000000000000000000000'::dmp_internal.state);
 
 -- workers: the same as without, also when rows are shipped, and past the memory
-CREATE TABLE many AS
+CREATE TABLE logit_rows AS
 SELECT i, ((i * 48271) % 65521) / 65521.0 < 1 / (1 + exp(-(-1 + x1 - x2))) AS y, x1, x2
 FROM (SELECT i, ((i * 7919) % 10007) / 10007.0 AS x1, ((i * 104729) % 10009) / 10009.0 AS x2
 	  FROM generate_series(1::bigint, 60000) i) s;
@@ -87,25 +87,25 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 0;
-CREATE TABLE serial AS SELECT (dmp.logit(y, x1, x2)).* FROM many;
-CREATE TABLE serial_groups AS SELECT i % 50 AS g, (dmp.logit(y, x1, x2)).* FROM many GROUP BY 1;
+CREATE TABLE serial AS SELECT (dmp.logit(y, x1, x2)).* FROM logit_rows;
+CREATE TABLE serial_groups AS SELECT i % 50 AS g, (dmp.logit(y, x1, x2)).* FROM logit_rows GROUP BY 1;
 SET max_parallel_workers_per_gather = 2;
-EXPLAIN (COSTS OFF) SELECT dmp.logit(y, x1, x2) FROM many;
+EXPLAIN (COSTS OFF) SELECT dmp.logit(y, x1, x2) FROM logit_rows;
 SELECT p.rows = s.rows AS rows, p.status, abs(p.coef[1] - s.coef[1]) < 1e-9 AS c1, abs(p.coef[2] - s.coef[2]) < 1e-9 AS c2,
 	   abs(p.coef[3] - s.coef[3]) < 1e-9 AS c3, abs(p.std_err[2] - s.std_err[2]) < 1e-9 AS se
-FROM (SELECT (dmp.logit(y, x1, x2)).* FROM many) p, serial s;
+FROM (SELECT (dmp.logit(y, x1, x2)).* FROM logit_rows) p, serial s;
 SELECT count(*), bool_and(p.rows = s.rows AND abs(p.coef[2] - s.coef[2]) < 1e-8) AS same
-FROM (SELECT i % 50 AS g, (dmp.logit(y, x1, x2)).* FROM many GROUP BY 1) p JOIN serial_groups s USING (g);
+FROM (SELECT i % 50 AS g, (dmp.logit(y, x1, x2)).* FROM logit_rows GROUP BY 1) p JOIN serial_groups s USING (g);
 SET dmp.training_memory = '1MB';
 SELECT p.rows = s.rows AS rows, p.status, abs(p.coef[2] - s.coef[2]) < 0.1 * s.std_err[2] AS near
-FROM (SELECT (dmp.logit(y, x1, x2)).* FROM many) p, serial s;
+FROM (SELECT (dmp.logit(y, x1, x2)).* FROM logit_rows) p, serial s;
 SET max_parallel_workers_per_gather = 0;
 SELECT p.rows = s.rows AS rows, p.status, abs(p.coef[2] - s.coef[2]) < 0.1 * s.std_err[2] AS near
-FROM (SELECT (dmp.logit(y, x1, x2)).* FROM many) p, serial s;
+FROM (SELECT (dmp.logit(y, x1, x2)).* FROM logit_rows) p, serial s;
 RESET dmp.training_memory;
 RESET max_parallel_workers_per_gather;
 RESET min_parallel_table_scan_size;
 RESET parallel_tuple_cost;
 RESET parallel_setup_cost;
 DROP VIEW fitted;
-DROP TABLE visits, expected, many, serial, serial_groups;
+DROP TABLE visits, expected, logit_rows, serial, serial_groups;

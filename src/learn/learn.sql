@@ -182,7 +182,7 @@ Example: SELECT * FROM dmp.revoke_model(''buyers'', ''bi'')';
 CREATE FUNCTION dmp_internal.split(seed bigint, VARIADIC "any") RETURNS float8
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_split';
 CREATE FUNCTION dmp_internal.refuse_target(value text, column_name text) RETURNS float8
-	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_target';
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_target';
 CREATE FUNCTION dmp_internal.refuse_weight(value text, column_name text) RETURNS float8
 	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_weight';
 

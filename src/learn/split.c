@@ -126,8 +126,11 @@ dmp_refuse_target(PG_FUNCTION_ARGS)
 Datum
 dmp_refuse_weight(PG_FUNCTION_ARGS)
 {
-	char *column = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *column;
 
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	column = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	dmp_error_alone();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

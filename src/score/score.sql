@@ -301,7 +301,7 @@ CREATE FUNCTION dmp_internal.judge(dmp_internal.state, threshold float8) RETURNS
 CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, method text) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_best_threshold';
 CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS float8
-	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_label';
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_label';
 
 CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL)
 	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text)
