@@ -64,6 +64,19 @@ SELECT count(*), count(DISTINCT record), sum(length(record)), max(line_no) FROM 
 SELECT count(*), count(DISTINCT record), sum(length(record)), max(line_no) FROM load(:'file',
 	(SELECT string_agg(format(E'{\n  "a": "%s\\"é"\n}', repeat('x', i % 97)), E'\n') FROM generate_series(1, 20000) i));
 
+-- ---- the copy_command's options take lines unharmed
+
+SELECT source FROM dmp.create_source('copied');
+\copy lake.copied (line) from stdin with (format csv, delimiter E'\x02', quote E'\x01', encoding 'UTF8')
+{"a": "x\"y\\z\tb, c", 'd': "\N"}
+
+{"a": "raw	tab and ""two"" quotes"}
+\N
+  {"a": 1}
+\.
+SELECT line, line IS NULL AS missing FROM lake.copied ORDER BY id;
+SELECT count(*) FROM dmp.drop_source('copied');
+
 -- ---- a line of 50 MB, in one piece, to a column
 
 CREATE TABLE long (id int, body text, mark text);

@@ -130,7 +130,14 @@ GRANT regress_dmp_ann TO regress_dmp_bob;
 SET ROLE regress_dmp_bob;
 SELECT count(*) > 0 AS sees FROM dmp.quarantine;
 INSERT INTO lake.orders (line) VALUES ('{"id": 25000, "who": "bob"}');
+-- a partition made on the way belongs to the owner of the lake table
+DO $$ BEGIN
+	EXECUTE (SELECT format('DROP TABLE %s', max(inhrelid::regclass::text)) FROM pg_inherits
+		WHERE inhparent = 'lake.orders'::regclass AND inhrelid::regclass::text ~ '[0-9]$');
+END $$;
 SELECT rows_loaded FROM dmp.ingest('orders');
+SELECT count(*), pg_get_userbyid(relowner) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+WHERE inhparent = 'lake.orders'::regclass GROUP BY 2;
 RESET ROLE;
 
 -- ---- with a key, rows a trigger leaves out are told from duplicates by nothing: they count as such

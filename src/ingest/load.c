@@ -28,9 +28,9 @@
 PG_FUNCTION_INFO_V1(dmp_load_file);
 
 #define CHUNK (256 * 1024)
-/* records are inserted so many, or so many bytes, at a time */
-#define LOAD_ROWS 20000
-#define LOAD_BYTES (16 * 1024 * 1024)
+/* records are inserted so many, or so many bytes, at a time: within work_mem as it comes */
+#define LOAD_ROWS 8192
+#define LOAD_BYTES (2 * 1024 * 1024)
 
 typedef struct Load
 {

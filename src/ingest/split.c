@@ -248,11 +248,12 @@ line_end(DmpSplit *s)
 }
 
 /* what may stand outside strings: brackets, separators, numbers, letters of true false null */
-static bool
-is_json_byte(char c)
-{
-	return (c >= '0' && c <= '9') || (c != '\0' && strchr("{}[],:\"+-.eEtrufalsn", c) != NULL);
-}
+static const bool json_bytes[256] = {
+	['{'] = true, ['}'] = true, ['['] = true, [']'] = true, [','] = true, [':'] = true,
+	['"'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['E'] = true, ['t'] = true,
+	['r'] = true, ['u'] = true, ['e'] = true, ['f'] = true, ['a'] = true, ['l'] = true,
+	['s'] = true, ['n'] = true, ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true,
+	['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true};
 
 /* at the first significant byte of a line: may it follow what the line before ended with? */
 static bool
@@ -280,7 +281,7 @@ inside(DmpSplit *s, char c)
 {
 	bool object;
 
-	if (!is_json_byte(c) || (s->line_start && !may_follow(s, c)))
+	if (!json_bytes[(unsigned char) c] || (s->line_start && !may_follow(s, c)))
 	{
 		broken(s);
 		return;
