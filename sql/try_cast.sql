@@ -13,6 +13,11 @@ SELECT pg_typeof(dmp.try_cast('1', 2.5)), dmp.try_cast('1e3', 2.5);
 SELECT v, dmp_internal.cast_error(v, 'date'::regtype, -1)
 FROM unnest(ARRAY['bad', '2024-01-01', 'bad', 'worse', '2024-02-31', 'bad', '2024-02-31', '']) v;
 
+-- json nested too deep for the server's stack is refused, not thrown
+SELECT n, dmp_internal.cast_error(repeat('[', n) || repeat(']', n), 'jsonb'::regtype, -1),
+	dmp_internal.cast_error(repeat('{"a":', n) || '"[["' || repeat('}', n), 'json'::regtype, -1)
+FROM (VALUES (100), (100000)) v(n);
+
 -- a long value is clipped in its reason, in whole characters
 SELECT length(dmp_internal.cast_error(repeat('é', 100000), 'integer'::regtype, -1)) BETWEEN 100 AND 200 AS clipped;
 -- a domain that refuses NULL says so; one whose CHECK throws says that

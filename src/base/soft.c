@@ -38,6 +38,7 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
+#include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -159,6 +160,44 @@ dmp_soft_prepare(Oid type, int32 typmod, MemoryContext context)
 	return t;
 }
 
+/*
+ * The server's json parser recurses and throws when the stack runs out, on
+ * every version. Refuse nesting that could, at half a kilobyte of stack a
+ * level; true: refused, with err filled.
+ */
+bool
+dmp_soft_json_too_deep(const char *s, int len, DmpSoftError *err)
+{
+	int limit = max_stack_depth * 2;
+	int depth = 0;
+	bool quoted = false;
+	int i;
+
+	if (len <= limit)
+		return false;
+	for (i = 0; i < len && depth <= limit; i++)
+	{
+		if (quoted)
+		{
+			if (s[i] == '\\')
+				i++;
+			else if (s[i] == '"')
+				quoted = false;
+		}
+		else if (s[i] == '"')
+			quoted = true;
+		else if (s[i] == '[' || s[i] == '{')
+			depth++;
+		else if (s[i] == ']' || s[i] == '}')
+			depth--;
+	}
+	if (depth <= limit)
+		return false;
+	dmp_soft_fail(err, ERRCODE_STATEMENT_TOO_COMPLEX, "json is nested deeper than %d levels",
+				  limit);
+	return true;
+}
+
 #ifdef DMP_HAVE_SAFE_INPUT
 
 /*
@@ -169,6 +208,9 @@ soft_guarded(DmpSoftType *t, char *s, Datum *result, DmpSoftError *err)
 {
 	ErrorSaveContext save = {T_ErrorSaveContext};
 
+	if ((t->input.fn_addr == json_in || t->input.fn_addr == jsonb_in) &&
+		dmp_soft_json_too_deep(s, strlen(s), err))
+		return false;
 	save.details_wanted = true;
 	if (InputFunctionCallSafe(&t->input, s, t->ioparam, t->typmod, (Node *) &save, result))
 		return true;

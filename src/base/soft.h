@@ -63,6 +63,7 @@ struct DmpSoftType
 extern bool dmp_soft_fail(DmpSoftError *err, int sqlstate, const char *fmt, ...)
 	pg_attribute_printf(3, 4);
 extern char *dmp_soft_clip(const char *s, int len);
+extern bool dmp_soft_json_too_deep(const char *s, int len, DmpSoftError *err);
 
 /* soft_fast.c */
 extern DmpSoftFast dmp_soft_find_fast(PGFunction input);

@@ -14,7 +14,6 @@
 #include "catalog/pg_enum.h"
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
-#include "tcop/tcopprot.h"
 #include "utils/jsonb.h"
 #include "utils/jsonfuncs.h"
 #include "utils/syscache.h"
@@ -164,42 +163,6 @@ full_enum(DmpSoftType *t, char *s, int len, Datum *result, DmpSoftError *err)
 }
 
 /*
- * The server's parser recurses and throws when the stack runs out; refuse
- * nesting that could, at half a kilobyte of stack a level.
- */
-static bool
-json_too_deep(const char *s, int len)
-{
-	int limit = max_stack_depth * 2;
-	int depth = 0;
-	bool quoted = false;
-	int i;
-
-	if (len <= limit)
-		return false;
-	for (i = 0; i < len; i++)
-	{
-		if (quoted)
-		{
-			if (s[i] == '\\')
-				i++;
-			else if (s[i] == '"')
-				quoted = false;
-		}
-		else if (s[i] == '"')
-			quoted = true;
-		else if (s[i] == '[' || s[i] == '{')
-		{
-			if (++depth > limit)
-				return true;
-		}
-		else if (s[i] == ']' || s[i] == '}')
-			depth--;
-	}
-	return false;
-}
-
-/*
  * jsonb only: numbers must be numerics.
  */
 static void
@@ -223,9 +186,8 @@ json_parses(char *s, int len, bool binary, DmpSoftError *err)
 	JsonParseErrorType code;
 	bool escape;
 
-	if (json_too_deep(s, len))
-		return dmp_soft_fail(err, ERRCODE_STATEMENT_TOO_COMPLEX,
-							 "json is nested deeper than %d levels", max_stack_depth * 2);
+	if (dmp_soft_json_too_deep(s, len, err))
+		return false;
 	lex = makeJsonLexContextCstringLen(s, len, GetDatabaseEncoding(), binary);
 	if (binary)
 	{
