@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
@@ -59,6 +60,7 @@ static const struct
 typedef struct Inferred
 {
 	char *name;
+	size_t length;
 	int64 present; /* values that are not missing */
 	int64 last_row;
 	int64 fits[N_CANDIDATES];
@@ -67,6 +69,12 @@ typedef struct Inferred
 	char *format; /* of dates and times, "" when they differ */
 } Inferred;
 
+typedef struct NameEntry
+{
+	char name[NAMEDATALEN];
+	int number;
+} NameEntry;
+
 typedef struct Infer
 {
 	const DmpSource *source;
@@ -74,6 +82,7 @@ typedef struct Infer
 	DmpSoftType *soft[N_CANDIDATES];
 	int n;
 	Inferred **columns;
+	HTAB *names;
 	int guess;
 	int64 rows;
 	int64 bad;
@@ -179,29 +188,49 @@ value_fits(const Infer *infer, const DmpJsonValue *value, const char *text, size
 	}
 }
 
+/*
+ * The column of a name: the one behind the last found, as records repeat their
+ * order, else by hash. NULL when there is no room for the name.
+ */
 static Inferred *
 column_of(Infer *infer, const char *name, size_t length)
 {
+	char key[NAMEDATALEN] = {0};
+	NameEntry *entry;
 	Inferred *column;
+	bool found;
 
-	for (int tried = 0; tried < infer->n; tried++)
-	{
-		if (infer->guess >= infer->n)
-			infer->guess = 0;
-		column = infer->columns[infer->guess++];
-		if (strlen(column->name) == length && memcmp(column->name, name, length) == 0)
-			return column;
-	}
-	if (length >= NAMEDATALEN || length == 0 || infer->n >= MAX_COLUMNS)
+	if (length >= NAMEDATALEN || length == 0)
 	{
 		infer->left_out++;
 		return NULL;
 	}
-	column = MemoryContextAllocZero(infer->context, sizeof(Inferred));
-	column->name = MemoryContextAllocZero(infer->context, length + 1);
-	memcpy(column->name, name, length);
-	infer->columns[infer->n++] = column;
-	return column;
+	if (infer->guess < infer->n)
+	{
+		column = infer->columns[infer->guess];
+		if (column->length == length && memcmp(column->name, name, length) == 0)
+		{
+			infer->guess++;
+			return column;
+		}
+	}
+	memcpy(key, name, length);
+	entry = hash_search(infer->names, key, infer->n < MAX_COLUMNS ? HASH_ENTER : HASH_FIND, &found);
+	if (entry == NULL)
+	{
+		infer->left_out++;
+		return NULL;
+	}
+	if (!found)
+	{
+		column = MemoryContextAllocZero(infer->context, sizeof(Inferred));
+		column->name = MemoryContextStrdup(infer->context, key);
+		column->length = length;
+		infer->columns[infer->n] = column;
+		entry->number = infer->n++;
+	}
+	infer->guess = entry->number + 1;
+	return infer->columns[entry->number];
 }
 
 static void
@@ -318,6 +347,7 @@ static Infer *
 infer_source(const char *name)
 {
 	Infer *infer = palloc0(sizeof(Infer));
+	HASHCTL ctl = {0};
 	MemoryContext row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "dmp infer row", ALLOCSET_DEFAULT_SIZES);
 	Portal portal;
@@ -326,6 +356,11 @@ infer_source(const char *name)
 	dmp_lake_check(infer->source);
 	infer->context = CurrentMemoryContext;
 	infer->columns = palloc(sizeof(Inferred *) * MAX_COLUMNS);
+	ctl.keysize = NAMEDATALEN;
+	ctl.entrysize = sizeof(NameEntry);
+	ctl.hcxt = CurrentMemoryContext;
+	infer->names =
+		hash_create("dmp inferred names", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	for (int i = 0; i < N_CANDIDATES; i++)
 		infer->soft[i] = dmp_soft_prepare(candidates[i].type, -1, CurrentMemoryContext);
 	portal = SPI_cursor_open_with_args(

@@ -579,9 +579,11 @@ dmp_retry_quarantine(PG_FUNCTION_ARGS)
 	run->outcome_desc = make_outcome_desc();
 	dmp_arg_text(&args, name);
 	dmp_arg(&args, INT8ARRAYOID, PG_GETARG_DATUM(1), PG_ARGISNULL(1));
+	/* a name may have been another's before: a superuser sees those too */
+	dmp_arg_oid(&args, source->owner);
 	/* which they are is fixed first: a record corrected meanwhile is read as it is then */
 	dmp_spi("SELECT coalesce(array_agg(id), '{}') FROM (SELECT id FROM dmp.quarantine"
-			" WHERE source = $1 AND state = 'open' AND record IS NOT NULL"
+			" WHERE source = $1 AND owner::oid = $3 AND state = 'open' AND record IS NOT NULL"
 			" AND ($2 IS NULL OR id = ANY ($2)) ORDER BY id FOR UPDATE) q",
 			&args, false);
 	ids = PointerGetDatum(PG_DETOAST_DATUM_COPY(dmp_spi_datum(0, 1, &isnull)));
