@@ -207,8 +207,8 @@ dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
 		if (value->type == jbvNumeric && needed == DMP_VALUE_NUMBER)
 		{
 			map->types[i] = FLOAT8OID;
-			map->values[i] =
-				DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric));
+			map->values[i] = DirectFunctionCall1(numeric_float8_no_overflow,
+												 NumericGetDatum(value->val.numeric));
 		}
 		else if (value->type == jbvBool && needed == DMP_VALUE_BOOLEAN)
 		{
