@@ -191,6 +191,8 @@ noted_rejects(CleanPlan *plan, DmpNote *notes, int64 n, DmpQuarantine *quarantin
 		{
 			DmpNote *note = &notes[start + i];
 
+			if (note->slot >= plan->n_slots || by_slot[note->slot] == NULL)
+				elog(ERROR, "note of slot %d, which rejects nothing", note->slot);
 			rejects[i].line = by_slot[note->slot];
 			rejects[i].tid = note->tid;
 			rejects[i].reason = pnstrdup(note->reason, note->length);

@@ -79,6 +79,7 @@ struct DmpCounters
 	dsm_segment *segment;
 	CountersHeader *header;
 	dsa_area *notes;
+	DmpCounters *next; /* of this process: a trigger may clean while its table is cleaned into */
 };
 
 /* What this process knows of the run it last counted for */
@@ -105,13 +106,20 @@ counters_of(AreaHeader *area)
 	return (pg_atomic_uint64 *) (area + 1);
 }
 
-/* Counters this process made, when their statement runs */
-static DmpCounters *leader;
+/* Counters this process made, of statements that run */
+static DmpCounters *made_here;
 
 static void
-forget_leader(dsm_segment *segment, Datum unused)
+forget_counters(dsm_segment *segment, Datum arg)
 {
-	leader = NULL;
+	DmpCounters *counters = (DmpCounters *) DatumGetPointer(arg);
+	DmpCounters **link = &made_here;
+
+	while (*link != NULL && *link != counters)
+		link = &(*link)->next;
+	if (*link != NULL)
+		*link = counters->next;
+	pfree(counters);
 	here.run = 0;
 }
 
@@ -129,7 +137,7 @@ forget_run(dsm_segment *segment, Datum run)
 DmpCounters *
 dmp_counters_create(int n)
 {
-	DmpCounters *counters = palloc0(sizeof(DmpCounters));
+	DmpCounters *counters = MemoryContextAllocZero(TopMemoryContext, sizeof(DmpCounters));
 	int n_areas = max_parallel_workers + 2;
 	Size area_size =
 		TYPEALIGN(AREA_ALIGN, sizeof(AreaHeader) + sizeof(pg_atomic_uint64) * (Size) n);
@@ -140,6 +148,9 @@ dmp_counters_create(int n)
 
 	counters->segment =
 		dsm_create(TYPEALIGN(AREA_ALIGN, sizeof(CountersHeader)) + area_size * n_areas, 0);
+	counters->next = made_here;
+	made_here = counters;
+	on_dsm_detach(counters->segment, forget_counters, PointerGetDatum(counters));
 	header = counters->header = dsm_segment_address(counters->segment);
 	if (!pg_strong_random(&key, sizeof(key)))
 		ereport(ERROR,
@@ -160,8 +171,6 @@ dmp_counters_create(int n)
 	counters->notes = dsa_create(LWTRANCHE_PARALLEL_QUERY_DSA);
 	dsa_set_size_limit(counters->notes, NOTES_MAX);
 	header->notes = dsa_get_handle(counters->notes);
-	leader = counters;
-	on_dsm_detach(counters->segment, forget_leader, (Datum) 0);
 	return counters;
 }
 
@@ -189,10 +198,8 @@ dmp_counters_value(DmpCounters *counters, int slot)
 void
 dmp_counters_release(DmpCounters *counters)
 {
-	here.run = 0;
 	dsa_detach(counters->notes);
-	dsm_detach(counters->segment);
-	pfree(counters);
+	dsm_detach(counters->segment); /* frees counters, too */
 }
 
 /*
@@ -259,15 +266,17 @@ dmp_count(int64 run, int slot)
 static dsa_area *
 notes_area(void)
 {
-	MemoryContext old;
+	DmpCounters *counters;
 
 	if (here.notes != NULL)
 		return here.notes;
-	if (leader != NULL && leader->header == here.header)
-		here.notes = leader->notes;
-	else
+	for (counters = made_here; counters != NULL; counters = counters->next)
+		if (counters->header == here.header)
+			here.notes = counters->notes;
+	if (here.notes == NULL)
 	{
-		old = MemoryContextSwitchTo(TopMemoryContext);
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
 		here.notes = dsa_attach(here.header->notes);
 		dsa_pin_mapping(here.notes);
 		MemoryContextSwitchTo(old);

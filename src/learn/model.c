@@ -291,7 +291,10 @@ read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *ta
 		feature->index = column_of(dmp_doc_get(doc, "column"), "column", design->width, taken);
 		feature->fill = number_of(dmp_doc_get(doc, "fill"), "fill");
 	}
-	feature->missing_index =
+	/* few missing values share the column of the rare levels */
+	feature->missing_index = (int) integer_of(dmp_doc_get(doc, "missing_column"), "missing_column",
+											  -1, design->width - 1);
+	if (feature->missing_index < 0 || feature->missing_index != feature->other_index)
 		column_of(dmp_doc_get(doc, "missing_column"), "missing_column", design->width, taken);
 	feature->rows_missing =
 		integer_of(dmp_doc_get(doc, "rows_missing"), "rows_missing", 0, (int64) 1 << 53);
