@@ -315,8 +315,9 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 	{
 		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
 							s.theta);
-		problem.spread =
-			dmp_quadratic_spread(blocks->quadratic, s.theta, palloc(sizeof(double) * 2 * n));
+		dmp_quadratic_at(blocks->quadratic, s.theta, s.gradient, s.hessian);
+		problem.spread = dmp_quadratic_spread(blocks->quadratic, s.theta, s.hessian,
+											  palloc(sizeof(double) * 2 * n));
 	}
 	problem.expensive = 1;
 	problem.eval = eval_scan;

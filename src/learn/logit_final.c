@@ -332,7 +332,7 @@ solve_quadratic(LogitAnswer *a, const char *bytes, Size size)
 	DmpScanPlan *plan = dmp_scan_plan_read(plan_bytes);
 	DmpLayout *layout;
 	DmpGlmProblem problem;
-	double *theta, *g;
+	double *theta, *g, *h;
 	unsigned char *aliased;
 	int n = a->n;
 	Size k;
@@ -348,15 +348,15 @@ solve_quadratic(LogitAnswer *a, const char *bytes, Size size)
 	dmp_layout_problem(plan, layout, &problem);
 	theta = palloc0(sizeof(double) * n);
 	g = palloc(sizeof(double) * n);
+	h = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
 	aliased = palloc0(n);
 	memcpy(aliased, layout->fixed, n);
 	dmp_quadratic_solve(plan, layout, r->quadratic, r->stats.weight, 0, theta);
 	a->status = DMP_FIT_APPROXIMATE;
-	a->log_likelihood = -dmp_quadratic_at(r->quadratic, theta, g);
+	a->log_likelihood = -dmp_quadratic_at(r->quadratic, theta, g, h);
 	for (k = 0; k < DMP_TRI(n); k++)
-		r->quadratic->hessian[k] /= r->stats.weight;
-	answer_from(a, &problem, theta, r->quadratic->hessian, r->stats.weight, aliased, r->stats.pivot,
-				true);
+		h[k] /= r->stats.weight;
+	answer_from(a, &problem, theta, h, r->stats.weight, aliased, r->stats.pivot, true);
 	ereport(NOTICE, errmsg("dmp.logit had more rows than dmp.training_memory holds"),
 			errdetail("The coefficients are approximate."),
 			errhint("Raise dmp.training_memory, or use dmp.train, which can read its rows again."));

@@ -288,6 +288,9 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 		dmp_put_double(b, r->quadratic->constant);
 		dmp_put(b, r->quadratic->linear, sizeof(double) * n);
 		dmp_put(b, r->quadratic->hessian, sizeof(double) * DMP_TRI(n));
+		dmp_put_int(b, r->quadratic->cubic != NULL);
+		if (r->quadratic->cubic)
+			dmp_put(b, r->quadratic->cubic, sizeof(double) * n * n * n);
 		dmp_put_int(b, r->quadratic->npoints);
 		dmp_put(b, r->quadratic->points, sizeof(double) * r->quadratic->npoints * (1 + (Size) n));
 	}
@@ -362,6 +365,12 @@ dmp_scan_result_read(DmpBytes *b)
 		q->constant = dmp_get_double(b);
 		q->linear = dmp_get_doubles(b, q->nparams);
 		q->hessian = dmp_get_doubles(b, DMP_TRI(q->nparams));
+		if (dmp_get_int(b) != 0)
+		{
+			if (q->nparams > DMP_CUBIC_PARAMS)
+				bad_plan();
+			q->cubic = dmp_get_doubles(b, (Size) q->nparams * q->nparams * q->nparams);
+		}
 		q->npoints = dmp_get_count(b, sizeof(double) * (1 + (Size) q->nparams));
 		q->points = dmp_get_doubles(b, q->npoints * (1 + (Size) q->nparams));
 	}

@@ -148,6 +148,8 @@ dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from)
 {
 	int i;
 
+	if (from->cubic && into->cubic == NULL)
+		into->cubic = palloc0(sizeof(double) * into->nparams * into->nparams * into->nparams);
 	dmp_quadratic_merge(into, from);
 	for (i = 0; i < from->npoints; i++)
 		add_point(into, from->points[(Size) i * (1 + from->nparams)],
@@ -156,13 +158,16 @@ dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from)
 
 /* the sums at theta become part of the quadratic */
 static void
-fold(DmpScan *scan)
+fold(DmpScan *scan, const double *tensor)
 {
-	double *scratch = palloc(sizeof(double) * scan->shape.nparams);
+	int n = scan->shape.nparams;
+	double *scratch = palloc(sizeof(double) * 2 * n);
 
 	if (scan->quadratic == NULL)
-		scan->quadratic = new_quadratic(scan->shape.nparams);
-	dmp_quadratic_add_sums(scan->quadratic, scan->theta, &scan->sums, scratch);
+		scan->quadratic = new_quadratic(n);
+	if (tensor && scan->quadratic->cubic == NULL)
+		scan->quadratic->cubic = palloc0(sizeof(double) * n * n * n);
+	dmp_quadratic_add_sums(scan->quadratic, scan->theta, &scan->sums, tensor, scratch);
 	add_point(scan->quadratic, scan->sums_weight, scan->theta);
 	dmp_glm_sums_clear(&scan->shape, &scan->sums);
 	scan->sums_weight = 0;
@@ -170,29 +175,86 @@ fold(DmpScan *scan)
 	pfree(scratch);
 }
 
-/* the least of quadratic, penalty and ridge (on columns of unit sd), from theta (nparams), into it */
+/*
+ * The least of quadratic, penalty and ridge (on columns of unit sd), into theta
+ * (nparams). With third derivatives it is a walk of a few Newton steps from the
+ * mean of the points the parts were taken at; a step that grows ends it.
+ */
 void
 dmp_quadratic_solve(const DmpScanPlan *plan, const DmpLayout *layout, const DmpQuadratic *q,
 					double weight, double ridge, double *theta)
 {
 	DmpGlmProblem problem;
-	int n = q->nparams, i;
-	double *g = palloc(sizeof(double) * 2 * n);
+	int n = q->nparams, i, k;
+	double *g = palloc(sizeof(double) * 3 * n), *next = g + n, *step = next + n;
 	double *h = doubles0(DMP_TRI(n));
+	double total = 0, before = INFINITY;
 	unsigned char *aliased = palloc(n);
-	Size k;
+	Size e;
 
 	dmp_layout_problem(plan, layout, &problem);
-	dmp_quadratic_at(q, theta, g);
-	for (i = 0; i < n; i++)
-		g[i] /= weight;
-	for (k = 0; k < DMP_TRI(n); k++)
-		h[k] = q->hessian[k] / weight;
-	dmp_glm_model_min(&problem, theta, g, h, ridge, g + n, aliased);
-	memcpy(theta, g + n, sizeof(double) * n);
+	memset(theta, 0, sizeof(double) * n);
+	for (k = 0; k < q->npoints; k++)
+		total += q->points[(Size) k * (1 + n)];
+	for (k = 0; k < q->npoints; k++)
+		dmp_axpy(n, q->points[(Size) k * (1 + n)] / total, q->points + (Size) k * (1 + n) + 1,
+				 theta);
+	for (k = 0; k < (q->cubic ? 8 : 1); k++)
+	{
+		double decrement;
+
+		dmp_quadratic_at(q, theta, g, h);
+		for (i = 0; i < n; i++)
+			g[i] /= weight;
+		for (e = 0; e < DMP_TRI(n); e++)
+			h[e] /= weight;
+		dmp_glm_model_min(&problem, theta, g, h, ridge, next, aliased);
+		for (i = 0; i < n; i++)
+			step[i] = next[i] - theta[i];
+		dmp_symmetric_multiply(n, h, step, g);
+		decrement = dmp_dot(n, g, step);
+		if (!(decrement < before))
+			break;
+		before = decrement;
+		memcpy(theta, next, sizeof(double) * n);
+		if (decrement < 1e-26)
+			break;
+	}
 	pfree(g);
 	pfree(h);
 	pfree(aliased);
+}
+
+/* of the loss of the rows in memory at scan->theta, from every eighth tile; NULL: not to be had */
+static double *
+third_derivatives(DmpScan *scan, StoreRows *rows)
+{
+	const DmpStore *store = rows->store;
+	int n = scan->shape.nparams, c, at, i;
+	int stride = store->ntiles < 512 ? 1 : 8;
+	double *slices, *tensor, weight = 0;
+	int64 t = 0;
+
+	if (scan->shape.ncoded > 0 || n > DMP_CUBIC_PARAMS)
+		return NULL;
+	slices = palloc0(sizeof(double) * dmp_cubic_size(n));
+	for (c = 0; c < store->nchunks; c++)
+		for (at = 0; at < store->chunks[c].used; at++, t++)
+		{
+			DmpGlmTile tile;
+
+			if (t % stride != 0)
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			dmp_store_tile(store, &rows->shape, c, at, &tile);
+			dmp_glm_tile_cubic(&rows->shape, &tile, scan->theta, slices, rows->scratch);
+			for (i = 0; i < tile.n; i++)
+				weight += tile.weight ? tile.weight[i] : 1;
+		}
+	tensor = palloc(sizeof(double) * n * n * n);
+	dmp_cubic_tensor(n, slices, scan->stats.weight / weight, tensor);
+	pfree(slices);
+	return tensor;
 }
 
 static DmpLayout *
@@ -256,7 +318,7 @@ dmp_scan_close_block(DmpScan *scan)
 		}
 		scan->sums_weight = scan->stats.weight;
 		scan->streamed = scan->solved_rows = scan->train.rows;
-		fold(scan);
+		fold(scan, third_derivatives(scan, &rows));
 		memcpy(scan->theta, s.theta, sizeof(double) * scan->shape.nparams);
 		pfree(s.hessian);
 	}
@@ -288,7 +350,7 @@ dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
 		MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 		int64 rows = scan->solved_rows + scan->streamed;
 
-		fold(scan);
+		fold(scan, NULL);
 		/* one pseudo-row: a level of a few rows must not send the point far away */
 		dmp_quadratic_solve(plan, layout_now(scan), scan->quadratic, scan->stats.weight,
 							1 / scan->stats.weight, scan->theta);
@@ -316,7 +378,7 @@ dmp_scan_settle(DmpScan *scan)
 				dmp_scan_close_block(scan);
 		}
 		if (scan->mode == DMP_MODE_STREAM && scan->streamed > 0)
-			fold(scan);
+			fold(scan, NULL);
 		dmp_store_free(&scan->train);
 		dmp_store_free(&scan->test);
 	}

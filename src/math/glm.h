@@ -95,30 +95,45 @@ extern void dmp_moments_shift(DmpMoments *m, int ndense, const double *shift);
 /* ------------------------------------------------------------- quadratic */
 
 /*
- * Loss of some rows to second order: l + g'(t - at) + (t - at)'H(t - at) / 2.
- * Kept about the origin (at = 0) so that quadratics simply add.
+ * Loss of some rows to second order, l + g'd + d'Hd / 2 with d = t - at, or with
+ * the third derivatives to third order. Kept about the origin (at = 0), so that
+ * those of different rows simply add.
  */
 typedef struct DmpQuadratic
 {
 	int nparams;
 	double constant;
 	double *linear;  /* nparams */
-	double *hessian; /* packed */
+	double *hessian; /* packed; of the polynomial at 0 */
+	double *cubic;   /* nparams^3, symmetric, or NULL: none */
 	/* where the parts were taken: weight of the rows, then theta; npoints x (1 + nparams) */
 	int npoints;
 	double *points;
 } DmpQuadratic;
 
-/* mean over the rows of d'Hd, d from where their part was taken to theta; scratch 2 nparams */
-extern double dmp_quadratic_spread(const DmpQuadratic *q, const double *theta, double *scratch);
-/* adds sums, taken at theta; scratch nparams; points are the caller's */
+/* third derivatives: only without coded columns, and few parameters */
+#define DMP_CUBIC_PARAMS 41
+
+/* doubles that dmp_glm_tile_cubic adds to; zero them first */
+extern size_t dmp_cubic_size(int nparams);
+extern void dmp_glm_tile_cubic(const DmpGlmShape *shape, const DmpGlmTile *tile,
+							   const double *theta, double *slices, void *scratch);
+/* slices times f as a symmetric tensor, nparams^3 */
+extern void dmp_cubic_tensor(int nparams, const double *slices, double f, double *tensor);
+
+/* adds sums, taken at theta, with tensor when not NULL (then q has a cubic); scratch 2 nparams; points are the caller's */
 extern void dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const DmpGlmSums *sums,
-								   double *scratch);
+								   const double *tensor, double *scratch);
+/* adds from; into has a cubic when from has */
 extern void dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from);
 /* re-bases when the pivots of columns 1 .. ndense move by shift (new = old + shift) */
 extern void dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift);
-/* value, gradient at theta; hessian is q->hessian */
-extern double dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient);
+/* value, gradient and, when not NULL, packed Hessian at theta */
+extern double dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient,
+							   double *hessian);
+/* mean over the rows of d'Hd, d from where their part was taken to theta, with this Hessian (a sum); scratch 2 nparams */
+extern double dmp_quadratic_spread(const DmpQuadratic *q, const double *theta,
+								   const double *hessian, double *scratch);
 
 /* ---------------------------------------------------------------- solver */
 

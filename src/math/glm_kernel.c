@@ -308,104 +308,53 @@ dmp_moments_merge(DmpMoments *into, const DmpMoments *from, int ndense, const do
 	into->weight_positive = all_positive;
 }
 
-/* -------------------------------------------------------------- quadratic */
+/* ------------------------------------------------------------------ cubic */
 
-void
-dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const DmpGlmSums *sums,
-					   double *scratch)
+size_t
+dmp_cubic_size(int nparams)
 {
-	int n = q->nparams, i;
-	size_t k;
+	size_t n = nparams, sum = 0, k;
 
-	/* l + g'(t - at) + (t - at)'H(t - at)/2 with H at = h: linear part g - h */
-	dmp_symmetric_multiply(n, sums->hessian, theta, scratch);
-	q->constant += sums->loss - dmp_dot(n, sums->gradient, theta) + dmp_dot(n, theta, scratch) / 2;
-	for (i = 0; i < n; i++)
-		q->linear[i] += sums->gradient[i] - scratch[i];
-	for (k = 0; k < DMP_TRI(n); k++)
-		q->hessian[k] += sums->hessian[k];
-}
-
-void
-dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from)
-{
-	int i;
-	size_t k;
-
-	into->constant += from->constant;
-	for (i = 0; i < into->nparams; i++)
-		into->linear[i] += from->linear[i];
-	for (k = 0; k < DMP_TRI(into->nparams); k++)
-		into->hessian[k] += from->hessian[k];
+	for (k = 0; k < n; k++)
+		sum += DMP_TRI(n - (k > 1 ? k - 1 : 0));
+	return sum;
 }
 
 /*
- * a + sum b (x - c) with c = c' - shift is (a + shift.b) + sum b (x - c'), so
- * the old intercept is the new one less shift.b: a linear change of variables.
+ * The third derivatives are sums of w mu'' x_i x_j x_k: for each k a Hessian of
+ * the columns from k on, with curvature w mu'' x_k. Slices one after another,
+ * slice 0 of all parameters, slice k of an intercept (of no use) and columns
+ * k .. ndense.
  */
 void
-dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift)
+dmp_glm_tile_cubic(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
+				   double *slices, void *scratch)
 {
-	double *h = q->hessian;
-	double h00 = h[0];
-	int i, j;
+	const Kernel *kn = kernel();
+	double *m = scratch, *third = m + DMP_TILE, *v = third + DMP_TILE;
+	double *z = m + 5 * DMP_TILE;
+	int i, k;
 
-	for (i = 1; i < q->nparams; i++)
+	kn->linear(shape, tile, theta, theta[0], m);
+	for (i = 0; i < DMP_TILE; i++)
 	{
-		double *row = h + DMP_TRI(i);
-		double si = i <= ndense ? shift[i - 1] : 0;
-		double h0i = row[0];
+		double e = exp(-fabs(m[i])), d = 1 / (1 + e);
+		double w = i >= tile->n ? 0 : tile->weight ? tile->weight[i] : 1;
 
-		/* columns j < i still have their old h_0j in row j: read it back from the shifted value */
-		for (j = 1; j <= i; j++)
-		{
-			double sj = j <= ndense ? shift[j - 1] : 0;
-			double h0j = j == i ? h0i : h[DMP_TRI(j)] + sj * h00;
-
-			row[j] += si * sj * h00 - si * h0j - h0i * sj;
-		}
-		row[0] = h0i - si * h00;
-		q->linear[i] -= si * q->linear[0];
+		/* mu'' = mu (1 - mu) (1 - 2 mu) */
+		third[i] = w * e * d * d * (e - 1) * d * (m[i] < 0 ? -1 : 1);
 	}
-	for (i = 0; i < q->npoints; i++)
+	kn->hessian(shape, tile, third, slices, z);
+	slices += DMP_TRI(1 + shape->ndense);
+	for (k = 1; k <= shape->ndense; k++)
 	{
-		double *theta = q->points + (size_t) i * (1 + q->nparams) + 1;
+		DmpGlmShape rest = {shape->ndense - k + 1, 0, shape->ndense - k + 2};
+		DmpGlmTile part = *tile;
 
-		theta[0] += dmp_dot(ndense, shift, theta + 1);
+		part.dense = tile->dense + (size_t) (k - 1) * DMP_TILE;
+		for (i = 0; i < DMP_TILE; i++)
+			v[i] = third[i] * part.dense[i];
+		kn->hessian(&rest, &part, v, slices, z);
+		slices += DMP_TRI(rest.nparams);
 	}
-}
-
-double
-dmp_quadratic_spread(const DmpQuadratic *q, const double *theta, double *scratch)
-{
-	double sum = 0, weight = 0;
-	int n = q->nparams, i, j;
-
-	for (i = 0; i < q->npoints; i++)
-	{
-		const double *point = q->points + (size_t) i * (1 + n);
-
-		for (j = 0; j < n; j++)
-			scratch[j] = theta[j] - point[1 + j];
-		dmp_symmetric_multiply(n, q->hessian, scratch, scratch + n);
-		sum += point[0] * dmp_dot(n, scratch, scratch + n);
-		weight += point[0];
-	}
-	/* hessian is a sum over rows */
-	return weight > 0 ? sum / weight / weight : 0;
-}
-
-double
-dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient)
-{
-	int i;
-	double value = q->constant;
-
-	dmp_symmetric_multiply(q->nparams, q->hessian, theta, gradient);
-	for (i = 0; i < q->nparams; i++)
-	{
-		value += theta[i] * (q->linear[i] + gradient[i] / 2);
-		gradient[i] += q->linear[i];
-	}
-	return value;
 }

@@ -37,6 +37,7 @@
 #define SLOW_STEPS 3
 #define SEPARATED 1e-6 /* relative to the largest |x.d| */
 #define SAMPLED 32     /* stride of the first sample from which there is a second one */
+#define SURE 1e-3      /* of the tolerance: in memory a bound this far below it is not measured */
 #define NOISE 1e-14    /* of the objective, relative */
 
 typedef struct Solver
@@ -53,7 +54,7 @@ typedef struct Solver
 	double objective, residual; /* at start */
 	double before;              /* decrement of the step before the last */
 	double cut;                 /* share of step that is being tried */
-	int want_hessian, have_step, fell_back;
+	int want_hessian, have_step, fell_back, near;
 	int slow;    /* steps in a row that gained a constant factor */
 	int stuck;   /* ... that gained nothing */
 	int thinned; /* the last sample was solved to its own precision */
@@ -286,12 +287,17 @@ newton_step(Solver *v)
 	else
 		v->slow = 0;
 	v->before = v->decrement;
+	v->near = 0;
 	/* with a Hessian of a sample the bound does not hold; few rows are measured in any case */
 	if (!v->want_hessian || v->slow > 0 || !(p->expensive || p->max_stride >= SAMPLED))
 		return 0;
 	bound = predicted_residual(v, v->residual, last);
-	if (!(bound <= p->tolerance))
+	if (!(bound <= (p->expensive ? 1 : SURE) * p->tolerance))
+	{
+		/* near: the next pass needs no Hessian, this one is still good */
+		v->near = bound <= p->tolerance / SURE;
 		return 0;
+	}
 	s->kkt_residual = bound;
 	s->measured = 0;
 	take_gain(v);
@@ -346,7 +352,7 @@ full(Solver *v, int sampled)
 			return DMP_SOLVE_ITERATION_LIMIT;
 		if (newton_step(v))
 			return DMP_SOLVE_CONVERGED;
-		v->want_hessian = 1;
+		v->want_hessian = p->expensive || !v->near;
 	}
 }
 

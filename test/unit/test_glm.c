@@ -402,7 +402,7 @@ shifting(void)
 {
 	Data d = make_data(1000, 4, 1, 2, 1, 1, 77);
 	int q = d.shape.nparams, t, i, j;
-	double shift[4] = {0.5, -2, 3, 0}, theta[7], theta2[7], g1[7], g2[7], scratch[7], weight = 0;
+	double shift[4] = {0.5, -2, 3, 0}, theta[7], theta2[7], g1[7], g2[7], scratch[14], weight = 0;
 	double sum = 0, w = 0, sq = 0, v1, v2;
 	DmpGlmSums s = make_sums(&d), s2;
 	DmpQuadratic a, b;
@@ -439,8 +439,9 @@ shifting(void)
 	a.nparams = b.nparams = q;
 	a.linear = calloc(q, sizeof(double));
 	a.hessian = calloc(DMP_TRI(q), sizeof(double));
-	dmp_quadratic_add_sums(&a, theta, &s, scratch);
-	near(dmp_quadratic_at(&a, theta, g1), s.loss, 1e-11, "a quadratic has the loss at its point");
+	dmp_quadratic_add_sums(&a, theta, &s, NULL, scratch);
+	near(dmp_quadratic_at(&a, theta, g1, NULL), s.loss, 1e-11,
+		 "a quadratic has the loss at its point");
 	near(g1[3], s.gradient[3], 1e-10, "and the gradient");
 	/* the same rows with pivots moved: x becomes x - shift, theta_0 moves along */
 	for (i = 0; i < d.n; i++)
@@ -451,18 +452,89 @@ shifting(void)
 		theta2[0] += shift[j] * theta[1 + j];
 	s2 = make_sums(&d);
 	eval(&d, theta2, NULL, 1, &s2, &weight);
-	b.constant = 0;
+	memset(&b, 0, sizeof(b));
+	b.nparams = q;
 	b.linear = calloc(q, sizeof(double));
 	b.hessian = calloc(DMP_TRI(q), sizeof(double));
-	dmp_quadratic_add_sums(&b, theta2, &s2, scratch);
+	dmp_quadratic_add_sums(&b, theta2, &s2, NULL, scratch);
 	dmp_quadratic_shift(&a, 4, shift);
 	for (i = 0; i < q; i++)
 		theta2[i] += 0.1 * i;
-	v1 = dmp_quadratic_at(&a, theta2, g1);
-	v2 = dmp_quadratic_at(&b, theta2, g2);
+	v1 = dmp_quadratic_at(&a, theta2, g1, NULL);
+	v2 = dmp_quadratic_at(&b, theta2, g2, NULL);
 	near(v1, v2, 1e-9, "a quadratic moves with its pivots");
 	for (i = 0; i < q; i++)
 		near(g1[i], g2[i], 1e-9, "and its gradient");
+}
+
+/* third derivatives against differences of Hessians; the polynomial to third order */
+static void
+cubic(void)
+{
+	Data d = make_data(900, 5, 0, 0, 1, 1, 55);
+	int q = 6, i, j, k, t;
+	double theta[6], at[6], g[6], h[21], *tensor = calloc(q * q * q, sizeof(double));
+	double *slices = calloc(dmp_cubic_size(q), sizeof(double)), scratch[12], weight = 0;
+	double worst = 0, step = 1e-5, shift[5] = {0.5, -1, 0.25, 2, 0}, value, symmetric = 0;
+	DmpGlmSums s = make_sums(&d), s1 = make_sums(&d), s2 = make_sums(&d);
+	DmpQuadratic a;
+	DmpRandom r;
+
+	dmp_random_init(&r, 8, 0);
+	for (i = 0; i < q; i++)
+		theta[i] = 0.3 * dmp_random_normal(&r);
+	for (t = 0; t < d.ntiles; t++)
+	{
+		DmpGlmTile tile = tile_of(&d, t);
+
+		dmp_glm_tile_cubic(&d.shape, &tile, theta, slices, d.scratch);
+	}
+	dmp_cubic_tensor(q, slices, 1, tensor);
+	for (k = 0; k < q; k++)
+	{
+		double keep = theta[k];
+
+		theta[k] = keep + step;
+		dmp_glm_sums_clear(&d.shape, &s1);
+		eval(&d, theta, NULL, 1, &s1, &weight);
+		theta[k] = keep - step;
+		dmp_glm_sums_clear(&d.shape, &s2);
+		eval(&d, theta, NULL, 1, &s2, &weight);
+		theta[k] = keep;
+		for (i = 0; i < q; i++)
+			for (j = 0; j <= i; j++)
+			{
+				double x = (s1.hessian[DMP_TRI(i) + j] - s2.hessian[DMP_TRI(i) + j]) / (2 * step);
+
+				worst = fmax(worst, fabs(x - tensor[(k * q + i) * q + j]));
+				symmetric = fmax(symmetric,
+								 fabs(tensor[(k * q + i) * q + j] - tensor[(j * q + k) * q + i]));
+			}
+	}
+	near(worst / 900, 0, 1e-7, "third derivatives against differences of Hessians");
+	near(symmetric, 0, 0, "the tensor is symmetric");
+	eval(&d, theta, NULL, 1, &s, &weight);
+	memset(&a, 0, sizeof(a));
+	a.nparams = q;
+	a.linear = calloc(q, sizeof(double));
+	a.hessian = calloc(DMP_TRI(q), sizeof(double));
+	a.cubic = calloc(q * q * q, sizeof(double));
+	dmp_quadratic_add_sums(&a, theta, &s, tensor, scratch);
+	value = dmp_quadratic_at(&a, theta, g, h);
+	near(value, s.loss, 1e-10, "the polynomial has the loss at its point");
+	near(g[2], s.gradient[2], 1e-10, "the gradient");
+	near(h[8], s.hessian[8], 1e-10, "and the Hessian");
+	for (i = 0; i < q; i++)
+		at[i] = theta[i] + 0.01 * (i - 2);
+	dmp_glm_sums_clear(&d.shape, &s1);
+	eval(&d, at, NULL, 1, &s1, &weight);
+	value = dmp_quadratic_at(&a, at, g, h);
+	near(value / s1.loss, 1, 1e-7, "nearby it is right to fourth order");
+	near(g[3] / s1.gradient[3], 1, 1e-4, "and its gradient to third");
+	dmp_quadratic_shift(&a, 5, shift);
+	for (j = 0; j < 5; j++)
+		at[0] += shift[j] * at[1 + j];
+	near(dmp_quadratic_at(&a, at, g, h) / value, 1, 1e-12, "it moves with its pivots");
 }
 
 /* an L1 fit of columns that are nearly copies of each other */
@@ -503,6 +575,7 @@ test_glm(void)
 	kernel_case(500, 20, 1, 5, 0, 5);
 	extremes();
 	shifting();
+	cubic();
 	d = make_data(5000, 8, 2, 3, 0, 1, 10);
 	solve_case(&d, 0, 0, 1, 0, "no penalty");
 	solve_case(&d, 0, 0, 1, 1, "no penalty, by scans");
