@@ -163,6 +163,39 @@ flush(Load *load)
 	load->bytes = 0;
 }
 
+/*
+ * A file is UTF-8, whatever the database is: the record as text of the
+ * database, or false when it is none.
+ */
+static bool
+server_text(Load *load, const char *record, size_t length, const char **text, size_t *text_length)
+{
+	int encoding = GetDatabaseEncoding();
+	int space = (int) length * MAX_CONVERSION_GROWTH + 1;
+	unsigned char *converted;
+	Oid proc;
+	size_t ascii = 0;
+
+	*text = record;
+	*text_length = length;
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return pg_verify_mbstr(encoding, record, (int) length, true);
+	while (ascii < length && !IS_HIGHBIT_SET(record[ascii]))
+		ascii++;
+	if (ascii == length)
+		return true;
+	proc = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(proc) || pg_encoding_verifymbstr(PG_UTF8, record, (int) length) != (int) length)
+		return false;
+	converted = MemoryContextAllocHuge(load->row_context, space);
+	if (pg_do_encoding_conversion_buf(proc, PG_UTF8, encoding, (unsigned char *) record,
+									  (int) length, converted, space, true) != (int) length)
+		return false;
+	*text = (const char *) converted;
+	*text_length = strlen(*text);
+	return true;
+}
+
 /* a record of the file */
 static void
 load_record(void *arg, const char *record, size_t length, int64 full_length, int64 line_no)
@@ -174,26 +207,10 @@ load_record(void *arg, const char *record, size_t length, int64 full_length, int
 	size_t text_length = length;
 	DmpRejected why = {0};
 
-	/* a file is UTF-8, whatever the database is */
-	if (!nul && full_length == 0 && GetDatabaseEncoding() != PG_UTF8 &&
-		pg_encoding_verifymbstr(PG_UTF8, record, (int) length) == (int) length)
-	{
-		int space = (int) length * MAX_CONVERSION_GROWTH + 1;
-		unsigned char *converted = MemoryContextAllocHuge(load->row_context, space);
-		Oid proc = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
-
-		if (OidIsValid(proc) && pg_do_encoding_conversion_buf(
-									proc, PG_UTF8, GetDatabaseEncoding(), (unsigned char *) record,
-									(int) length, converted, space, true) == (int) length)
-		{
-			text = (const char *) converted;
-			text_length = strlen(text);
-		}
-	}
-	if (nul || full_length > 0 ||
-		!pg_verify_mbstr(GetDatabaseEncoding(), text, (int) text_length, true))
+	if (nul || full_length > 0 || !server_text(load, record, length, &text, &text_length))
 	{
 		why.record = record;
+		why.raw = true;
 		why.length = (int64) length;
 		why.full_length = full_length;
 		why.line_no = line_no;

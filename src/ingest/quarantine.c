@@ -102,7 +102,7 @@ dmp_quarantine_add(DmpQuarantine *q, const DmpRejected *row)
 	{
 		int kept = whole ? (int) length : (int) Min(length, DMP_RECORD_HEAD);
 
-		if (whole && is_text(row->record, length))
+		if (whole && !row->raw && is_text(row->record, length))
 		{
 			values[1] = PointerGetDatum(cstring_to_text_with_len(row->record, kept));
 			nulls[1] = false;

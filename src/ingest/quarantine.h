@@ -23,6 +23,7 @@ typedef struct DmpRejected
 	const char *column_name; /* the column at fault, NULL: the whole record */
 	const char *reason;      /* what is wrong, as an error message reads */
 	const char *sqlstate;    /* five characters */
+	bool raw;                /* keep the bytes as raw in any case */
 } DmpRejected;
 
 typedef struct DmpQuarantine DmpQuarantine;
