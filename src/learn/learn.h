@@ -278,6 +278,11 @@ typedef struct DmpModelRow
  * permission denied (DETAIL: whose). Safe in parallel workers.
  */
 extern DmpModelRow *dmp_model_lookup(const char *text);
+/* the same; missing_ok: NULL where the other raises, unless text is no reference at all */
+extern DmpModelRow *dmp_model_find(const char *text, bool missing_ok);
+/* the table whose invalidation says that the registry may have changed */
+extern Oid dmp_registry_relid(void);
+extern bool dmp_model_may_use(const char *name, Oid owner);
 /* a parameter of a statement: the value of a version */
 extern void dmp_arg_model_value(DmpArgs *args, const DmpModelValue *value);
 /* error unless the current user may use the model of that owner and name */

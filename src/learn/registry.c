@@ -66,8 +66,8 @@ dmp_registry_generation(void)
 	return generation;
 }
 
-static Oid
-registry_relid(void)
+Oid
+dmp_registry_relid(void)
 {
 	if (!OidIsValid(name_relid))
 		name_relid = get_relname_relid("model_name", get_namespace_oid("dmp_internal", false));
@@ -81,7 +81,7 @@ dmp_registry_changed(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("registry_changed must be called as a trigger")));
-	CacheInvalidateRelcacheByRelid(registry_relid());
+	CacheInvalidateRelcacheByRelid(dmp_registry_relid());
 	return PointerGetDatum(NULL);
 }
 
@@ -156,26 +156,30 @@ pg_attribute_noreturn() no_such_model(const char *name)
 					dmp_errhint_nearest(name, candidates)));
 }
 
-void
-dmp_model_check_use(const char *name, Oid owner)
+bool
+dmp_model_may_use(const char *name, Oid owner)
 {
 	DmpArgs args = {0};
+	bool granted = false;
 	uint64 n;
 	uint64 i;
 
 	if (has_privs_of_role(GetUserId(), owner))
-		return;
+		return true;
 	dmp_spi_connect();
 	dmp_arg_text(&args, name);
 	n = dmp_spi_registry("SELECT grantee::oid FROM dmp_internal.model_grant WHERE name = $1", &args,
 						 true);
-	for (i = 0; i < n; i++)
-	{
-		if (has_privs_of_role(GetUserId(), (Oid) dmp_spi_int8(i, 1, 0)))
-			break;
-	}
+	for (i = 0; i < n && !granted; i++)
+		granted = has_privs_of_role(GetUserId(), (Oid) dmp_spi_int8(i, 1, 0));
 	dmp_spi_finish();
-	if (i == n)
+	return granted;
+}
+
+void
+dmp_model_check_use(const char *name, Oid owner)
+{
+	if (!dmp_model_may_use(name, owner))
 		dmp_check_owner(owner, "model", name);
 }
 
@@ -184,65 +188,82 @@ dmp_model_check_use(const char *name, Oid owner)
 	"(SELECT d.replaced FROM dmp_internal.deployment d WHERE d.name = n.name " \
 	"AND d.version = n.champion AND d.act <> 'rollback' ORDER BY d.id DESC LIMIT 1)"
 
+/* What a reference that leads nowhere is told. */
+static void
+pg_attribute_noreturn() no_such_version(const DmpModelRef *ref)
+{
+	if (ref->which == DMP_REF_VERSION)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" has no version %d", ref->name, ref->version)));
+	if (ref->which == DMP_REF_PREVIOUS)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" has no previous version", ref->name)));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" has no deployed version", ref->name),
+			 errhint("Choose one with dmp.deploy, or name a version: \"%s@latest\".", ref->name)));
+}
+
+#define LOOKUP_SQL                                                                               \
+	"SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, m.query, m.search_path, " \
+	"m.trained_by::oid FROM dmp_internal.model_name n CROSS JOIN LATERAL (SELECT CASE $3 "       \
+	"WHEN 0 THEN n.champion WHEN 1 THEN $2 "                                                     \
+	"WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v WHERE v.name = n.name) "       \
+	"ELSE " PREVIOUS_OF " END AS version) w "                                                    \
+	"LEFT JOIN dmp_internal.model m ON m.name = n.name AND m.version = w.version "               \
+	"WHERE n.name = $1"
+
 DmpModelRow *
-dmp_model_lookup(const char *text)
+dmp_model_find(const char *text, bool missing_ok)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext old;
 	DmpModelRef ref = dmp_model_ref(text);
 	DmpModelRow *row = palloc0(sizeof(DmpModelRow));
 	DmpArgs args = {0};
-	MemoryContext old;
 	bool isnull;
 	Datum value;
 
 	dmp_spi_connect();
-	(void) registry_relid();
+	(void) dmp_registry_relid();
 	dmp_arg_text(&args, ref.name);
 	dmp_arg_int4(&args, ref.version);
 	dmp_arg_int4(&args, (int) ref.which);
-	if (dmp_spi_registry("SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, "
-						 "m.query, m.search_path, m.trained_by::oid FROM dmp_internal.model_name n "
-						 "CROSS JOIN LATERAL (SELECT CASE $3 WHEN 0 THEN n.champion WHEN 1 THEN $2 "
-						 "WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v "
-						 "WHERE v.name = n.name) "
-						 "ELSE " PREVIOUS_OF " END AS version) w "
-						 "LEFT JOIN dmp_internal.model m ON m.name = n.name "
-						 "AND m.version = w.version WHERE n.name = $1",
-						 &args, true) == 0)
-		no_such_model(ref.name);
+	if (dmp_spi_registry(LOOKUP_SQL, &args, true) == 0)
+	{
+		if (!missing_ok)
+			no_such_model(ref.name);
+		dmp_spi_finish();
+		return NULL;
+	}
 	row->owner = (Oid) dmp_spi_int8(0, 3, 0);
 	row->champion = (int) dmp_spi_int8(0, 4, 0);
 	row->version = (int) dmp_spi_int8(0, 2, 0);
 	row->id = dmp_spi_int8(0, 1, 0);
-	value = dmp_spi_datum(0, 5, &isnull);
+	row->trained_by = (Oid) dmp_spi_int8(0, 9, 0);
 	old = MemoryContextSwitchTo(caller);
+	row->name = pstrdup(ref.name);
+	value = dmp_spi_datum(0, 5, &isnull);
 	if (!isnull)
 		row->value = (DmpModelValue *) PG_DETOAST_DATUM_COPY(value);
-	MemoryContextSwitchTo(old);
-	old = MemoryContextSwitchTo(caller);
 	value = dmp_spi_datum(0, 6, &isnull);
 	row->key = isnull ? NIL : dmp_text_array_to_list(DatumGetArrayTypePCopy(value));
 	row->query = dmp_spi_text(0, 7);
 	row->search_path = dmp_spi_text(0, 8);
-	row->trained_by = (Oid) dmp_spi_int8(0, 9, 0);
-	row->name = pstrdup(ref.name);
 	MemoryContextSwitchTo(old);
-	dmp_model_check_use(ref.name, row->owner);
-	if (row->version == 0)
-	{
-		if (ref.which == DMP_REF_VERSION)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-							errmsg("model \"%s\" has no version %d", ref.name, ref.version)));
-		if (ref.which == DMP_REF_PREVIOUS)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-							errmsg("model \"%s\" has no previous version", ref.name)));
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("model \"%s\" has no deployed version", ref.name),
-						errhint("Choose one with dmp.deploy, or name a version: \"%s@latest\".",
-								ref.name)));
-	}
 	dmp_spi_finish();
+	if (missing_ok && (row->version == 0 || !dmp_model_may_use(row->name, row->owner)))
+		return NULL;
+	dmp_model_check_use(row->name, row->owner);
+	if (row->version == 0)
+		no_such_version(&ref);
 	return row;
+}
+
+DmpModelRow *
+dmp_model_lookup(const char *text)
+{
+	return dmp_model_find(text, false);
 }
 
 /* dmp.model_value(ref): the value of a version, for the forms that look nothing up */

@@ -301,7 +301,10 @@ dmp_train(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	plan = dmp_train_plan(args);
 	plan->spec.memory = (int64) dmp_training_memory * 1024;
+	dmp_progress("train: fitting %d features", plan->spec.nfeatures);
 	fit = dmp_fit_binomial(&plan->spec);
+	dmp_progress("train: %s after %d scans of " INT64_FORMAT " rows",
+				 dmp_fit_status_name(fit->status), fit->scans, fit->rows);
 	dmp_train_query_end(plan->query);
 	refuse_outcome(args, plan, fit);
 

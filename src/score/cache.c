@@ -46,7 +46,7 @@ let_go(void *arg)
 }
 
 static DmpCachedModel *
-read_model(const char *ref, bool latest)
+read_model(const char *ref, bool latest, bool missing_ok)
 {
 	uint64 generation = dmp_registry_generation();
 	DmpModelRow *row;
@@ -55,9 +55,11 @@ read_model(const char *ref, bool latest)
 
 	if (latest)
 		PushActiveSnapshot(GetLatestSnapshot());
-	row = dmp_model_lookup(ref);
+	row = dmp_model_find(ref, missing_ok);
 	if (latest)
 		PopActiveSnapshot();
+	if (row == NULL)
+		return NULL;
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	MemoryContextSetParent(model->context, TopMemoryContext);
 	cached = MemoryContextAllocZero(model->context, sizeof(DmpCachedModel));
@@ -88,13 +90,13 @@ sweep(bool all)
 }
 
 static DmpCachedModel *
-find_model(const char *ref)
+find_model(const char *ref, bool missing_ok)
 {
 	DmpCachedModel *cached;
 	CacheEntry *entry;
 
 	if (IsInParallelMode() || IsolationUsesXactSnapshot() || strlen(ref) >= REF_LENGTH)
-		return read_model(ref, false);
+		return read_model(ref, false, missing_ok);
 	if (cache == NULL)
 	{
 		HASHCTL control = {0};
@@ -106,10 +108,14 @@ find_model(const char *ref)
 	entry = hash_search(cache, ref, HASH_FIND, NULL);
 	if (entry != NULL && entry->model->generation == dmp_registry_generation())
 	{
+		if (missing_ok && !dmp_model_may_use(entry->model->name, entry->model->owner))
+			return NULL;
 		dmp_model_check_use(entry->model->name, entry->model->owner);
 		return entry->model;
 	}
-	cached = read_model(ref, true);
+	cached = read_model(ref, true, missing_ok);
+	if (cached == NULL)
+		return NULL;
 	sweep(hash_get_num_entries(cache) >= MAX_ENTRIES);
 	entry = hash_search(cache, ref, HASH_ENTER, NULL);
 	entry->model = cached;
@@ -118,11 +124,13 @@ find_model(const char *ref)
 }
 
 DmpCachedModel *
-dmp_model_hold(const char *ref, MemoryContext holder)
+dmp_model_hold(const char *ref, MemoryContext holder, bool missing_ok)
 {
 	MemoryContextCallback *callback = MemoryContextAlloc(holder, sizeof(MemoryContextCallback));
-	DmpCachedModel *cached = find_model(ref);
+	DmpCachedModel *cached = find_model(ref, missing_ok);
 
+	if (cached == NULL)
+		return NULL;
 	cached->holders++;
 	callback->func = let_go;
 	callback->arg = cached;

@@ -20,6 +20,9 @@ PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
 PG_FUNCTION_INFO_V1(dmp_score_row);
+PG_FUNCTION_INFO_V1(dmp_predict_columns);
+PG_FUNCTION_INFO_V1(dmp_margin_columns);
+PG_FUNCTION_INFO_V1(dmp_classify_columns);
 
 typedef struct Holder
 {
@@ -33,6 +36,11 @@ typedef struct Holder
 	Oid user;
 	uint64 generation;
 	uint64 hash;
+	/* of the forms over columns: a row's values, and their base types */
+	Datum *values;
+	bool *nulls;
+	Oid *types;
+	bool checked; /* against the model */
 } Holder;
 
 static Holder *
@@ -63,8 +71,9 @@ hold_reference(Holder *holder, text *ref)
 			   memcmp(ref, holder->ref, VARSIZE_ANY(ref)) == 0))
 		return;
 	holder->model = NULL;
+	holder->checked = false;
 	MemoryContextReset(holder->context);
-	cached = dmp_model_hold(text_to_cstring(ref), holder->context);
+	cached = dmp_model_hold(text_to_cstring(ref), holder->context, false);
 	holder->ref = MemoryContextAlloc(holder->context, VARSIZE_ANY(ref));
 	memcpy(holder->ref, ref, VARSIZE_ANY(ref));
 	holder->user = GetUserId();
@@ -152,6 +161,79 @@ dmp_classify(PG_FUNCTION_ARGS)
 {
 	const DmpModel *model;
 	double p = dmp_model_probability(row_margin(fcinfo, &model, NULL));
+
+	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
+}
+
+/*
+ * The forms over columns, which the planner puts in the place of the others
+ * (plan.c): arguments are a reference with its version, and the features in
+ * the model's order. The right to the model is checked where they run.
+ */
+static double
+columns_margin(FunctionCallInfo fcinfo, const DmpModel **model)
+{
+	Holder *holder = fcinfo->flinfo->fn_extra;
+	int n = PG_NARGS() - 1;
+	int i;
+
+	if (unlikely(holder == NULL))
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		holder = make_holder(fcinfo);
+		holder->values = palloc(sizeof(Datum) * Max(n, 1));
+		holder->nulls = palloc(sizeof(bool) * Max(n, 1));
+		holder->types = palloc(sizeof(Oid) * Max(n, 1));
+		for (i = 0; i < n; i++)
+			holder->types[i] = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, i + 1));
+		MemoryContextSwitchTo(old);
+	}
+	if (PG_ARGISNULL(0) || get_fn_expr_variadic(fcinfo->flinfo))
+		elog(ERROR, "this function is called by plans only");
+	hold_reference(holder, PG_GETARG_TEXT_PP(0));
+	*model = holder->model;
+	if (unlikely(!holder->checked))
+	{
+		if (n != holder->model->design.nfeatures)
+			elog(ERROR, "the model has %d features, not %d", holder->model->design.nfeatures, n);
+		for (i = 0; i < n; i++)
+		{
+			if (dmp_value_kind(holder->types[i]) !=
+				dmp_kind_needed(&holder->model->design.features[i]))
+				elog(ERROR, "feature %d is of another type", i + 1);
+		}
+		holder->checked = true;
+	}
+	for (i = 0; i < n; i++)
+	{
+		holder->values[i] = PG_GETARG_DATUM(i + 1);
+		holder->nulls[i] = PG_ARGISNULL(i + 1);
+	}
+	return dmp_model_margin(holder->model, holder->values, holder->nulls, holder->types, NULL);
+}
+
+Datum
+dmp_predict_columns(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+
+	PG_RETURN_FLOAT8(dmp_model_probability(columns_margin(fcinfo, &model)));
+}
+
+Datum
+dmp_margin_columns(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+
+	PG_RETURN_FLOAT8(columns_margin(fcinfo, &model));
+}
+
+Datum
+dmp_classify_columns(PG_FUNCTION_ARGS)
+{
+	const DmpModel *model;
+	double p = dmp_model_probability(columns_margin(fcinfo, &model));
 
 	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
 }

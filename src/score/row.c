@@ -21,8 +21,8 @@
 
 static const char *const kind_names[] = {"a number", "a boolean", "a text", "something else"};
 
-static DmpValueKind
-kind_needed(const DmpFeature *feature)
+DmpValueKind
+dmp_kind_needed(const DmpFeature *feature)
 {
 	switch (feature->encode)
 	{
@@ -79,7 +79,7 @@ pg_attribute_noreturn()
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column \"%s\" needed by %s is %s", feature->name, model_words(map), found),
-			 errdetail("To the model it is %s.", kind_names[kind_needed(feature)])));
+			 errdetail("To the model it is %s.", kind_names[dmp_kind_needed(feature)])));
 }
 
 static void
@@ -109,7 +109,7 @@ map_record(DmpRowMap *map, TupleDesc desc)
 		if (found < 0)
 			missing_column(map, feature->name, dmp_column_names(desc));
 		map->types[i] = getBaseType(TupleDescAttr(desc, found)->atttypid);
-		if (dmp_value_kind(map->types[i]) != kind_needed(feature))
+		if (dmp_value_kind(map->types[i]) != dmp_kind_needed(feature))
 			wrong_type(
 				map, feature,
 				psprintf("of type %s", format_type_be(TupleDescAttr(desc, found)->atttypid)));
@@ -191,7 +191,7 @@ dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
 	for (i = 0; i < map->model->design.nfeatures; i++)
 	{
 		const DmpFeature *feature = &map->model->design.features[i];
-		DmpValueKind needed = kind_needed(feature);
+		DmpValueKind needed = dmp_kind_needed(feature);
 		JsonbValue buffer;
 		JsonbValue *value =
 			getKeyJsonValueFromContainer(&row->root, feature->name, strlen(feature->name), &buffer);

@@ -30,8 +30,11 @@ typedef struct DmpCachedModel
 	bool cached;
 } DmpCachedModel;
 
-/* The model a reference means, held until holder is reset; checks the right to it. */
-extern DmpCachedModel *dmp_model_hold(const char *ref, MemoryContext holder);
+/*
+ * The model a reference means, held until holder is reset; checks the right to
+ * it. missing_ok: NULL when there is none, or no right.
+ */
+extern DmpCachedModel *dmp_model_hold(const char *ref, MemoryContext holder, bool missing_ok);
 
 /* ---- row.c: a row's columns by name */
 
@@ -53,6 +56,8 @@ typedef struct DmpRowMap
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
 							  MemoryContext context);
+/* what a feature's values must be */
+extern DmpValueKind dmp_kind_needed(const DmpFeature *feature);
 /* error unless rows of this type can be scored */
 extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
 /* margin of a row; notes may be NULL */

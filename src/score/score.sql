@@ -1,9 +1,20 @@
 
 -- --------------------------------------------------------------- score
 
+-- what the planner puts in the place of a call by name over a table's row
+
+CREATE FUNCTION dmp_internal.predict_support(internal) RETURNS internal
+	LANGUAGE C IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'dmp_predict_support';
+CREATE FUNCTION dmp_internal.predict_columns(ref text, VARIADIC "any") RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict_columns';
+CREATE FUNCTION dmp_internal.margin_columns(ref text, VARIADIC "any") RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin_columns';
+CREATE FUNCTION dmp_internal.classify_columns(ref text, VARIADIC "any") RETURNS text
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify_columns';
+
 -- a row at a time; a model is a reference or a value, a row is a record, jsonb, or json in text
 CREATE FUNCTION dmp.predict(model text, input record) RETURNS float8
-	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_predict';
+	LANGUAGE C STABLE STRICT PARALLEL SAFE SUPPORT dmp_internal.predict_support AS 'MODULE_PATHNAME', 'dmp_predict';
 COMMENT ON FUNCTION dmp.predict(text, record) IS 'probability of the positive class of a row, columns matched by name; ''name'' is the champion, ''name@3'' a version
 Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
 CREATE FUNCTION dmp.predict(model text, input jsonb) RETURNS float8
@@ -28,7 +39,7 @@ COMMENT ON FUNCTION dmp.predict(dmp.model_value, text) IS 'probability of the po
 Example: SELECT user_id, dmp.predict(''buyers'', t) FROM users t';
 
 CREATE FUNCTION dmp.margin(model text, input record) RETURNS float8
-	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_margin';
+	LANGUAGE C STABLE STRICT PARALLEL SAFE SUPPORT dmp_internal.predict_support AS 'MODULE_PATHNAME', 'dmp_margin';
 COMMENT ON FUNCTION dmp.margin(text, record) IS 'log-odds of the positive class of a row: what to rank by, since probabilities near 1 tie
 Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
 CREATE FUNCTION dmp.margin(model text, input jsonb) RETURNS float8
@@ -53,7 +64,7 @@ COMMENT ON FUNCTION dmp.margin(dmp.model_value, text) IS 'log-odds of the positi
 Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
 
 CREATE FUNCTION dmp.classify(model text, input record) RETURNS text
-	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
+	LANGUAGE C STABLE STRICT PARALLEL SAFE SUPPORT dmp_internal.predict_support AS 'MODULE_PATHNAME', 'dmp_classify';
 COMMENT ON FUNCTION dmp.classify(text, record) IS 'positive class when the probability reaches the stored threshold, else the negative
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model text, input jsonb) RETURNS text

@@ -131,6 +131,7 @@ dmp_score(PG_FUNCTION_ARGS)
 	dmp_arg_text(&args, row->name);
 	dmp_arg_int4(&args, row->version);
 	memset(&counted, 0, sizeof(counted));
+	dmp_progress("score: model \"%s\" version %d into %s", row->name, row->version, table);
 	/* OFFSET 0: the row is scored once, though its score is named twice */
 	into = dmp_into_table(table,
 						  psprintf("SELECT %s, s.dmp_score AS score, "
