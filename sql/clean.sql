@@ -106,6 +106,18 @@ SELECT action, rows_in, rows_out, rows_quarantined FROM dmp.clean('dups', 'd1', 
 SELECT action, rows_in, rows_out, rows_quarantined FROM dmp.clean('TABLE dups', 'd2', '[{"deduplicate":"*","quarantine":false},{"deduplicate":["k"]},{"require":"at > 1"}]');
 SELECT origin, record, sqlstate, reason FROM dmp.quarantine ORDER BY origin, reason, record;
 
+-- texts agree by bytes, under any collation
+DO $$ BEGIN
+	CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+EXCEPTION WHEN feature_not_supported THEN
+	CREATE COLLATION no_case FROM "C";
+END $$;
+CREATE TABLE cases (t text COLLATE no_case, n int);
+INSERT INTO cases VALUES ('a', 1), ('A', 1), ('a', 1);
+SELECT rows_in, rows_out, rows_quarantined FROM dmp.clean('cases', 'c1', '[{"deduplicate":"*"}]');
+SELECT rows_in, rows_out, rows_quarantined FROM dmp.clean('TABLE cases', 'c2', '[{"deduplicate":"*"}]');
+SELECT rows_in, rows_out, rows_quarantined FROM dmp.clean('TABLE cases', 'c3', '[{"deduplicate":"t"}]');
+
 -- scale: over the rows that reach the step
 CREATE TABLE measures AS SELECT i, (i * i)::float8 AS x, i AS k, i::bigint * 9007199254740993 AS b, 5 AS same, NULL::float8 AS nothing, i::numeric / 3 AS e FROM generate_series(1, 10) i;
 INSERT INTO measures VALUES (11, 'NaN', NULL, NULL, 5, NULL, NULL), (12, 'infinity', 0, 0, 5, NULL, 0);

@@ -99,7 +99,7 @@ typedef struct CleanPlan
 	List *filters;    /* of CleanFilter, pending */
 	List *hidden;     /* expressions the next level needs beside the columns */
 	List *hidden_as;  /* and their names */
-	char *record;     /* traced: the source row or its ctid, as SQL */
+	char *record;     /* the ctid or the whole of the source row, as SQL, when rejects are noted */
 	char *reject;     /* traced: number of the line that rejected the row, as SQL, or NULL */
 	char *reason;     /* and why */
 	bool window;      /* an expression is a window function */

@@ -75,7 +75,7 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 	char *keep = dmp_doc_string(step, "keep", NULL, what);
 	char *by = dmp_doc_string(step, "by", NULL, what);
 	bool whole_row = list_length(columns) == list_length(plan->columns);
-	bool ordered = true;
+	bool ordered = true; /* DISTINCT tells rows apart as the keys do */
 	CleanColumn *by_column = by ? dmp_clean_column(plan, by) : NULL;
 	CleanLine *line;
 	List *keys = NIL;
@@ -102,7 +102,9 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 		CleanColumn *column = lfirst(lc);
 
 		keys = lappend(keys, key_of(column));
-		ordered &= strcmp(key_of(column), column->base) == 0 || OidIsValid(column->collation);
+		if (strcmp(key_of(column), column->base) != 0)
+			ordered &=
+				OidIsValid(column->collation) && get_collation_isdeterministic(column->collation);
 	}
 	if (by_column != NULL)
 		order = list_make1(psprintf("%s %sNULLS LAST", key_of(by_column),
