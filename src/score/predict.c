@@ -190,18 +190,22 @@ columns_margin(FunctionCallInfo fcinfo, const DmpModel **model)
 		MemoryContextSwitchTo(old);
 	}
 	if (PG_ARGISNULL(0) || get_fn_expr_variadic(fcinfo->flinfo))
-		elog(ERROR, "this function is called by plans only");
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("this function is called by plans of dmp.predict only")));
 	hold_reference(holder, PG_GETARG_TEXT_PP(0));
 	*model = holder->model;
 	if (unlikely(!holder->checked))
 	{
 		if (n != holder->model->design.nfeatures)
-			elog(ERROR, "the model has %d features, not %d", holder->model->design.nfeatures, n);
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("the model has %d features, not %d",
+								   holder->model->design.nfeatures, n)));
 		for (i = 0; i < n; i++)
 		{
 			if (dmp_value_kind(holder->types[i]) !=
 				dmp_kind_needed(&holder->model->design.features[i]))
-				elog(ERROR, "feature %d is of another type", i + 1);
+				ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+								errmsg("feature %d is of another type", i + 1)));
 		}
 		holder->checked = true;
 	}
