@@ -192,14 +192,24 @@ copy_sources()
 # which would double the time.
 build()
 {
-	local made
-	made="$* $(cksum <"$DMP_BUILD/Makefile")"
-	if [ "$(cat "$DMP_BUILD/.made" 2>/dev/null)" != "$made" ]; then
+	local makefile flags="$*"
+	makefile=$(cksum <"$DMP_BUILD/Makefile")
+	if [ "$(cat "$DMP_BUILD/.flags" "$DMP_BUILD/.makefile" 2>/dev/null)" != "$flags"$'\n'"$makefile" ]; then
 		as_user find "$DMP_BUILD/src" -name '*.o' -delete
 		as_user sh -c "rm -f '$DMP_BUILD'/dmp.so '$DMP_BUILD'/dmp--*.sql"
-		echo "$made" | as_user tee "$DMP_BUILD/.made" >/dev/null
+		echo "$flags" | as_user tee "$DMP_BUILD/.flags" >/dev/null
+		echo "$makefile" | as_user tee "$DMP_BUILD/.makefile" >/dev/null
 	fi
-	as_user make -s -C "$DMP_BUILD" -j"$(nproc)" with_llvm=no COPT="$*" PG_CONFIG="$PG_CONFIG" </dev/null
+	as_user make -s -C "$DMP_BUILD" -j"$(nproc)" with_llvm=no COPT="$flags" PG_CONFIG="$PG_CONFIG" </dev/null
+}
+
+# For who only wants to use it: what test/all left is taken when it differs in
+# warnings alone.
+build_for_use()
+{
+	local flags
+	flags=$(cat "$DMP_BUILD/.flags" 2>/dev/null)
+	[ -z "$(sed 's/-W[^ ]*//g; s/ //g' <<<"$flags")" ] && [ -n "$flags" ] && build "$flags" 2>/dev/null || build
 }
 
 # Installs the built files where the server looks for them.
