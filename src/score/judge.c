@@ -70,6 +70,8 @@ sorted_class(const DmpScores *scores, int label, Size n)
 
 	for (i = 0; i < scores->n; i++)
 	{
+		if ((i & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (scores->label[i] == label)
 			keys[k++] = dmp_sort_key(scores->score[i]);
 	}
@@ -92,6 +94,8 @@ placement_variance(const uint64_t *a, Size na, const uint64_t *b, Size nb)
 		double v;
 		double d;
 
+		if ((i & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
 		while (below < nb && b[below] < a[i])
 			below++;
 		while (to < nb && b[to] <= a[i])

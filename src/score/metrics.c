@@ -204,6 +204,8 @@ scores_check(const DmpState *state, const char *data, Size size)
 	scores_view(state, &scores);
 	for (i = 0; i < scores.n; i++)
 	{
+		if ((i & 0xFFFF) == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (isnan(scores.score[i]) || scores.label[i] > 1 ||
 			(scores.weight && !(scores.weight[i] > 0 && isfinite(scores.weight[i]))))
 			dmp_state_corrupt(state, "a row is out of range");
