@@ -5,8 +5,6 @@
  */
 #include "dmp.h"
 
-#include "utils/guc.h"
-
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "dmp");
 #else
@@ -21,6 +19,4 @@ _PG_init(void)
 	dmp_base_init();
 	dmp_learn_init();
 	dmp_score_init();
-	/* a setting that is misspelt is an error */
-	MarkGUCPrefixReserved("dmp");
 }

@@ -26,10 +26,14 @@
 #include "lib/stringinfo.h"
 #include "math/metrics.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
 /* arguments of a function at most, less those before the features, with some left */
 #define MAX_SCAN_ARGUMENTS (FUNC_MAX_ARGS - 10)
+
+/* dense columns from which a solve outweighs a scan */
+#define WIDE 64
 
 typedef struct Fit
 {
@@ -39,6 +43,7 @@ typedef struct Fit
 	MemoryContext work;    /* of the scans, deleted at the end */
 	MemoryContext pass;    /* of the last scan at a theta */
 	char *sql;
+	bool alone; /* the first scan is one without workers */
 	int scans;
 	DmpScanResult *last; /* of the last GRADIENT scan */
 	int64 memory;
@@ -184,6 +189,57 @@ make_sql(const Fit *fit)
 
 /* ------------------------------------------------------------------ scans */
 
+/*
+ * Whether the first scan had better be one process's: when all rows will fit its
+ * memory and solving them in one place is worth more than reading them side by
+ * side. That is so with text (levels of different processes must be matched
+ * first, which takes scans), with many columns (the solve outweighs the scan, and
+ * shares of the rows say little about so many), and with few rows.
+ */
+static bool
+better_alone(const Fit *fit)
+{
+	const DmpFitSpec *spec = fit->spec;
+	const DmpScanPlan *p = &fit->plan;
+	SPIPlanPtr prepared;
+	CachedPlan *cached;
+	double rows = 0;
+	ListCell *lc;
+
+	if (p->ntexts == 0 && p->ndense <= WIDE)
+		return false;
+	prepared = SPI_prepare(spec->select_sql, spec->nargs, spec->argtypes);
+	if (prepared == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	cached = SPI_plan_get_cached_plan(prepared);
+	foreach (lc, cached ? cached->stmt_list : NIL)
+	{
+		const PlannedStmt *stmt = lfirst_node(PlannedStmt, lc);
+
+		if (stmt->commandType == CMD_SELECT)
+			rows = stmt->planTree->plan_rows;
+	}
+	if (cached)
+		ReleaseCachedPlan(cached, NULL);
+	SPI_freeplan(prepared);
+	/* a column of numbers may turn out to have missing values: half a column more */
+	return rows > 0 && 1.3 * rows * (12.0 * p->ndense + 8.0 * p->ntexts + 50) < p->memory;
+}
+
+/* SPI_execute_with_args(), but never with workers */
+static int
+execute_alone(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	SPIPlanPtr prepared = SPI_prepare(sql, nargs, types);
+	int rc;
+
+	if (prepared == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	rc = SPI_execute_plan(prepared, values, nulls, true, 0);
+	SPI_freeplan(prepared);
+	return rc;
+}
+
 /* one scan by the plan as it is now; NULL when there was no row at all */
 static DmpScanResult *
 scan(Fit *fit)
@@ -209,7 +265,10 @@ scan(Fit *fit)
 	types[n] = BYTEAOID;
 	values[n] = PointerGetDatum(dmp_scan_plan_write(&fit->plan));
 	/* read only: the snapshot that is active, for every scan the same */
-	rc = SPI_execute_with_args(fit->sql, n + 1, types, values, nulls, true, 0);
+	if (fit->alone && fit->plan.phase == DMP_SCAN_LEARN)
+		rc = execute_alone(fit->sql, n + 1, types, values, nulls);
+	else
+		rc = SPI_execute_with_args(fit->sql, n + 1, types, values, nulls, true, 0);
 	if (rc != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "training scan failed: %s", SPI_result_code_string(rc));
 	fit->scans++;
@@ -662,6 +721,8 @@ dmp_fit_binomial(const DmpFitSpec *spec)
 	/* what this transaction has done so far is seen, by every scan alike */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	fit.alone = better_alone(&fit);
+	MemoryContextSwitchTo(fit.work);
 	solution = run_scans(&fit, &status);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(fit.context);

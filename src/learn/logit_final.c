@@ -44,8 +44,7 @@ eval_rows(void *arg, const double *theta, const double *direction, int stride, D
 
 			if (t % stride != 0)
 				continue;
-			if (t / stride % 64 == 0)
-				CHECK_FOR_INTERRUPTS();
+			CHECK_FOR_INTERRUPTS();
 			dmp_store_tile(rows->store, &rows->shape, c, at, &tile);
 			dmp_glm_tile(&rows->shape, &tile, theta, direction, sums, NULL, rows->scratch);
 			*weight += tile.n;
@@ -54,8 +53,7 @@ eval_rows(void *arg, const double *theta, const double *direction, int stride, D
 	{
 		if (t % stride != 0)
 			continue;
-		if (t / stride % 64 == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 		dmp_glm_tile(&rows->shape, &rows->tile[c], theta, direction, sums, NULL, rows->scratch);
 		*weight += rows->tile[c].n;
 	}
@@ -377,12 +375,7 @@ dmp_logit_final(PG_FUNCTION_ARGS)
 	int p;
 
 	if (PG_ARGISNULL(0))
-	{
-		memset(&a, 0, sizeof(a));
-		a.log_likelihood = NAN;
-		a.status = DMP_FIT_NO_ROWS;
-		PG_RETURN_DATUM(answer_tuple(fcinfo, &a));
-	}
+		PG_RETURN_NULL();
 	work = AllocSetContextCreate(CurrentMemoryContext, "dmp logit", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(work);
 	dmp_logit_state(PG_GETARG_DATUM(0), &scan, &flat);

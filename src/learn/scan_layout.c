@@ -18,7 +18,7 @@
 #include <math.h>
 
 #define MAX_KEPT_LEVELS 1000
-#define MAX_PARAMS 10000
+#define MAX_PARAMS 5000
 
 /* the moments of columns without missing values join those with in stats.columns */
 void

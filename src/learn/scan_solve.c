@@ -17,7 +17,6 @@
 #include "math/metrics.h"
 
 #define BLOCK_TOLERANCE 1e-4
-#define TILES_A_CHECK 64
 
 /* rows of a store as the solver reads them */
 typedef struct StoreRows
@@ -45,8 +44,7 @@ eval_store(void *arg, const double *theta, const double *direction, int stride, 
 		{
 			DmpGlmTile tile;
 
-			if (at / stride % TILES_A_CHECK == 0)
-				CHECK_FOR_INTERRUPTS();
+			CHECK_FOR_INTERRUPTS();
 			dmp_store_tile(store, &rows->shape, c, at, &tile);
 			dmp_glm_tile(&rows->shape, &tile, theta, direction, sums, NULL, rows->scratch);
 			if (tile.weight)
@@ -521,8 +519,7 @@ store_auc(DmpScan *scan, StoreRows *rows, DmpStore *store, const double *theta, 
 		{
 			DmpGlmTile tile;
 
-			if (at % TILES_A_CHECK == 0)
-				CHECK_FOR_INTERRUPTS();
+			CHECK_FOR_INTERRUPTS();
 			dmp_store_tile(store, &rows->shape, c, at, &tile);
 			dmp_glm_tile(&rows->shape, &tile, theta, NULL, NULL, margin + n, rows->scratch);
 			memcpy(label + n, tile.label, tile.n);

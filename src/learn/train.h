@@ -35,10 +35,8 @@ typedef struct DmpTrainArgs
 	bool intercept;
 	char *positive;
 	int min_count;
-	char *split;          /* "hash" or "time" */
-	char *compat;         /* or NULL */
-	DmpDoc *class_weight; /* "balanced", an object, or NULL */
-	bool calibrate;
+	char *split;  /* "hash" or "time" */
+	char *compat; /* or NULL */
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -49,8 +47,7 @@ typedef struct DmpTrainPlan
 	char *positive; /* text of the classes */
 	char *negative;
 	List *feature_names;
-	int scans;              /* of the data, before the fit */
-	double class_weight[2]; /* of the negative and the positive class */
+	int scans; /* of the data, before the fit */
 } DmpTrainPlan;
 
 /* train_args.c: reads and checks them; raises feature_not_supported for what is not built */

@@ -293,10 +293,10 @@ void
 dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, double weight,
 				   unsigned char *skip, double *covariance)
 {
-	int n = p->shape.nparams, i, j, k;
+	int n = p->shape.nparams, i, j;
 	double *l = p->env->alloc(sizeof(double) * (DMP_TRI(n) + (size_t) n));
 	double *d = l + DMP_TRI(n);
-	double *product, *column, *out;
+	double *full_h, *full_b, *row;
 
 	memcpy(l, hessian, sizeof(double) * DMP_TRI(n));
 	for (i = 0; i < n; i++)
@@ -306,24 +306,22 @@ dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, double weight,
 	p->env->release(l);
 	if (p->lambda == 0)
 		return;
-	/* ridge: B H B with B = A^-1, row by row of B H */
-	product = p->env->alloc(sizeof(double) * (DMP_TRI(n) + 2 * (size_t) n));
-	column = product + DMP_TRI(n);
-	out = column + n;
+	/* ridge: B H B with B = A^-1, both written out so that every sum runs along rows */
+	full_h = p->env->alloc(sizeof(double) * (2 * (size_t) n * n + n));
+	full_b = full_h + (size_t) n * n;
+	row = full_b + (size_t) n * n;
+	for (i = 0; i < n; i++)
+	{
+		copy_column(n, hessian, i, full_h + (size_t) i * n);
+		copy_column(n, covariance, i, full_b + (size_t) i * n);
+	}
 	for (i = 0; i < n; i++)
 	{
 		p->env->check();
-		copy_column(n, covariance, i, column);
-		dmp_symmetric_multiply(n, hessian, column, out);
+		for (j = 0; j < n; j++)
+			row[j] = dmp_dot(n, full_b + (size_t) i * n, full_h + (size_t) j * n);
 		for (j = 0; j <= i; j++)
-		{
-			double sum = dmp_dot(j + 1, covariance + DMP_TRI(j), out);
-
-			for (k = j + 1; k < n; k++)
-				sum += covariance[DMP_TRI(k) + j] * out[k];
-			product[DMP_TRI(i) + j] = sum;
-		}
+			covariance[DMP_TRI(i) + j] = dmp_dot(n, row, full_b + (size_t) j * n);
 	}
-	memcpy(covariance, product, sizeof(double) * DMP_TRI(n));
-	p->env->release(product);
+	p->env->release(full_h);
 }

@@ -352,6 +352,58 @@ solve_case(Data *d, double lambda, double alpha, int max_stride, int expensive, 
 	ok(s.kkt_residual <= 1e-9, "and the solver says so");
 }
 
+/* ridge covariance against A^-1 H A^-1 by elimination */
+static void
+sandwich(void)
+{
+	Data d = make_data(500, 3, 1, 2, 0, 1, 19);
+	DmpGlmProblem p;
+	DmpGlmSums s = make_sums(&d);
+	int q = d.shape.nparams, i, j, k, r;
+	double *mean, *reach, *theta = calloc(q, sizeof(double)), weight = 0, worst = 0;
+	double a[6][12], inverse[6][6], product[6][6], cov[21];
+	unsigned char skip[6] = {0};
+
+	memset(&p, 0, sizeof(p));
+	p.shape = d.shape;
+	p.lambda = 0.05;
+	p.sd = p.penalty_scale = column_scale(&d, 0, &mean, &reach);
+	p.env = &unit_env;
+	eval(&d, theta, NULL, 1, &s, &weight);
+	dmp_glm_covariance(&p, s.hessian, weight, skip, cov);
+	for (i = 0; i < q; i++)
+		for (j = 0; j < 2 * q; j++)
+			a[i][j] = j >= q ? j - q == i
+							 : s.hessian[i >= j ? DMP_TRI(i) + j : DMP_TRI(j) + i] +
+								   (i == j && i > 0 ? weight * p.lambda * p.sd[i] * p.sd[i] : 0);
+	for (k = 0; k < q; k++)
+		for (r = 0; r < q; r++)
+		{
+			double f = r == k ? 1 - 1 / a[k][k] : a[r][k] / a[k][k];
+
+			for (j = 2 * q - 1; j >= k; j--)
+				a[r][j] -= f * a[k][j];
+		}
+	for (i = 0; i < q; i++)
+		for (j = 0; j < q; j++)
+			inverse[i][j] = a[i][q + j];
+	for (i = 0; i < q; i++)
+		for (j = 0; j < q; j++)
+			for (product[i][j] = 0, k = 0; k < q; k++)
+				product[i][j] +=
+					inverse[i][k] * s.hessian[k >= j ? DMP_TRI(k) + j : DMP_TRI(j) + k];
+	for (i = 0; i < q; i++)
+		for (j = 0; j <= i; j++)
+		{
+			double sum = 0;
+
+			for (k = 0; k < q; k++)
+				sum += product[i][k] * inverse[k][j];
+			worst = fmax(worst, fabs(sum - cov[DMP_TRI(i) + j]));
+		}
+	near(worst, 0, 1e-13, "ridge covariance against elimination");
+}
+
 /* y = x > 0 : separated; then a level that is never positive */
 static void
 separation(void)
@@ -587,5 +639,6 @@ test_glm(void)
 	solve_case(&d, 0, 0, 64, 0, "thinned start, weights");
 	solve_case(&d, 0.003, 0.7, 64, 0, "thinned start, elastic net");
 	separation();
+	sandwich();
 	collinear();
 }
