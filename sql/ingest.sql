@@ -27,7 +27,7 @@ CREATE TABLE clicks (
 SELECT source, lake_table, copy_command FROM dmp.create_source('web', 'clicks', key => '{click_id}',
 	missing => '{N/A,"-"}',
 	mapping => '{"user_id": "user.id", "click_id": "click_id", "click_time": "time", "click_duration": "duration",
-		"page": "pages[1].name", "tags": "tags", "detail": "detail", "batch": "$batch"}');
+		"page": "$.pages[1].name", "tags": "tags", "detail": "detail", "batch": "$batch"}');
 -- the key has its index, made as the caller
 SELECT indexdef FROM pg_indexes WHERE tablename = 'clicks';
 SELECT relkind, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE oid = 'lake.web'::regclass;

@@ -224,6 +224,9 @@ require_type(const Field *field, const char *what, bool ok, const char *type)
 static void
 map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 {
+	/* a path may begin with the root, as in SQL/JSON */
+	if (path[0] == '$' && (path[1] == '.' || path[1] == '['))
+		path += path[1] == '.' ? 2 : 1;
 	if (path[0] != '$')
 	{
 		field->slot = add_slot(d, path_node(d->root, path, field->column));
