@@ -10,7 +10,7 @@ SELECT status FROM dmp.train('clients', 'SELECT * FROM client WHERE id <= 2000',
 -- a table of scores, made, brought up to date, replaced
 SELECT * FROM dmp.score('clients', 'client', 'client_score');
 SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull FROM pg_attribute WHERE attrelid = 'client_score'::regclass AND attnum > 0 ORDER BY attnum;
-SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'client_score'::regclass;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'client_score'::regclass AND contype = 'p';
 SELECT count(*) AS rows, count(*) FILTER (WHERE s.score = dmp.predict('clients', c) AND s.class = dmp.classify('clients', c)
 	AND s.model = 'clients' AND s.version = 1) AS right FROM client_score s JOIN client c USING (id);
 UPDATE client SET land = 'XX' WHERE id <= 10;

@@ -9,8 +9,9 @@
 # compiles only what changed.
 
 set -u -o pipefail
-LC_ALL=C.UTF-8
-export LC_ALL
+# PostgreSQL's test library takes LC_ALL away, and LANG decides the encoding then
+LANG=C.UTF-8 LC_ALL=C.UTF-8
+export LANG LC_ALL
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 started=$SECONDS

@@ -13,7 +13,7 @@ chmod 0755, $data;
 system_or_bail($^X, "$demo/generate.pl", $data, 2000, 20_000);
 
 my $node = PostgreSQL::Test::Cluster->new('main_job');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 $node->append_conf('postgresql.conf', "timezone = 'UTC'\nwork_mem = '32MB'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE shop');
