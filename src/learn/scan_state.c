@@ -123,6 +123,8 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 	scan->tile = (double *) TYPEALIGN(64, palloc0(sizeof(double) * DMP_TILE * (nd + 1) + 64));
 	scan->tile_missing = palloc0(sizeof(bool) * (nd + 1));
 	scan->tile_codes = palloc(sizeof(int32) * DMP_TILE * (scan->shape.ncoded + nt + 1));
+	/* a plan may speak of coded columns that nothing fills */
+	memset(scan->tile_codes, -1, sizeof(int32) * DMP_TILE * (scan->shape.ncoded + nt + 1));
 	scan->margins = palloc(sizeof(double) * DMP_TILE);
 	scan->scratch = (void *) TYPEALIGN(64, palloc(dmp_glm_scratch(&scan->shape) + 64));
 	scan->has_missing = palloc0(sizeof(bool) * (nd + 1));
