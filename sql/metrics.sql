@@ -82,6 +82,48 @@ RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
 
+-- more rows than memory is for: written to runs in a file, merged; the same numbers
+CREATE TABLE judged_most AS
+SELECT (i * 7919::bigint % 50021) / 50021.0::float8 AS s, i::bigint * i % 11 IN (1, 3) AS y, (1 + i % 4)::float8 AS w FROM generate_series(1, 90000) i;
+ALTER TABLE judged_most SET (parallel_workers = 2);
+ANALYZE judged_most;
+SET max_parallel_workers_per_gather = 0;
+CREATE TEMP TABLE in_memory AS
+SELECT dmp.roc_auc(s, y) AS a, dmp.roc_auc(s, y, w) AS b, dmp.average_precision(s, y) AS c, dmp.average_precision(s, y, w) AS d,
+	   dmp.ks_statistic(s, y) AS e, dmp.ks_statistic(s, y, w) AS f, dmp_internal.judge(dmp_internal.scores(s, y::int), 0.6) AS g,
+	   dmp_internal.best_threshold(dmp_internal.scores(s, y::int), 'f1') AS h, dmp.roc_auc(s, y, CASE WHEN s > 0.9 THEN 1 ELSE w END) AS i
+FROM judged_most;
+SET dmp.training_memory = '1MB';
+CREATE TEMP VIEW spilled AS
+SELECT abs(a - dmp.roc_auc(s, y)) < 1e-12 AS a, abs(b - dmp.roc_auc(s, y, w)) < 1e-12 AS b,
+	   abs(c - dmp.average_precision(s, y)) < 1e-12 AS c, abs(d - dmp.average_precision(s, y, w)) < 1e-12 AS d,
+	   abs(e - dmp.ks_statistic(s, y)) < 1e-12 AS e, abs(f - dmp.ks_statistic(s, y, w)) < 1e-12 AS f,
+	   (SELECT bool_and(coalesce(abs(p - q) <= 1e-9 * abs(p), p::text = q::text)) FROM unnest(g, dmp_internal.judge(dmp_internal.scores(s, y::int), 0.6)) u(p, q)) AS g,
+	   h = dmp_internal.best_threshold(dmp_internal.scores(s, y::int), 'f1') AS h,
+	   abs(i - dmp.roc_auc(s, y, CASE WHEN s > 0.9 THEN 1 ELSE w END)) < 1e-12 AS i
+FROM judged_most, in_memory GROUP BY in_memory.a, in_memory.b, in_memory.c, in_memory.d, in_memory.e, in_memory.f, in_memory.g, in_memory.h, in_memory.i;
+SELECT * FROM spilled;
+SET max_parallel_workers_per_gather = 2;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT * FROM spilled;
+-- several states at once, read more than once, and one class only
+SELECT y, count(*), dmp.roc_auc(s, y), round(dmp.average_precision(s, y)::numeric, 3) AS average_precision, dmp.ks_statistic(s, y) FROM judged_most GROUP BY y ORDER BY y;
+SELECT bool_and(a BETWEEN 0.48 AND 0.52) FROM (SELECT dmp.roc_auc(s, y) OVER (PARTITION BY w > 1 ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS a FROM judged_most) x;
+SELECT count(*) FROM (SELECT dmp.roc_auc(s, y) OVER (ORDER BY i) AS a FROM (SELECT s, y, row_number() OVER () / 30000 AS i FROM judged_most) x) z WHERE a BETWEEN 0.45 AND 0.55;
+-- an error in the middle leaves no file behind
+DO $$ BEGIN PERFORM dmp.roc_auc(CASE WHEN i = 85000 THEN 'NaN' ELSE s END, y) FROM (SELECT s, y, row_number() OVER () AS i FROM judged_most) x; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%', sqlerrm; END $$;
+SELECT dmp.roc_auc(CASE WHEN i = 85000 THEN 'NaN' ELSE s END, y) FROM (SELECT s, y, row_number() OVER () AS i FROM judged_most) x;
+SELECT count(*) AS files_left FROM pg_ls_tmpdir() WHERE name LIKE format('pgsql_tmp%s.%%', pg_backend_pid());
+RESET dmp.training_memory;
+RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+DROP VIEW spilled;
+DROP TABLE judged_most, judged_many, judged;
+
 -- the state type believes nothing: header (kind, version, order, reserved), then sums, or rows, weighted, scores, labels
 SELECT ('0400010004030201' || '00000000' || '000000000000f03f000000000000e03f' || repeat('00', 32))::dmp_internal.state IS NOT NULL AS good;
 SELECT dmp_internal.loss_final(('0400010004030201' || '00000000' || '000000000000f03f000000000000e03f' || repeat('00', 32))::dmp_internal.state) AS loss;

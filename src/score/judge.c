@@ -15,8 +15,8 @@
 #include "base/base.h"
 #include "base/state.h"
 #include "catalog/pg_type.h"
-#include "score/metrics.h"
 #include "score/score.h"
+#include "score/scores.h"
 #include "utils/array.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -60,102 +60,85 @@ set_share(Judgement *j, double part, double whole)
 	j->high = Min(1, centre + half);
 }
 
-/* sorted keys of the rows of one class */
-static uint64_t *
-sorted_class(const DmpScores *scores, int label, Size n)
+/* mean and sum of squared differences from it, of values that come n at a time */
+typedef struct Spread
 {
-	uint64_t *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64_t) * Max(n, 1));
-	Size k = 0;
-	Size i;
-
-	for (i = 0; i < scores->n; i++)
-	{
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (scores->label[i] == label)
-			keys[k++] = dmp_sort_key(scores->score[i]);
-	}
-	dmp_radix_sort(n, keys, NULL, &dmp_score_env);
-	return keys;
-}
-
-/* variance over a of the share of b below each a, ties one half; both ascending */
-static double
-placement_variance(const uint64_t *a, Size na, const uint64_t *b, Size nb)
-{
-	double mean = 0;
-	double m2 = 0;
-	Size below = 0;
-	Size to = 0;
-	Size i;
-
-	for (i = 0; i < na; i++)
-	{
-		double v;
-		double d;
-
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		while (below < nb && b[below] < a[i])
-			below++;
-		while (to < nb && b[to] <= a[i])
-			to++;
-		v = (below + to) / 2.0 / nb;
-		d = v - mean;
-		mean += d / (i + 1);
-		m2 += d * (v - mean);
-	}
-	return na > 1 ? m2 / (na - 1) : NAN;
-}
+	double n;
+	double mean;
+	double m2;
+} Spread;
 
 static void
-set_auc(Judgement *j, const DmpScores *scores, double auc, Size np, Size nn)
+spread_add(Spread *s, double value, double n)
 {
-	uint64_t *positive;
-	uint64_t *negative;
-	double half;
+	double d = value - s->mean;
 
-	j->value = auc;
-	if (np < 2 || nn < 2)
+	if (n == 0)
 		return;
-	positive = sorted_class(scores, 1, np);
-	negative = sorted_class(scores, 0, nn);
-	half = NORMAL_975 * sqrt(placement_variance(positive, np, negative, nn) / np +
-							 placement_variance(negative, nn, positive, np) / nn);
-	j->low = Max(0, auc - half);
-	j->high = Min(1, auc + half);
+	s->n += n;
+	s->mean += d * n / s->n;
+	s->m2 += d * n * (value - s->mean);
 }
 
+/*
+ * One pass over the rows from the highest score down. DeLong's variance of the
+ * auc is that of the placements: for a positive, the share of negatives below
+ * it; for a negative, the share of positives above; ties one half.
+ */
 static void
-judge(const DmpScores *scores, double threshold, Judgement *j)
+judge(Datum state, double threshold, Judgement *j)
 {
 	DmpRankMetrics ranks;
 	DmpConfusion c = {0, 0, 0, 0};
+	DmpScoreTotals totals;
+	DmpScoreReader *reader = dmp_scores_read(state, &totals);
+	DmpScoreGroup group;
+	Spread places[2] = {{0, 0, 0}, {0, 0, 0}};
+	double nn = (double) totals.rows[0];
+	double np = (double) totals.rows[1];
+	double n = nn + np;
+	double met[2] = {0, 0};
 	double log_loss = 0;
 	double brier = 0;
-	double n = (double) scores->n;
-	double np;
-	Size i;
+	int i;
 
-	dmp_rank_metrics(scores->n, scores->score, scores->label, NULL, &dmp_score_env, &ranks);
-	for (i = 0; i < scores->n; i++)
+	dmp_scores_rank(state, &ranks);
+	while (dmp_scores_next(reader, &group))
 	{
-		int label = scores->label[i];
-		double p = dmp_model_probability(scores->score[i]);
+		double p = dmp_model_probability(group.score);
 
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		log_loss += dmp_log_loss_margin(scores->score[i], label);
-		brier += (p - label) * (p - label);
-		dmp_confusion_add(&c, p >= threshold, label, 1);
+		for (i = 0; i < 2; i++)
+		{
+			double w = group.weight[i];
+
+			if (w == 0)
+				continue;
+			log_loss += w * dmp_log_loss_margin(group.score, i);
+			brier += w * (p - i) * (p - i);
+			dmp_confusion_add(&c, p >= threshold, i, w);
+		}
+		if (np > 0 && nn > 0)
+		{
+			spread_add(&places[1], (nn - met[0] - group.weight[0] / 2) / nn, group.weight[1]);
+			spread_add(&places[0], (met[1] + group.weight[1] / 2) / np, group.weight[0]);
+		}
+		met[0] += group.weight[0];
+		met[1] += group.weight[1];
 	}
 	for (i = 0; i < METRICS; i++)
 		j[i].value = j[i].low = j[i].high = NAN;
-	np = c.true_positive + c.false_negative;
 	j[0].value = n;
 	j[1].value = np;
 	set_share(&j[2], np, n);
-	set_auc(&j[3], scores, ranks.roc_auc, (Size) np, (Size) (n - np));
+	j[3].value = ranks.roc_auc;
+	if (np > 1 && nn > 1)
+	{
+		double half =
+			NORMAL_975 * sqrt(places[1].m2 / (np - 1) / np + places[0].m2 / (nn - 1) / nn);
+
+		j[3].low = Max(0, ranks.roc_auc - half);
+		j[3].high = Min(1, ranks.roc_auc + half);
+	}
 	j[4].value = ranks.average_precision;
 	j[5].value = ranks.ks;
 	j[6].value = log_loss / n;
@@ -164,7 +147,7 @@ judge(const DmpScores *scores, double threshold, Judgement *j)
 	set_share(&j[9], c.true_positive + c.true_negative, n);
 	set_share(&j[10], c.true_positive, c.true_positive + c.false_positive);
 	set_share(&j[11], c.true_positive, np);
-	set_share(&j[12], c.true_negative, n - np);
+	set_share(&j[12], c.true_negative, nn);
 	j[13].value = dmp_f1(&c);
 	set_share(&j[14], c.true_positive + c.false_positive, n);
 }
@@ -173,13 +156,11 @@ judge(const DmpScores *scores, double threshold, Judgement *j)
 Datum
 dmp_judge(PG_FUNCTION_ARGS)
 {
-	DmpScores scores;
 	Judgement judgement[METRICS];
 	Datum items[3 * METRICS];
 	int i;
 
-	dmp_scores_get(PG_GETARG_DATUM(0), &scores);
-	judge(&scores, PG_GETARG_FLOAT8(1), judgement);
+	judge(PG_GETARG_DATUM(0), PG_GETARG_FLOAT8(1), judgement);
 	for (i = 0; i < METRICS; i++)
 	{
 		items[3 * i] = Float8GetDatum(judgement[i].value);
@@ -198,45 +179,29 @@ dmp_judge(PG_FUNCTION_ARGS)
 Datum
 dmp_best_threshold(PG_FUNCTION_ARGS)
 {
-	DmpScores scores;
 	bool youden = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(1)), "youden") == 0;
-	uint64_t *positive;
-	uint64_t *negative;
-	Size np = 0;
-	Size nn;
-	Size tp = 0;
-	Size fp = 0;
+	DmpScoreTotals totals;
+	DmpScoreReader *reader = dmp_scores_read(PG_GETARG_DATUM(0), &totals);
+	DmpScoreGroup group;
+	double tp = 0;
+	double fp = 0;
 	double best = -1;
 	double threshold = 0.5;
-	Size i;
 
-	dmp_scores_get(PG_GETARG_DATUM(0), &scores);
-	for (i = 0; i < scores.n; i++)
-		np += scores.label[i];
-	nn = scores.n - np;
-	if (np == 0 || nn == 0)
+	if (totals.rows[0] == 0 || totals.rows[1] == 0)
 		PG_RETURN_NULL();
-	positive = sorted_class(&scores, 1, np);
-	negative = sorted_class(&scores, 0, nn);
-	while (tp < np || fp < nn)
+	while (dmp_scores_next(reader, &group))
 	{
-		uint64_t key = 0;
 		double value;
 
-		CHECK_FOR_INTERRUPTS();
-		if (tp < np)
-			key = positive[np - 1 - tp];
-		if (fp < nn && (tp == np || negative[nn - 1 - fp] > key))
-			key = negative[nn - 1 - fp];
-		while (tp < np && positive[np - 1 - tp] == key)
-			tp++;
-		while (fp < nn && negative[nn - 1 - fp] == key)
-			fp++;
-		value = youden ? (double) tp / np - (double) fp / nn : 2.0 * tp / (double) (tp + fp + np);
+		tp += group.weight[1];
+		fp += group.weight[0];
+		value = youden ? tp / totals.weight[1] - fp / totals.weight[0]
+					   : 2 * tp / (tp + fp + totals.weight[1]);
 		if (value > best)
 		{
 			best = value;
-			threshold = dmp_model_probability(dmp_sort_key_value(key));
+			threshold = dmp_model_probability(group.score);
 		}
 	}
 	PG_RETURN_FLOAT8(threshold);

@@ -4,14 +4,9 @@
  *
  * Two shapes of state. Losses and the confusion matrix are sums: flat, changed
  * in place. The rank metrics (roc_auc, average_precision, ks_statistic) keep
- * every score, label and, when one differs from 1, weight, as an expanded
- * object that grows by doubling; it flattens to
- *
- *		uint64 rows, uint64 weighted, float8 score[], float8 weight[] (if
- *		weighted), uint8 label[]
- *
- * and so can cross to another process up to 1 GB, past 100 million rows. The
- * kernels are those of math, which training uses too.
+ * every score (scores.c) and are computed by the kernels of math, which
+ * training uses too, or, when the rows were more than memory is for, by a
+ * merge from the highest score down.
  *
  * Scores are probabilities for the losses; a score from 0.5 on counts as a
  * positive prediction for precision, recall and F1. A row whose score or label
@@ -24,9 +19,8 @@
 #include <math.h>
 
 #include "base/state.h"
-#include "score/metrics.h"
-#include "utils/array.h"
-#include "utils/expandeddatum.h"
+#include "score/scores.h"
+#include "score/score.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(dmp_scores_add);
@@ -47,18 +41,7 @@ PG_FUNCTION_INFO_V1(dmp_precision_score_final);
 PG_FUNCTION_INFO_V1(dmp_recall_score_final);
 PG_FUNCTION_INFO_V1(dmp_f1_score_final);
 
-#define SCORES_MAGIC 0x5C0BE5
-#define SCORES_VERSION 1
 #define SUMS_VERSION 1
-
-/* the growing state; the header comes first */
-typedef struct ScoresObject
-{
-	ExpandedObjectHeader header;
-	int magic;
-	DmpScores scores;
-	Size capacity;
-} ScoresObject;
 
 /* data of the flat state; a loss uses the first two, a confusion matrix the rest */
 typedef struct Sums
@@ -117,201 +100,11 @@ aggregate_context(FunctionCallInfo fcinfo)
 
 /* --------------------------------------------------------------- scores */
 
-static Size
-scores_payload(const DmpScores *scores)
-{
-	Size each = sizeof(float8) * (scores->weight ? 2 : 1) + 1;
-
-	return add_size(2 * sizeof(uint64), mul_size(scores->n, each));
-}
-
-static Size
-scores_flat_size(ExpandedObjectHeader *header)
-{
-	Size size = add_size(sizeof(DmpState), scores_payload(&((ScoresObject *) header)->scores));
-
-	if (size > MaxAllocSize)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the state of a rank metric is larger than 1 GB"),
-				 errhint("SET max_parallel_workers_per_gather = 0 keeps it in one process.")));
-	return size;
-}
-
-static void
-scores_flatten(ExpandedObjectHeader *header, void *result, Size allocated)
-{
-	DmpScores *scores = &((ScoresObject *) header)->scores;
-	DmpState *state = result;
-	char *at = DMP_STATE_DATA(state);
-	uint64 head[2];
-
-	memset(state, 0, sizeof(DmpState));
-	SET_VARSIZE(state, allocated);
-	state->kind = DMP_STATE_SCORES;
-	state->version = SCORES_VERSION;
-	state->order = DMP_STATE_ORDER;
-	head[0] = scores->n;
-	head[1] = scores->weight != NULL;
-	memcpy(at, head, sizeof(head));
-	at += sizeof(head);
-	memcpy(at, scores->score, sizeof(float8) * scores->n);
-	at += sizeof(float8) * scores->n;
-	if (scores->weight != NULL)
-	{
-		memcpy(at, scores->weight, sizeof(float8) * scores->n);
-		at += sizeof(float8) * scores->n;
-	}
-	memcpy(at, scores->label, scores->n);
-}
-
-static const ExpandedObjectMethods scores_methods = {scores_flat_size, scores_flatten};
-
-/* A view into a flat state's bytes. */
-static void
-scores_view(const DmpState *state, DmpScores *scores)
-{
-	char *at = DMP_STATE_DATA(state);
-	uint64 head[2];
-
-	memcpy(head, at, sizeof(head));
-	at += sizeof(head);
-	scores->n = head[0];
-	scores->score = (double *) (void *) at;
-	at += sizeof(float8) * scores->n;
-	scores->weight = NULL;
-	if (head[1])
-	{
-		scores->weight = (double *) (void *) at;
-		at += sizeof(float8) * scores->n;
-	}
-	scores->label = (unsigned char *) at;
-}
-
-static void
-scores_check(const DmpState *state, const char *data, Size size)
-{
-	DmpScores scores;
-	uint64 head[2];
-	uint64 i;
-
-	if (size < sizeof(head))
-		dmp_state_corrupt(state, "too short");
-	memcpy(head, data, sizeof(head));
-	if (head[1] > 1 || head[0] > MaxAllocSize ||
-		size != sizeof(head) + head[0] * (sizeof(float8) * (1 + head[1]) + 1))
-		dmp_state_corrupt(state, "its size is not what its rows need");
-	scores_view(state, &scores);
-	for (i = 0; i < scores.n; i++)
-	{
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (isnan(scores.score[i]) || scores.label[i] > 1 ||
-			(scores.weight && !(scores.weight[i] > 0 && isfinite(scores.weight[i]))))
-			dmp_state_corrupt(state, "a row is out of range");
-	}
-}
-
-static ScoresObject *
-scores_make(MemoryContext parent)
-{
-	MemoryContext context = AllocSetContextCreate(parent, "dmp scores", ALLOCSET_SMALL_SIZES);
-	ScoresObject *object = MemoryContextAllocZero(context, sizeof(ScoresObject));
-
-	EOH_init_header(&object->header, &scores_methods, context);
-	object->magic = SCORES_MAGIC;
-	object->capacity = 32;
-	object->scores.score = MemoryContextAlloc(context, sizeof(double) * object->capacity);
-	object->scores.label = MemoryContextAlloc(context, object->capacity);
-	return object;
-}
-
-static void
-scores_reserve(ScoresObject *object, Size more)
-{
-	Size needed = add_size(object->scores.n, more);
-
-	if (needed <= object->capacity)
-		return;
-	needed = Max(needed, object->capacity * 2);
-	object->scores.score = repalloc_huge(object->scores.score, mul_size(sizeof(double), needed));
-	if (object->scores.weight != NULL)
-		object->scores.weight =
-			repalloc_huge(object->scores.weight, mul_size(sizeof(double), needed));
-	object->scores.label = repalloc_huge(object->scores.label, needed);
-	object->capacity = needed;
-}
-
-/* from now on every row has a weight */
-static void
-scores_add_weights(ScoresObject *object)
-{
-	Size i;
-
-	object->scores.weight = MemoryContextAllocHuge(object->header.eoh_context,
-												   mul_size(sizeof(double), object->capacity));
-	for (i = 0; i < object->scores.n; i++)
-		object->scores.weight[i] = 1;
-}
-
-static void
-scores_append(ScoresObject *object, const DmpScores *more)
-{
-	DmpScores *scores = &object->scores;
-	Size i;
-
-	if (more->weight != NULL && scores->weight == NULL)
-		scores_add_weights(object);
-	scores_reserve(object, more->n);
-	memcpy(scores->score + scores->n, more->score, sizeof(double) * more->n);
-	memcpy(scores->label + scores->n, more->label, more->n);
-	for (i = 0; scores->weight != NULL && i < more->n; i++)
-		scores->weight[scores->n + i] = more->weight ? more->weight[i] : 1;
-	scores->n += more->n;
-}
-
-/* The scores of a datum, expanded or flat. */
-void
-dmp_scores_get(Datum datum, DmpScores *scores)
-{
-	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-	{
-		ScoresObject *object = (ScoresObject *) DatumGetEOHP(datum);
-
-		if (object->magic != SCORES_MAGIC)
-			elog(ERROR, "this expanded object is no state of scores");
-		*scores = object->scores;
-	}
-	else
-		scores_view(dmp_state_arg(datum, DMP_STATE_SCORES), scores);
-}
-
-/* An object to add to: the datum's own when it may be written, else a copy. */
-static ScoresObject *
-scores_writable(Datum datum, MemoryContext parent)
-{
-	struct varlena *pointer = (struct varlena *) DatumGetPointer(datum);
-	ScoresObject *object;
-	DmpScores scores;
-
-	if (VARATT_IS_EXTERNAL_EXPANDED_RW(pointer))
-	{
-		object = (ScoresObject *) DatumGetEOHP(datum);
-		if (object->magic != SCORES_MAGIC)
-			elog(ERROR, "this expanded object is no state of scores");
-		return object;
-	}
-	dmp_scores_get(datum, &scores);
-	object = scores_make(parent);
-	scores_append(object, &scores);
-	return object;
-}
-
 static Datum
 scores_add(FunctionCallInfo fcinfo, bool boolean)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	ScoresObject *object;
+	DmpScoresObject *object;
 	double score;
 	double weight;
 	int label;
@@ -322,16 +115,10 @@ scores_add(FunctionCallInfo fcinfo, bool boolean)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
-	object = PG_ARGISNULL(0) ? scores_make(context) : scores_writable(PG_GETARG_DATUM(0), context);
-	if (weight != 1 && object->scores.weight == NULL)
-		scores_add_weights(object);
-	scores_reserve(object, 1);
-	object->scores.score[object->scores.n] = score;
-	object->scores.label[object->scores.n] = (unsigned char) label;
-	if (object->scores.weight != NULL)
-		object->scores.weight[object->scores.n] = weight;
-	object->scores.n++;
-	return EOHPGetRWDatum(&object->header);
+	object = PG_ARGISNULL(0) ? dmp_scores_make(context)
+							 : dmp_scores_writable(PG_GETARG_DATUM(0), context);
+	dmp_scores_append_row(object, score, label, weight);
+	return dmp_scores_datum(object);
 }
 
 Datum
@@ -350,45 +137,73 @@ Datum
 dmp_scores_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	ScoresObject *object;
-	DmpScores more;
+	DmpScoresObject *object;
 
 	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	object = PG_ARGISNULL(0) ? scores_make(context) : scores_writable(PG_GETARG_DATUM(0), context);
+	object = PG_ARGISNULL(0) ? dmp_scores_make(context)
+							 : dmp_scores_writable(PG_GETARG_DATUM(0), context);
 	if (!PG_ARGISNULL(1))
-	{
-		dmp_scores_get(PG_GETARG_DATUM(1), &more);
-		scores_append(object, &more);
-	}
-	return EOHPGetRWDatum(&object->header);
+		dmp_scores_append_state(object, PG_GETARG_DATUM(1));
+	return dmp_scores_datum(object);
 }
 
 /* ------------------------------------------------------- rank metrics */
 
-static void *
-env_alloc(size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
-
+/*
+ * The same three by merging what was written to a file. From the top, with
+ * P and N the classes' weights and p and n what was met of them: each group's
+ * negatives lie below p positives and tie with the group's own.
+ */
 static void
-env_check(void)
+rank_by_groups(Datum state, DmpRankMetrics *metrics)
 {
-	CHECK_FOR_INTERRUPTS();
+	DmpScoreTotals totals;
+	DmpScoreReader *reader = dmp_scores_read(state, &totals);
+	DmpScoreGroup group;
+	double met[2] = {0, 0};
+	double above = 0;
+	double precision = 0;
+	double ks = 0;
+
+	while (dmp_scores_next(reader, &group))
+	{
+		above += group.weight[0] * (met[1] + group.weight[1] / 2);
+		met[0] += group.weight[0];
+		met[1] += group.weight[1];
+		precision += group.weight[1] * met[1] / (met[0] + met[1]);
+		ks = Max(ks, fabs(met[1] / totals.weight[1] - met[0] / totals.weight[0]));
+	}
+	metrics->weight_positive = totals.weight[1];
+	metrics->weight_negative = totals.weight[0];
+	metrics->roc_auc = metrics->ks = metrics->average_precision = NAN;
+	if (totals.weight[1] > 0)
+		metrics->average_precision = precision / totals.weight[1];
+	if (totals.weight[1] > 0 && totals.weight[0] > 0)
+	{
+		metrics->roc_auc = above / totals.weight[1] / totals.weight[0];
+		metrics->ks = ks;
+	}
 }
 
-const DmpMathEnv dmp_score_env = {env_alloc, pfree, env_check};
+void
+dmp_scores_rank(Datum state, DmpRankMetrics *metrics)
+{
+	DmpScores scores;
+
+	if (dmp_scores_in_memory(state, &scores))
+		dmp_rank_metrics(scores.n, scores.score, scores.label, scores.weight, &dmp_score_env,
+						 metrics);
+	else
+		rank_by_groups(state, metrics);
+}
 
 static bool
 rank_metrics(FunctionCallInfo fcinfo, DmpRankMetrics *metrics)
 {
-	DmpScores scores;
-
 	if (PG_ARGISNULL(0))
 		return false;
-	dmp_scores_get(PG_GETARG_DATUM(0), &scores);
-	dmp_rank_metrics(scores.n, scores.score, scores.label, scores.weight, &dmp_score_env, metrics);
+	dmp_scores_rank(PG_GETARG_DATUM(0), metrics);
 	return true;
 }
 
@@ -597,6 +412,6 @@ dmp_f1_score_final(PG_FUNCTION_ARGS)
 void
 dmp_score_init(void)
 {
-	dmp_state_register(DMP_STATE_SCORES, SCORES_VERSION, scores_check);
+	dmp_scores_init();
 	dmp_state_register(DMP_STATE_SUMS, SUMS_VERSION, sums_check);
 }
