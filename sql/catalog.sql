@@ -33,7 +33,7 @@ WHERE coalesce(p.pronamespace, c.relnamespace, t.typnamespace)
       NOT IN ('dmp'::regnamespace, 'dmp_internal'::regnamespace)
 ORDER BY 1;
 
--- a public function shares no name with one of pg_catalog; dmp.version() is the one exception
+-- a public function shares no name with one of pg_catalog; dmp.version() and dmp.decode() are the exceptions
 SELECT object
 FROM member JOIN pg_proc p ON classid = 'pg_proc'::regclass AND p.oid = objid
 WHERE pronamespace = 'dmp'::regnamespace AND proname NOT IN ('version', 'decode')
