@@ -339,6 +339,13 @@ SELECT count(*), count(DISTINCT (record, reason)) FROM dmp.quarantine;
 SELECT reason !~ 'bad' AS by_rule, recipe, count(*) FROM dmp.quarantine GROUP BY 1, 2 ORDER BY 1, 2;
 TABLE serial_report ORDER BY step, column_name;
 
+-- what takes subtransactions is kept out of parallel plans; a spelling that only the server's parser decides is not
+CREATE TABLE peers AS SELECT '10.0.' || i % 300 || '.1' AS ip, CASE WHEN i % 5 = 0 THEN '5 mar/berlin' ELSE '2024-01-01' END AS at FROM generate_series(1, 20000) i;
+SELECT column_name, rows_out, rows_quarantined FROM dmp.clean('peers', 'peers_inet', '[{"cast":{"ip":"inet"}}]');
+SELECT column_name, rows_out, rows_quarantined FROM dmp.clean('peers', 'peers_time', '[{"cast":{"at":"timestamptz"}}]');
+SELECT reason, count(*) FROM dmp.quarantine WHERE reason ~ 'mar.berlin' GROUP BY 1;
+SHOW max_parallel_workers_per_gather;
+
 DELETE FROM dmp.quarantine;
 SET client_min_messages = warning;
 DROP SCHEMA mine CASCADE;

@@ -292,11 +292,44 @@ soft_call_input(DmpSoftType *t, char *s, Datum *result, DmpSoftError *err)
 }
 
 /*
+ * The same without a subtransaction, for the few spellings that only the
+ * server's own input function decides. Those of the types we decide ourselves
+ * hold no lock, pin or other resource when they throw, so nothing is left.
+ */
+static bool
+soft_caught(SoftBody body, DmpSoftType *t, char *s, Datum *result, DmpSoftError *err)
+{
+	MemoryContext oldcontext = CurrentMemoryContext;
+	volatile bool ok = false;
+
+	PG_TRY();
+	{
+		ok = body(t, s, result, err);
+	}
+	PG_CATCH();
+	{
+		ErrorData *edata;
+
+		MemoryContextSwitchTo(oldcontext);
+		edata = CopyErrorData();
+		FlushErrorState();
+		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			ReThrowError(edata);
+		err->sqlstate = edata->sqlerrcode;
+		err->reason = dmp_soft_clip(edata->message, strlen(edata->message));
+	}
+	PG_END_TRY();
+	return ok;
+}
+
+/*
  * The type's input function in a subtransaction.
  */
 static bool
 soft_guarded(DmpSoftType *t, char *s, Datum *result, DmpSoftError *err)
 {
+	if (IsInParallelMode() && t->full != NULL)
+		return soft_caught(soft_call_input, t, s, result, err);
 	if (IsInParallelMode())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -409,6 +442,20 @@ was_refused(DmpSoftType *t, const char *s, int len, bool want_reason, DmpSoftErr
 	err->sqlstate = entry->sqlstate;
 	err->reason = want_reason ? pstrdup(entry->reason) : NULL;
 	return true;
+}
+
+/*
+ * Whether any value, not only a rare spelling, may take a subtransaction: such
+ * conversions do not belong into a parallel plan.
+ */
+bool
+dmp_soft_is_guarded(const DmpSoftType *t)
+{
+#ifdef DMP_HAVE_SAFE_INPUT
+	return t->constraints != NULL;
+#else
+	return t->full == NULL || t->constraints != NULL;
+#endif
 }
 
 /*

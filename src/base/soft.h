@@ -20,6 +20,7 @@ typedef struct DmpSoftType DmpSoftType;
 extern DmpSoftType *dmp_soft_prepare(Oid type, int32 typmod, MemoryContext context);
 extern bool dmp_soft_input(DmpSoftType *t, const char *str, int len, Datum *result,
 						   const char **reason, int *sqlerrcode);
+extern bool dmp_soft_is_guarded(const DmpSoftType *t);
 extern bool dmp_soft_null(DmpSoftType *t, const char **reason, int *sqlerrcode);
 
 /* ---------- from here on: for the soft*.c files ---------- */

@@ -14,6 +14,7 @@
 #include "dmp.h"
 
 #include "catalog/pg_type.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -378,6 +379,7 @@ dmp_clean(PG_FUNCTION_ARGS)
 	Snapshot snapshot;
 	int64 *rejected;
 	int n_slots;
+	int guc_level;
 
 	if (strcmp(if_exists, "upsert") == 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -398,6 +400,10 @@ dmp_clean(PG_FUNCTION_ARGS)
 	plan->run = dmp_counters_id(counters);
 	dmp_clean_compile(plan, recipe);
 	dmp_progress("clean: %d steps into %s", recipe->n, into_table);
+	guc_level = NewGUCNestLevel();
+	if (plan->serial)
+		(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	dmp_into_table(into_table, dmp_clean_finish(plan), NULL, if_exists, NIL);
 
 	rejected = count_rejected(plan, counters);
@@ -405,6 +411,7 @@ dmp_clean(PG_FUNCTION_ARGS)
 	quarantine_rejects(&source, recipe, plan, counters, rejected, into_table, query);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
+	AtEOXact_GUC(true, guc_level);
 	if (source.temporary != NULL)
 		dmp_spi(psprintf("DROP TABLE %s", source.temporary), NULL, false);
 

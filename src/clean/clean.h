@@ -104,6 +104,7 @@ typedef struct CleanPlan
 	char *reason;     /* and why */
 	bool window;      /* an expression is a window function */
 	List *casts;      /* of the cast step being compiled */
+	bool serial;      /* a cast takes subtransactions, which a parallel plan forbids */
 	List *ticks;      /* counted: slots that count the rows of this level */
 	StringInfo stats; /* aggregates over it, when it is a materialised entry */
 	char *stats_alias;

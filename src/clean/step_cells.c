@@ -281,6 +281,8 @@ cast_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *value)
 	cast->after = psprintf("%s%s", column->after, after);
 	cast->hidden = dmp_clean_hide(plan, column->base);
 	plan->casts = lappend(plan->casts, cast);
+	if (dmp_soft_is_guarded(dmp_soft_prepare(type, typmod, CurrentMemoryContext)))
+		plan->serial = true;
 
 	if (base == type && typmod >= 0)
 		back = psprintf("::%s", dmp_clean_type(type, typmod));
