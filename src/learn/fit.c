@@ -34,6 +34,8 @@
 
 /* dense columns from which a solve outweighs a scan */
 #define WIDE 64
+/* rows times columns that one process reads before others have started */
+#define FEW_VALUES 2e6
 
 typedef struct Fit
 {
@@ -194,7 +196,7 @@ make_sql(const Fit *fit)
  * memory and solving them in one place is worth more than reading them side by
  * side. That is so with text (levels of different processes must be matched
  * first, which takes scans), with many columns (the solve outweighs the scan, and
- * shares of the rows say little about so many), and with few rows.
+ * shares of the rows say little about so many), and with few values.
  */
 static bool
 better_alone(const Fit *fit)
@@ -206,8 +208,6 @@ better_alone(const Fit *fit)
 	double rows = 0;
 	ListCell *lc;
 
-	if (p->ntexts == 0 && p->ndense <= WIDE)
-		return false;
 	prepared = SPI_prepare(spec->select_sql, spec->nargs, spec->argtypes);
 	if (prepared == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
@@ -222,6 +222,8 @@ better_alone(const Fit *fit)
 	if (cached)
 		ReleaseCachedPlan(cached, NULL);
 	SPI_freeplan(prepared);
+	if (p->ntexts == 0 && p->ndense <= WIDE && rows * p->nfeatures > FEW_VALUES)
+		return false;
 	/* a column of numbers may turn out to have missing values: half a column more */
 	return rows > 0 && 1.3 * rows * (12.0 * p->ndense + 8.0 * p->ntexts + 50) < p->memory;
 }
@@ -374,9 +376,6 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 	{
 		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
 							s.theta);
-		dmp_quadratic_at(blocks->quadratic, s.theta, s.gradient, s.hessian);
-		problem.spread = dmp_quadratic_spread(blocks->quadratic, s.theta, s.hessian,
-											  palloc(sizeof(double) * 2 * n));
 	}
 	problem.expensive = 1;
 	problem.eval = eval_scan;

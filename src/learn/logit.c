@@ -399,7 +399,15 @@ dmp_logit_combine(PG_FUNCTION_ARGS)
 	b = dmp_state_arg(PG_GETARG_DATUM(1), DMP_STATE_LOGIT);
 	fb = (DmpLogitFlat *) DMP_STATE_DATA(b);
 	if (PG_ARGISNULL(0))
-		PG_RETURN_POINTER(b);
+	{
+		if (fb->summed || VARSIZE(b) <= FLAT_LIMIT)
+			PG_RETURN_POINTER(b);
+		/* many rows are not to be copied twice */
+		scan = dmp_scan_new(dmp_logit_plan(fb->p), context, &logit_methods);
+		scan->budget = scan->plan->memory;
+		absorb(scan, b);
+		PG_RETURN_DATUM(EOHPGetRWDatum(&scan->hdr));
+	}
 	scan = expanded_of(PG_GETARG_DATUM(0));
 	if (scan && MemoryContextGetParent(scan->hdr.eoh_context) == context)
 	{

@@ -131,9 +131,6 @@ extern void dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift
 /* value, gradient and, when not NULL, packed Hessian at theta */
 extern double dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient,
 							   double *hessian);
-/* mean over the rows of d'Hd, d from where their part was taken to theta, with this Hessian (a sum); scratch 2 nparams */
-extern double dmp_quadratic_spread(const DmpQuadratic *q, const double *theta,
-								   const double *hessian, double *scratch);
 
 /* ---------------------------------------------------------------- solver */
 
@@ -167,8 +164,6 @@ typedef struct DmpGlmProblem
 	/* each evaluation is a scan of the data: always with Hessian, and the last step is not measured
 	 * when its residual can be bounded below the tolerance */
 	int expensive;
-	/* expensive: mean d'Hd between the points the start was made from and the start; 0: unknown */
-	double spread;
 	/* a start that is sure: taken when the objective at the one given is worse; NULL: none */
 	double *fallback;
 	double fallback_objective;

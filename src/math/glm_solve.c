@@ -15,11 +15,6 @@
  *
  * which is quadratically small. When that is below the tolerance the step is
  * taken and its pass saved; with few rows a pass costs nothing and is made.
- * Rows on either side of a hyperplane mostly cancel in the sum that this bounds.
- * The residual measured at theta is itself what the step before left, and both
- * grow with the square of their steps; so the ratio of the decrements, with a
- * factor of 20 for the change of direction, is a second estimate, used where a
- * pass is a scan.
  *
  * Separation. On separated data the gradient vanishes too, at infinity. The
  * last step d is then a direction of recession: no row has (2y-1) x.d < 0, but
@@ -146,10 +141,10 @@ thinned(Solver *v, int stride)
 
 /* bound on the residual that the step leaves (see above); INFINITY when unknown */
 static double
-predicted_residual(const Solver *v, double residual, double before)
+predicted_residual(const Solver *v)
 {
 	const DmpGlmProblem *p = v->p;
-	double change, bound, worst = 1;
+	double change, worst = 1;
 	int j;
 
 	if (p->reach == NULL)
@@ -165,10 +160,7 @@ predicted_residual(const Solver *v, double residual, double before)
 		if (p->sd[j] > 0 && !p->fixed[j] && p->reach[j] / p->sd[j] > worst)
 			worst = p->reach[j] / p->sd[j];
 	}
-	bound = 0.5 * exp(fmin(change, 700)) * worst * v->decrement;
-	if (p->expensive && before > 0 && v->decrement < 1e-3 * before && change < 1)
-		bound = fmin(bound, 20 * residual * (v->decrement / before));
-	return bound;
+	return 0.5 * exp(fmin(change, 700)) * worst * v->decrement;
 }
 
 static int
@@ -291,7 +283,7 @@ newton_step(Solver *v)
 	/* with a Hessian of a sample the bound does not hold; few rows are measured in any case */
 	if (!v->want_hessian || v->slow > 0 || !(p->expensive || p->max_stride >= SAMPLED))
 		return 0;
-	bound = predicted_residual(v, v->residual, last);
+	bound = predicted_residual(v);
 	if (!(bound <= (p->expensive ? 1 : SURE) * p->tolerance))
 	{
 		/* near: the next pass needs no Hessian, this one is still good */
@@ -313,7 +305,7 @@ full(Solver *v, int sampled)
 
 	v->want_hessian = !sampled;
 	v->objective = v->residual = INFINITY;
-	v->before = p->spread;
+	v->before = 0;
 	v->cut = 1;
 	for (;;)
 	{

@@ -171,24 +171,3 @@ dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient, d
 		}
 	return value;
 }
-
-double
-dmp_quadratic_spread(const DmpQuadratic *q, const double *theta, const double *hessian,
-					 double *scratch)
-{
-	double sum = 0, weight = 0;
-	int n = q->nparams, i, j;
-
-	for (i = 0; i < q->npoints; i++)
-	{
-		const double *point = q->points + (size_t) i * (1 + n);
-
-		for (j = 0; j < n; j++)
-			scratch[j] = theta[j] - point[1 + j];
-		dmp_symmetric_multiply(n, hessian, scratch, scratch + n);
-		sum += point[0] * dmp_dot(n, scratch, scratch + n);
-		weight += point[0];
-	}
-	/* hessian is a sum over rows */
-	return weight > 0 ? sum / weight / weight : 0;
-}
