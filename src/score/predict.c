@@ -137,6 +137,18 @@ row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
 	}
 }
 
+/* The row of a call with arguments as those of dmp.predict; its margin is in the map. */
+const DmpRowMap *
+dmp_row_of_call(FunctionCallInfo fcinfo)
+{
+	const DmpModel *model;
+	double margin = row_margin(fcinfo, &model, NULL);
+	DmpRowMap *map = ((Holder *) fcinfo->flinfo->fn_extra)->map;
+
+	map->margin = margin;
+	return map;
+}
+
 /* dmp.predict(model, row): probability of the positive class */
 Datum
 dmp_predict(PG_FUNCTION_ARGS)

@@ -52,6 +52,7 @@ typedef struct DmpRowMap
 	Datum *values; /* of the features */
 	bool *nulls;
 	Oid *types;
+	double margin; /* set by dmp_row_of_call */
 } DmpRowMap;
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
@@ -63,6 +64,11 @@ extern void dmp_row_check(const DmpModel *model, const char *name, int version, 
 /* margin of a row; notes may be NULL */
 extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes);
 extern double dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes);
+
+/* ---- predict.c */
+
+/* the row of a call (model reference or value, record, jsonb or text, ...), its values in the map */
+extern const DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 
 /* ---- table.c: dmp.score */
 

@@ -88,6 +88,63 @@ CREATE FUNCTION dmp.classify(model dmp.model_value, input text) RETURNS text
 COMMENT ON FUNCTION dmp.classify(dmp.model_value, text) IS 'positive class when the probability reaches the stored threshold, else the negative
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 
+-- why a row scores as it does, and each class's probability
+
+CREATE FUNCTION dmp.explain(model text, input record, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(text, record, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.explain(model text, input jsonb, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(text, jsonb, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.explain(model text, input text, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(text, text, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.explain(model dmp.model_value, input record, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(dmp.model_value, record, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.explain(model dmp.model_value, input jsonb, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(dmp.model_value, jsonb, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.explain(model dmp.model_value, input text, top int DEFAULT NULL)
+	RETURNS TABLE (rank int, feature text, value text, contribution float8, odds_factor float8)
+	LANGUAGE C STABLE PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'dmp_explain';
+COMMENT ON FUNCTION dmp.explain(dmp.model_value, text, int) IS 'what each column of a row adds to its log-odds, against the average row of training, largest first; ''(average)'' and, past top, ''(other)'' complete the sum
+Example: SELECT * FROM dmp.explain(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model text, input record) RETURNS jsonb
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(text, record) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model text, input jsonb) RETURNS jsonb
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(text, jsonb) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model text, input text) RETURNS jsonb
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(text, text) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model dmp.model_value, input record) RETURNS jsonb
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(dmp.model_value, record) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model dmp.model_value, input jsonb) RETURNS jsonb
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(dmp.model_value, jsonb) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+CREATE FUNCTION dmp.class_probabilities(model dmp.model_value, input text) RETURNS jsonb
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_probabilities';
+COMMENT ON FUNCTION dmp.class_probabilities(dmp.model_value, text) IS 'the probability of each class of a row
+Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
+
 -- aggregates: score first, then the label (boolean, or 0 and 1), then a weight if there is one
 
 CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state

@@ -143,6 +143,8 @@ my @contract = (
 	'model_sql' => q{SELECT format('SELECT max(abs(dmp.predict(''buyers'', t) - (%s))) < 1e-12 FROM training t', dmp.model_sql('buyers')) \gexec}, qr/^t$/,
 	'grant_model' => q{SELECT count(*) FROM dmp.grant_model('buyers', 'bob')}, qr/^1$/,
 	'margin' => q{SELECT count(*) FROM training t WHERE abs(1 / (1 + exp(-dmp.margin('buyers', t))) - dmp.predict('buyers', t)) < 1e-12}, qr/^300$/,
+	'explain' => q{SELECT count(*) FROM training t WHERE abs((SELECT sum(contribution) FROM dmp.explain('buyers', t, top => 3)) - dmp.margin('buyers', t)) < 1e-9}, qr/^300$/,
+	'class_probabilities' => q{SELECT count(*) FROM training t WHERE (SELECT abs(sum(value::float8) - 1) < 1e-12 FROM jsonb_each_text(dmp.class_probabilities('buyers', t)))}, qr/^300$/,
 	'model_json' => q{SELECT jsonb_typeof(dmp.model_json('buyers'))}, qr/^object$/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,

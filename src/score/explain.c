@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ * explain.c
+ *		Why a row scores as it does: dmp.explain; and the probability of each
+ *		class: dmp.class_probabilities.
+ *
+ * The margin is a sum over the features, so each feature's share is known
+ * exactly. It is told against the average row of training, that is the row
+ * whose design columns are the stored means:
+ *
+ *		contribution_i = term_i(row) - term_i(average)
+ *		margin(row)	   = margin(average) + sum_i contribution_i
+ *
+ * which is the Shapley value of a linear model with independent features. All
+ * design columns of a source column, its levels and its missing flag, are one
+ * term: a term is the margin of the model that has this feature alone.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "common/shortest_dec.h"
+#include "score/score.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(dmp_explain);
+PG_FUNCTION_INFO_V1(dmp_class_probabilities);
+
+/* columns of dmp.explain */
+enum
+{
+	EXPLAIN_RANK,
+	EXPLAIN_FEATURE,
+	EXPLAIN_VALUE,
+	EXPLAIN_CONTRIBUTION,
+	EXPLAIN_ODDS_FACTOR,
+	EXPLAIN_COLUMNS
+};
+
+typedef struct Contribution
+{
+	int feature; /* position in the design */
+	double value;
+} Contribution;
+
+/* what a design column adds to the margin of the average row */
+static double
+average_column(const DmpModel *model, int j)
+{
+	if (j < 0 || model->coef[j] == 0)
+		return 0;
+	return model->coef[j] * (model->design.mean[j] - model->design.pivot[j]);
+}
+
+static double
+average_term(const DmpModel *model, const DmpFeature *feature)
+{
+	double term = average_column(model, feature->missing_index);
+	int k;
+
+	if (feature->encode != DMP_ENCODE_ONE_HOT)
+		return term + average_column(model, feature->index);
+	term += average_column(model, feature->other_index);
+	for (k = 0; k < feature->nlevels; k++)
+		term += average_column(model, feature->levels[k].index);
+	return term;
+}
+
+/* largest first; equal ones in the order of the model */
+static int
+compare_contributions(const void *a, const void *b)
+{
+	const Contribution *left = a;
+	const Contribution *right = b;
+	double l = fabs(left->value);
+	double r = fabs(right->value);
+
+	if (l != r)
+		return l > r ? -1 : 1;
+	return left->feature < right->feature ? -1 : 1;
+}
+
+/* The contributions of the row that map holds, sorted; *average is the average row's margin. */
+static Contribution *
+contributions(const DmpRowMap *map, double *average)
+{
+	const DmpModel *model = map->model;
+	int n = model->design.nfeatures;
+	Contribution *rows = palloc(sizeof(Contribution) * Max(n, 1));
+	int i;
+
+	*average = model->a;
+	for (i = 0; i < n; i++)
+	{
+		DmpModel alone = *model;
+		double mean = average_term(model, &model->design.features[i]);
+
+		alone.a = 0;
+		alone.design.nfeatures = 1;
+		alone.design.features = &model->design.features[i];
+		rows[i].feature = i;
+		rows[i].value =
+			dmp_model_margin(&alone, &map->values[i], &map->nulls[i], &map->types[i], NULL) - mean;
+		*average += mean;
+	}
+	qsort(rows, n, sizeof(Contribution), compare_contributions);
+	return rows;
+}
+
+static void
+put_row(FunctionCallInfo fcinfo, int rank, const char *feature, const char *value,
+		double contribution)
+{
+	Datum values[EXPLAIN_COLUMNS];
+	bool nulls[EXPLAIN_COLUMNS] = {false};
+
+	values[EXPLAIN_RANK] = Int32GetDatum(rank);
+	values[EXPLAIN_FEATURE] = CStringGetTextDatum(feature);
+	nulls[EXPLAIN_VALUE] = value == NULL;
+	values[EXPLAIN_VALUE] = value ? CStringGetTextDatum(value) : (Datum) 0;
+	values[EXPLAIN_CONTRIBUTION] = Float8GetDatum(contribution);
+	values[EXPLAIN_ODDS_FACTOR] = Float8GetDatum(exp(contribution));
+	dmp_srf_row(fcinfo, values, nulls);
+}
+
+static char *
+value_text(const DmpRowMap *map, int i)
+{
+	Oid output;
+	bool varlena;
+
+	if (map->nulls[i])
+		return NULL;
+	getTypeOutputInfo(map->types[i], &output, &varlena);
+	return OidOutputFunctionCall(output, map->values[i]);
+}
+
+/*
+ * dmp.explain(model, row, top) -> (rank, feature, value, contribution, odds_factor)
+ *
+ * Rank 0 is '(average)', the log-odds of the average row; the features follow;
+ * when top leaves some out, '(other)' is their sum and comes last. No model or
+ * no row: no rows.
+ */
+Datum
+dmp_explain(PG_FUNCTION_ARGS)
+{
+	const DmpRowMap *map;
+	const DmpDesign *design;
+	Contribution *rows;
+	double average;
+	double other = 0;
+	int top;
+	int i;
+
+	dmp_srf_begin(fcinfo);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"top\" must not be negative")));
+	map = dmp_row_of_call(fcinfo);
+	design = &map->model->design;
+	top = PG_ARGISNULL(2) ? design->nfeatures : Min(PG_GETARG_INT32(2), design->nfeatures);
+	rows = contributions(map, &average);
+	put_row(fcinfo, 0, "(average)", NULL, average);
+	for (i = 0; i < top; i++)
+		put_row(fcinfo, i + 1, design->features[rows[i].feature].name,
+				value_text(map, rows[i].feature), rows[i].value);
+	for (i = design->nfeatures - 1; i >= top; i--)
+		other += rows[i].value; /* smallest first */
+	if (top < design->nfeatures)
+		put_row(fcinfo, top + 1, "(other)", NULL, other);
+	return (Datum) 0;
+}
+
+static void
+append_class(StringInfo json, const char *name, double p)
+{
+	char number[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(p, number);
+	escape_json(json, name);
+	appendStringInfo(json, ": %s", number);
+}
+
+/*
+ * dmp.class_probabilities(model, row): {"class": probability}. The negative's
+ * is computed from the margin too, so that it keeps its digits near 0.
+ */
+Datum
+dmp_class_probabilities(PG_FUNCTION_ARGS)
+{
+	const DmpRowMap *map = dmp_row_of_call(fcinfo);
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	append_class(&json, map->model->positive, dmp_model_probability(map->margin));
+	appendStringInfoString(&json, ", ");
+	append_class(&json, map->model->negative, dmp_model_probability(-map->margin));
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
