@@ -67,7 +67,8 @@ table_column(const Var *row, Oid relid, const char *name)
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
 	att = (Form_pg_attribute) GETSTRUCT(tuple);
-	if (att->attnum > 0)
+	/* a virtual column (18) is an expression by the time we are asked */
+	if (att->attnum > 0 && (att->attgenerated == '\0' || att->attgenerated == 's'))
 		column = (Node *) makeVar(row->varno, att->attnum, att->atttypid, att->atttypmod,
 								  att->attcollation, 0);
 	ReleaseSysCache(tuple);
