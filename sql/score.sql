@@ -95,6 +95,16 @@ SELECT jsonb_object_keys(dmp.model_json('clients')) AS key ORDER BY 1;
 SELECT dmp.model_json('clients')::text::dmp.model_value IS NOT NULL AS reads_back;
 SELECT max(abs(dmp.predict(dmp.model_json('clients')::text::dmp.model_value, c) - dmp.predict('clients', c))) AS difference FROM client c;
 
+-- columns called as the statements of dmp call theirs
+CREATE VIEW own_names AS SELECT id, buys, spend AS q, age AS s FROM client;
+SELECT status FROM dmp.train('own', 'own_names', 'buys', exclude => '{id}');
+SELECT rows = (SELECT count(*) FROM client) AS all_rows FROM dmp.score('own', 'own_names', 'own_score', key => '{id}');
+SELECT max(abs(s.score - dmp.predict('own', o.*))) AS difference FROM own_score s JOIN own_names o USING (id);
+SELECT value = (SELECT count(*) FROM client WHERE buys IS NOT NULL) AS all_rows FROM dmp.evaluate('own', 'own_names') WHERE metric = 'rows';
+SELECT * FROM dmp.score('own', 'SELECT *, id AS dmp_score FROM own_names', 'own_score', key => '{dmp_score}');
+DROP VIEW own_names;
+DROP TABLE own_score;
+
 -- the page
 SELECT line FROM dmp.summary('clients') AS line WHERE line !~ '^(Trained|Fit|warning)';
 DROP TABLE client, client_score, empty_score, keyless_score, parallel_score;

@@ -267,7 +267,7 @@ margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, Li
 
 	initStringInfo(&sql);
 	dmp_row_check(model, row->name, row->version, desc);
-	appendStringInfo(&sql, "SELECT dmp.margin($1, q) AS margin, %s AS label",
+	appendStringInfo(&sql, "SELECT dmp.margin($1, q.*) AS margin, %s AS label",
 					 label_sql(model, desc));
 	foreach (lc, by)
 	{

@@ -59,7 +59,8 @@ primary_key(const char *query)
 static List *
 find_key(FunctionCallInfo fcinfo, const DmpModelRow *row, const char *query, TupleDesc desc)
 {
-	static const char *const ours[] = {"score", "class", "model", "version", "scored_at"};
+	static const char *const ours[] = {"score",   "class",     "model",
+									   "version", "scored_at", "dmp_score"};
 	List *key = NIL;
 	ListCell *lc;
 	int i;
@@ -137,7 +138,7 @@ dmp_score(PG_FUNCTION_ARGS)
 						  psprintf("SELECT %s, s.dmp_score AS score, "
 								   "CASE WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END AS class, "
 								   "$5 AS model, $6 AS version, statement_timestamp() AS scored_at "
-								   "FROM (SELECT %s, dmp_internal.score_row($1, q) AS dmp_score "
+								   "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score "
 								   "FROM (%s) AS q OFFSET 0) AS s",
 								   dmp_join_identifiers(key, "s."), dmp_join_identifiers(key, "q."),
 								   select),
