@@ -35,7 +35,7 @@
 /* dense columns from which a solve outweighs a scan */
 #define WIDE 64
 /* rows times columns that one process reads before others have started */
-#define FEW_VALUES 2e6
+#define FEW_VALUES 1e6
 
 typedef struct Fit
 {
