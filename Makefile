@@ -24,7 +24,7 @@ REGRESS_ingest  = ingest load quarantine infer json_valid
 REGRESS_clean   = soft try_cast clean
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train fit logit
-REGRESS_score   = metrics predict predict_plan score explain
+REGRESS_score   = metrics predict predict_plan score explain text
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest
@@ -45,7 +45,7 @@ include $(PGXS)
 
 $(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h)
 # the solver's loops are written to be vectorised across independent columns
-src/math/%.o: PG_CFLAGS += -O3
+src/math/%.o: override CFLAGS += -O3
 
 dmp--$(EXTVERSION).sql: $(top)/src/header.sql $(foreach m,$(MODULE_ORDER),$(wildcard $(top)/src/$(m)/$(m).sql))
 	cat $^ > $@

@@ -76,8 +76,8 @@ FROM dmp.class_probabilities('leads', format('{"seen": %s, "land": "DE", "mobile
 SELECT dmp.class_probabilities('leads', NULL::jsonb);
 SELECT dmp.class_probabilities('leads', '{}');
 -- classes whose names need quotes
-SELECT status FROM dmp.train('quoted', $$SELECT seen, CASE WHEN buys THEN 'say "yes"' ELSE E'back\\slash' END AS said FROM lead$$, 'said');
-SELECT array(SELECT jsonb_object_keys(dmp.class_probabilities('quoted', '{"seen": 1.7e9}')) ORDER BY 1);
+SELECT status FROM dmp.train('quoted_classes', $$SELECT seen, CASE WHEN buys THEN 'say "yes"' ELSE E'back\\slash' END AS said FROM lead$$, 'said');
+SELECT array(SELECT jsonb_object_keys(dmp.class_probabilities('quoted_classes', '{"seen": 1.7e9}')) ORDER BY 1);
 
 -- in parallel plans: the same
 ALTER TABLE lead SET (parallel_workers = 2);
@@ -112,4 +112,4 @@ DROP OWNED BY regress_dmp_explainer;
 DROP ROLE regress_dmp_explainer;
 DROP FUNCTION by_hand;
 DROP TABLE lead;
-SELECT dmp.drop_model(m) FROM unnest('{leads_net,quoted}'::text[]) m;
+SELECT dmp.drop_model(m) FROM unnest('{leads_net,quoted_classes}'::text[]) m;

@@ -40,7 +40,7 @@ SELECT dmp.classify('t3', '{"spend": 0}'), dmp.classify('t4', '{"spend": 0}'), d
 -- targets that are refused
 SELECT * FROM dmp.train('bad', 'SELECT *, CASE WHEN buys THEN 2 ELSE 1 END AS y FROM shopper', 'y', features => '{spend}');
 SELECT * FROM dmp.train('bad', 'SELECT *, age AS y FROM shopper WHERE age > 3', 'y', features => '{spend}');
-SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}');
+SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}', family => 'binomial');
 SELECT * FROM dmp.train('bad', $$SELECT *, CASE WHEN buys THEN 'x' ELSE 'y' END AS y FROM shopper$$, 'y', features => '{spend}', options => '{"positive": "z"}');
 SELECT * FROM dmp.train('bad', 'shopper', 'seen_at', features => '{spend}');
 SELECT * FROM dmp.train('bad', 'SELECT * FROM shopper, generate_series(1, 9) WHERE NOT buys', 'buys', features => '{spend}');
@@ -67,10 +67,12 @@ SELECT * FROM dmp.train('bad', $$SELECT *, 'NaN'::float8 AS v FROM shopper$$, 'b
 SELECT status, rows, features FROM dmp.train('some', 'shopper', 'buys', exclude => '{seen_at,age,w}', key => '{id}', options => '{"encode": {"land": "drop", "visits": "numeric"}}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', exclude => '{seen_at}', options => '{"encode": {"land": "woe"}}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', exclude => '{seen_at}', options => '{"encode": {"lnd": "drop"}}');
-SELECT * FROM dmp.train('bad', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}', options => '{"min_count": 1}');
-SELECT * FROM dmp.train('bad', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}');
-SELECT * FROM dmp.train('bad', 'SELECT *, (id % 150)::text AS code FROM shopper', 'buys', features => '{spend,code}');
-SELECT status, warnings FROM dmp.train('rare', 'SELECT *, CASE WHEN id % 3 = 0 THEN id / 150 ELSE id END::text AS code FROM shopper', 'buys', features => '{spend,code}', lambda => 0.01);
+SELECT * FROM dmp.train('bad', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}', options => '{"min_count": 1, "encode": {"code": "one_hot"}}');
+SELECT status, warnings FROM dmp.train('hashed', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}');
+SELECT status, warnings FROM dmp.train('hashed', 'SELECT *, (id % 150)::text AS code FROM shopper', 'buys', features => '{spend,code}');
+-- the first rows have one value, what follows has many
+SELECT status, warnings FROM dmp.train('hashed', 'SELECT *, CASE WHEN id > 1000 THEN id % 110 ELSE 0 END::text AS code FROM shopper ORDER BY id', 'buys', features => '{spend,code}', options => '{"min_count": 2}');
+SELECT status, warnings FROM dmp.train('rare', 'SELECT *, CASE WHEN id % 3 = 0 THEN id / 150 ELSE id END::text AS code FROM shopper', 'buys', features => '{spend,code}', lambda => 0.01, options => '{"encode": {"code": "one_hot"}}');
 
 -- what is not built yet names itself; what is wrong says so
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', cv => 5);

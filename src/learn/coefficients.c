@@ -21,6 +21,7 @@
 PG_FUNCTION_INFO_V1(dmp_coefficients);
 
 #define NORMAL_975 1.959963984540054
+#define COLUMN_HASHED (-3)
 
 /* columns of dmp_internal.coefficients */
 enum
@@ -37,23 +38,19 @@ enum
 	COEF_MEAN,
 	COEF_SCALE,
 	COEF_ROWS,
+	COEF_CLASS,
 	COEF_COLUMNS
 };
 
-DmpCoefficient *
-dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32 *aliased,
-					   int naliased, int *n)
+/* What has a coefficient, in order; returns how many. */
+static int
+list_coefficients(const DmpModel *model, DmpCoefficient *rows)
 {
 	const DmpDesign *design = &model->design;
-	DmpCoefficient *rows;
-	int size = 1;
 	int count = 0;
 	int i;
 	int k;
 
-	for (i = 0; i < design->nfeatures; i++)
-		size += 3 + design->features[i].nlevels;
-	rows = palloc0(sizeof(DmpCoefficient) * size);
 	rows[count].feature = "(intercept)";
 	rows[count].column = -2;
 	rows[count].rows = -1;
@@ -67,6 +64,15 @@ dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32
 		{
 			rows[count].rows = -1;
 			rows[count].column = feature->index;
+			if (DMP_ENCODE_IS_WIDE(feature->encode))
+			{
+				int columns = 0;
+
+				for (k = 0; k < feature->nblocks; k++)
+					columns += feature->blocks[k].n;
+				rows[count].level = psprintf("(%d hashed columns)", columns);
+				rows[count].column = COLUMN_HASHED;
+			}
 			rows[count++].feature = feature->name;
 		}
 		for (k = 0; k < feature->nlevels; k++)
@@ -92,22 +98,60 @@ dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32
 			rows[count++].column = feature->missing_index;
 		}
 	}
-	for (i = 0; i < count; i++)
+	return count;
+}
+
+/* intercept of margin = intercept + sum_j b_j x_j of a class, on the columns as given */
+static double
+class_intercept(const DmpModel *model, int class)
+{
+	double a = model->intercepts[class];
+	int j;
+
+	for (j = 0; j < model->design.width; j++)
+		a -= model->coef[j * model->nclasses + class] * model->design.pivot[j];
+	return a;
+}
+
+DmpCoefficient *
+dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32 *aliased,
+					   int naliased, int *n)
+{
+	int sets = Max(model->nclasses, 1);
+	DmpCoefficient *rows;
+	int size = 1;
+	int count;
+	int i;
+	int k;
+
+	for (i = 0; i < model->design.nfeatures; i++)
+		size += 3 + model->design.features[i].nlevels;
+	rows = palloc0(sizeof(DmpCoefficient) * size * sets);
+	count = list_coefficients(model, rows);
+	for (k = 1; k < sets; k++)
+		memcpy(rows + count * k, rows, sizeof(DmpCoefficient) * count);
+	for (i = 0; i < count * sets; i++)
 	{
 		DmpCoefficient *row = &rows[i];
+		int class = i / count;
 		double error = NAN;
 
 		row->std_err = row->z = row->p = NAN;
+		if (model->nclasses > 0)
+			row->class = model->classes[class];
 		if (row->column == -2)
 		{
-			row->coef = dmp_model_intercept(model);
+			row->coef =
+				model->nclasses > 0 ? class_intercept(model, class) : dmp_model_intercept(model);
 			error = std_err ? std_err[0] : NAN;
 		}
 		else if (row->column >= 0)
 		{
-			row->coef = model->coef[row->column];
+			row->coef = model->coef[row->column * sets + class];
 			error = std_err ? std_err[row->column + 1] : NAN;
 		}
+		else if (row->column == COLUMN_HASHED)
+			row->coef = NAN;
 		for (k = 0; k < naliased; k++)
 		{
 			if (aliased[k] == row->column)
@@ -120,7 +164,7 @@ dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32
 			row->p = erfc(fabs(row->z) / M_SQRT2);
 		}
 	}
-	*n = count;
+	*n = count * sets;
 	return rows;
 }
 
@@ -192,6 +236,8 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 				   row->column >= 0 ? model->design.scale[row->column] : NAN);
 		nulls[COEF_ROWS] = row->rows < 0;
 		values[COEF_ROWS] = Int64GetDatum(row->rows);
+		nulls[COEF_CLASS] = row->class == NULL;
+		values[COEF_CLASS] = row->class ? CStringGetTextDatum(row->class) : (Datum) 0;
 		dmp_srf_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;

@@ -29,8 +29,24 @@ typedef enum DmpEncode
 {
 	DMP_ENCODE_NUMERIC, /* any number; NaN and NULL are missing */
 	DMP_ENCODE_BOOLEAN, /* 0 or 1, an indicator: scale 1 in the penalty */
-	DMP_ENCODE_ONE_HOT  /* text, few values: an indicator a level */
+	DMP_ENCODE_ONE_HOT, /* text, few values: an indicator a level */
+	/* the wide ones: their columns are hashed, and fitted by dmp_fit_wide() */
+	DMP_ENCODE_NGRAMS,   /* text: words and runs of characters (text.c), weighted */
+	DMP_ENCODE_HASH,     /* text, many values: the value */
+	DMP_ENCODE_MULTI_HOT /* text[]: each element once */
 } DmpEncode;
+
+#define DMP_ENCODE_IS_WIDE(encode) ((encode) >= DMP_ENCODE_NGRAMS)
+
+/* The hashed columns of a feature that have a coefficient; a feature of n-grams has two blocks. */
+typedef struct DmpHashBlock
+{
+	int n;
+	uint32 *buckets; /* ascending, below 2^bits of the feature */
+	float *factor;   /* of each: idf; NULL: 1 */
+	int first;       /* its first wide column */
+	int32 *lookup;   /* 2^bits: place in buckets, or -1; of a model that is to score */
+} DmpHashBlock;
 
 typedef struct DmpLevel
 {
@@ -53,6 +69,11 @@ typedef struct DmpFeature
 	DmpLevel *levels; /* levels with at least min_count rows */
 	int other_index;  /* levels below min_count together; -1: none (or the reference) */
 	int64 rows_other;
+	/* the wide ones */
+	int bits;
+	int min_rows; /* a bucket met in fewer training rows has no column */
+	int nblocks;
+	DmpHashBlock *blocks;
 } DmpFeature;
 
 typedef struct DmpDesign
@@ -98,7 +119,9 @@ typedef struct DmpFitSpec
 	DmpFeature *features; /* name, type, encode given; the rest is found by the scan */
 	bool has_weight;
 	double test_fraction;
-	double lambda; /* penalty strength on the mean loss */
+	int nclasses;  /* 0: binomial; else "target" is a class number from 0 on, softmax */
+	int64 seed;    /* of the order of rows, wide fits only */
+	double lambda; /* penalty strength on the mean loss; NaN: 0.03 / rows, wide fits only */
 	double alpha;  /* 0 ridge .. 1 lasso */
 	bool intercept;
 	const char
@@ -136,6 +159,14 @@ typedef struct DmpFit
 	int scans;         /* of the data, all of them counted */
 	int64 memory_used; /* peak of the packed rows and solver, bytes, this process */
 	List *warnings;    /* of char * */
+	/* of dmp_fit_wide(), else 0 and NULL. coef has a run of nclasses for each column then. */
+	double lambda;
+	int nclasses;       /* 0: binomial */
+	double *intercepts; /* nclasses, instead of a */
+	int wide_width;     /* columns of all hash blocks */
+	float *wide;        /* wide_width runs of nclasses (or 1) */
+	double accuracy;    /* of the most probable class; NaN: none */
+	double test_accuracy;
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
@@ -147,6 +178,8 @@ extern int dmp_training_memory;
 
 /* Runs the scans and the solver. SPI must be connected; result in CurrentMemoryContext. */
 extern DmpFit *dmp_fit_binomial(const DmpFitSpec *spec);
+/* The same in one scan for hashed columns and for several classes (wide_fit.c). */
+extern DmpFit *dmp_fit_wide(const DmpFitSpec *spec);
 
 /* ----------------------------------------------------------------- model */
 
@@ -157,14 +190,22 @@ extern DmpFit *dmp_fit_binomial(const DmpFitSpec *spec);
 typedef struct DmpModel
 {
 	char *kind;     /* "glm" */
-	char *family;   /* "binomial" */
+	char *family;   /* "binomial" or "multinomial" */
 	char *target;   /* column name */
 	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
 	char *negative;
 	double threshold; /* of dmp.classify */
 	DmpDesign design;
 	double a;
-	double *coef;          /* design.width */
+	double *coef; /* design.width runs of max(nclasses, 1) */
+	/* family "multinomial" */
+	int nclasses; /* 0: binomial */
+	char **classes;
+	double *intercepts; /* instead of a */
+	/* hashed columns */
+	int wide_width;
+	float *wide;           /* wide_width runs of max(nclasses, 1) */
+	bool general;          /* hashed columns or classes: dmp_model_margins(), not the quick way */
 	MemoryContext context; /* everything above lives here */
 } DmpModel;
 
@@ -174,7 +215,11 @@ extern char *dmp_model_to_json(const DmpModel *model);
 extern DmpModel *dmp_model_from_json(const char *json, MemoryContext parent);
 /* The model of a fit; shares the fit's memory, is in CurrentMemoryContext. */
 extern DmpModel *dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
-									const char *negative);
+									const char *negative, char **classes);
+/* error: the model tells classes apart, it has no one probability or margin of a row */
+extern void dmp_model_refuse_classes(const DmpModel *model) pg_attribute_noreturn();
+/* error: it has hashed columns, which only C code knows; what: what cannot be made of it */
+extern void dmp_model_refuse_wide(const DmpModel *model, const char *what);
 /* intercept of margin = intercept + sum_j b_j x_j, on the columns as given */
 extern double dmp_model_intercept(const DmpModel *model);
 
@@ -208,11 +253,17 @@ typedef enum DmpValueKind
 {
 	DMP_VALUE_NUMBER,
 	DMP_VALUE_BOOLEAN,
-	DMP_VALUE_TEXT, /* text types and enums */
+	DMP_VALUE_TEXT,  /* text types and enums */
+	DMP_VALUE_TEXTS, /* text[] */
 	DMP_VALUE_OTHER
 } DmpValueKind;
 
 extern DmpValueKind dmp_value_kind(Oid type);
+/* number, or bytes of a text, of a value of base type type */
+extern double dmp_value_number(Datum value, Oid type);
+extern const char *dmp_value_text(Datum value, Oid type, int *length);
+/* design column of a level, -1: the reference; *unseen is set when it is no level of the model */
+extern int dmp_level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen);
 
 /*
  * How one row becomes a margin: values, nulls and types (base types, of the
@@ -221,6 +272,11 @@ extern DmpValueKind dmp_value_kind(Oid type);
  */
 extern double dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls,
 							   const Oid *types, DmpRowNotes *notes);
+/* The same for any model: max(nclasses, 1) margins. */
+extern void dmp_model_margins(const DmpModel *model, const Datum *values, const bool *nulls,
+							  const Oid *types, DmpRowNotes *notes, double *margins);
+/* margins of classes become their probabilities; returns the most probable one */
+extern int dmp_model_softmax(int nclasses, double *margins);
 /* 1 / (1 + exp(-margin)), the margin held within +-700 as in dmp.model_sql */
 extern double dmp_model_probability(double margin);
 
@@ -229,14 +285,15 @@ typedef struct DmpCoefficient
 	const char *feature;
 	const char *level; /* NULL: a number or a boolean as it is */
 	int column;        /* of the design; -2 the intercept, -1 none (coef 0) */
+	const char *class; /* of a multinomial model, else NULL */
 	int64 rows;        /* of a level, -1 otherwise */
-	double coef;       /* NaN: aliased */
+	double coef;       /* NaN: aliased, or hashed columns, which are not listed one by one */
 	double std_err;    /* NaN: there is none */
 	double z;
 	double p;
 } DmpCoefficient;
 
-/* In the order of the features, the intercept first; aliased: design columns. */
+/* In the order of the features, the intercept first, class by class; aliased: design columns. */
 extern DmpCoefficient *dmp_model_coefficients(const DmpModel *model, const double *std_err,
 											  const int32 *aliased, int naliased, int *n);
 

@@ -57,6 +57,8 @@ CREATE TABLE dmp_internal.model (
 	alpha float8 NOT NULL,
 	roc_auc float8,
 	test_roc_auc float8,
+	accuracy float8,
+	test_accuracy float8,
 	log_loss float8,
 	test_log_loss float8,
 	null_log_loss float8,
@@ -202,7 +204,8 @@ Example: SELECT * FROM dmp.train(''buyers'', ''training'', ''bought'', lambda =>
 
 CREATE FUNCTION dmp_internal.coefficients(value dmp.model_value, std_err float8[], aliased int[],
 	OUT feature text, OUT level text, OUT coef float8, OUT std_err float8, OUT z float8, OUT p float8,
-	OUT odds_ratio float8, OUT low float8, OUT high float8, OUT mean float8, OUT scale float8, OUT rows bigint)
+	OUT odds_ratio float8, OUT low float8, OUT high float8, OUT mean float8, OUT scale float8, OUT rows bigint,
+	OUT class text)
 	RETURNS SETOF record
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_coefficients';
 
@@ -214,17 +217,18 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   m.test_roc_auc, m.test_log_loss, m.objective, m.kkt_residual, m.lambda_max, m.tolerance,
 		   m.trained_at, m.trained_by::oid::regrole AS trained_by, m.query, m.search_path, m.key,
 		   m.at, m.weight, m.features AS feature_names, m.elapsed, m.memory, m.warnings, m.options,
-		   n.pinned AND m.version = n.champion AS pinned
+		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
 
 CREATE VIEW dmp.coefficients WITH (security_invoker = true) AS
 	SELECT m.name AS model, m.version, NULL::text AS segment, c.feature, c.level, c.coef, c.std_err,
-		   c.z, c.p, c.odds_ratio, c.low, c.high, c.mean, c.scale, c.rows, c.ordinality AS position
+		   c.z, c.p, c.odds_ratio, c.low, c.high, c.mean, c.scale, c.rows, c.ordinality AS position,
+		   c.class
 	FROM dmp_internal.model m
 	CROSS JOIN LATERAL dmp_internal.coefficients(m.value, m.std_err, m.aliased) WITH ORDINALITY
-		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, ordinality);
+		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, class, ordinality);
 COMMENT ON VIEW dmp.coefficients IS 'coefficients on the scale of the columns as given, with errors where the fit has them; low and high are a 95 % interval
 Example: SELECT feature, level, coef, p FROM dmp.coefficients WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
@@ -233,12 +237,14 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 	FROM dmp_internal.model m
 	CROSS JOIN LATERAL (VALUES
 		('train', 'rows', m.rows::float8),
-		('train', 'rows_positive', m.rows_positive),
+		('train', 'rows_positive', CASE WHEN m.family = 'binomial' THEN m.rows_positive END),
 		('train', 'roc_auc', m.roc_auc),
+		('train', 'accuracy', m.accuracy),
 		('train', 'log_loss', m.log_loss),
 		('train', 'null_log_loss', m.null_log_loss),
 		('test', 'rows', nullif(m.rows_test, 0)),
 		('test', 'roc_auc', m.test_roc_auc),
+		('test', 'accuracy', m.test_accuracy),
 		('test', 'log_loss', m.test_log_loss)) AS x (dataset, metric, value)
 	WHERE x.value IS NOT NULL;
 COMMENT ON VIEW dmp.model_metrics IS 'metrics of each version, a row each

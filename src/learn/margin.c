@@ -39,13 +39,16 @@ dmp_value_kind(Oid type)
 		case BPCHAROID:
 		case NAMEOID:
 			return DMP_VALUE_TEXT;
+		case TEXTARRAYOID:
+		case VARCHARARRAYOID:
+			return DMP_VALUE_TEXTS;
 		default:
 			return type_is_enum(getBaseType(type)) ? DMP_VALUE_TEXT : DMP_VALUE_OTHER;
 	}
 }
 
-static double
-number_value(Datum value, Oid type)
+double
+dmp_value_number(Datum value, Oid type)
 {
 	switch (type)
 	{
@@ -70,8 +73,8 @@ number_value(Datum value, Oid type)
 }
 
 /* The bytes of a text value; blanks that pad a bpchar are no part of it. */
-static const char *
-text_value(Datum value, Oid type, int *length)
+const char *
+dmp_value_text(Datum value, Oid type, int *length)
 {
 	const char *bytes;
 
@@ -104,8 +107,8 @@ text_value(Datum value, Oid type, int *length)
 }
 
 /* Design column of a level, -1: the reference; *unseen: no level of the model. */
-static int
-level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen)
+int
+dmp_level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen)
 {
 	int low = 0;
 	int high = feature->nlevels - 1;
@@ -138,6 +141,14 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 	double margin = model->a;
 	int i;
 
+	if (unlikely(model->general))
+	{
+		if (model->nclasses > 0)
+			dmp_model_refuse_classes(model);
+		dmp_model_margins(model, values, nulls, types, notes, &margin);
+		return margin;
+	}
+
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
 		const DmpFeature *feature = &model->design.features[i];
@@ -153,9 +164,9 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 			else
 			{
 				int length;
-				const char *bytes = text_value(values[i], types[i], &length);
+				const char *bytes = dmp_value_text(values[i], types[i], &length);
 
-				j = level_column(feature, bytes, length, &unseen);
+				j = dmp_level_column(feature, bytes, length, &unseen);
 			}
 			if (j >= 0)
 				margin += coef[j];
@@ -172,7 +183,7 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 
 			if (!missing)
 			{
-				x = number_value(values[i], types[i]);
+				x = dmp_value_number(values[i], types[i]);
 				if (unlikely(isnan(x)))
 				{
 					missing = true;
@@ -211,24 +222,36 @@ dmp_model_intercept(const DmpModel *model)
 	double a = model->a;
 	int j;
 
-	for (j = 0; j < model->design.width; j++)
+	for (j = 0; model->nclasses == 0 && j < model->design.width; j++)
 		a -= model->coef[j] * model->design.pivot[j];
 	return a;
 }
 
 DmpModel *
 dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
-				   const char *negative)
+				   const char *negative, char **classes)
 {
 	DmpModel *model = palloc0(sizeof(DmpModel));
 	int i;
 	int k;
 
 	model->kind = "glm";
-	model->family = "binomial";
+	model->family = fit->nclasses > 0 ? "multinomial" : "binomial";
+	model->nclasses = fit->nclasses;
+	model->intercepts = fit->intercepts;
+	model->wide_width = fit->wide_width;
+	model->wide = fit->wide;
+	model->general = fit->nclasses > 0;
+	for (i = 0; i < fit->design.nfeatures; i++)
+		model->general |= DMP_ENCODE_IS_WIDE(fit->design.features[i].encode);
 	model->target = pstrdup(target);
 	model->positive = pstrdup(positive);
 	model->negative = pstrdup(negative);
+	if (fit->nclasses > 0)
+	{
+		model->classes = classes;
+		model->positive = model->negative = "";
+	}
 	model->threshold = 0.5;
 	model->design = fit->design;
 	model->a = fit->a;

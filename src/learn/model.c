@@ -27,7 +27,7 @@
 
 #include "base/base.h"
 #include "common/shortest_dec.h"
-#include "learn/learn.h"
+#include "learn/model.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "math/hash.h"
@@ -37,12 +37,14 @@
 
 #define WHAT "model"
 
-static const char *const model_keys[] = {"format",   "kind",      "family",    "target", "positive",
-										 "negative", "threshold", "intercept", "coef",   "pivot",
-										 "mean",     "scale",     "features",  NULL};
+static const char *const model_keys[] = {
+	"format",    "kind",      "family",     "target", "positive", "negative",
+	"threshold", "intercept", "coef",       "pivot",  "mean",     "scale",
+	"features",  "classes",   "intercepts", "wide",   NULL};
 static const char *const feature_keys[] = {
-	"name",         "encode",     "column",         "fill",         "levels",
-	"other_column", "rows_other", "missing_column", "rows_missing", NULL};
+	"name",       "encode",         "column",       "fill", "levels",   "other_column",
+	"rows_other", "missing_column", "rows_missing", "bits", "min_rows", "blocks",
+	NULL};
 
 PG_FUNCTION_INFO_V1(dmp_model_value_in);
 PG_FUNCTION_INFO_V1(dmp_model_value_out);
@@ -87,12 +89,11 @@ append_text(StringInfo buf, const char *key, const char *value)
 static void
 append_feature(StringInfo buf, const DmpFeature *feature)
 {
-	static const char *const encodes[] = {"numeric", "boolean", "one_hot"};
 	int i;
 
 	appendStringInfoString(buf, "{\"name\":");
 	escape_json(buf, feature->name);
-	append_text(buf, "encode", encodes[feature->encode]);
+	append_text(buf, "encode", dmp_encode_name(feature->encode));
 	if (feature->encode == DMP_ENCODE_ONE_HOT)
 	{
 		appendStringInfoString(buf, ",\"levels\":[");
@@ -107,6 +108,8 @@ append_feature(StringInfo buf, const DmpFeature *feature)
 		appendStringInfo(buf, "],\"other_column\":%d,\"rows_other\":" INT64_FORMAT,
 						 feature->other_index, feature->rows_other);
 	}
+	else if (DMP_ENCODE_IS_WIDE(feature->encode))
+		dmp_wide_append_feature(buf, feature);
 	else
 	{
 		appendStringInfo(buf, ",\"column\":%d,\"fill\":", feature->index);
@@ -128,13 +131,19 @@ dmp_model_to_json(const DmpModel *model)
 	append_text(&buf, "kind", model->kind);
 	append_text(&buf, "family", model->family);
 	append_text(&buf, "target", model->target);
-	append_text(&buf, "positive", model->positive);
-	append_text(&buf, "negative", model->negative);
-	appendStringInfoString(&buf, ",\"threshold\":");
-	append_number(&buf, model->threshold);
-	appendStringInfoString(&buf, ",\"intercept\":");
-	append_number(&buf, model->a);
-	append_numbers(&buf, "coef", model->coef, design->width);
+	if (model->nclasses == 0)
+	{
+		append_text(&buf, "positive", model->positive);
+		append_text(&buf, "negative", model->negative);
+		appendStringInfoString(&buf, ",\"threshold\":");
+		append_number(&buf, model->threshold);
+		appendStringInfoString(&buf, ",\"intercept\":");
+		append_number(&buf, model->a);
+	}
+	else
+		append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
+	append_numbers(&buf, "coef", model->coef, design->width * Max(model->nclasses, 1));
+	dmp_wide_append_model(&buf, model);
 	append_numbers(&buf, "pivot", design->pivot, design->width);
 	append_numbers(&buf, "mean", design->mean, design->width);
 	append_numbers(&buf, "scale", design->scale, design->width);
@@ -151,8 +160,8 @@ dmp_model_to_json(const DmpModel *model)
 
 /* ------------------------------------------------------------- reading */
 
-static void
-pg_attribute_noreturn() pg_attribute_printf(1, 2) refuse(const char *format, ...)
+void
+dmp_model_refuse(const char *format, ...)
 {
 	char detail[256];
 	va_list args;
@@ -171,21 +180,22 @@ number_of(const DmpDoc *doc, const char *key)
 	char *end;
 
 	if (doc == NULL || doc->kind != DMP_DOC_NUMBER)
-		refuse("\"%s\" must be a number", key);
+		dmp_model_refuse("\"%s\" must be a number", key);
 	errno = 0;
 	value = strtod(doc->text, &end);
 	if (*end != '\0' || !isfinite(value))
-		refuse("\"%s\" is not a finite float8", key);
+		dmp_model_refuse("\"%s\" is not a finite float8", key);
 	return value;
 }
 
-static int64
-integer_of(const DmpDoc *doc, const char *key, int64 low, int64 high)
+int64
+dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high)
 {
 	double value = number_of(doc, key);
 
 	if (value != floor(value) || value < (double) low || value > (double) high)
-		refuse("\"%s\" must be an integer from " INT64_FORMAT " to " INT64_FORMAT, key, low, high);
+		dmp_model_refuse("\"%s\" must be an integer from " INT64_FORMAT " to " INT64_FORMAT, key,
+						 low, high);
 	return (int64) value;
 }
 
@@ -193,7 +203,7 @@ static char *
 text_of(const DmpDoc *doc, const char *key)
 {
 	if (doc == NULL || doc->kind != DMP_DOC_STRING)
-		refuse("\"%s\" must be a string", key);
+		dmp_model_refuse("\"%s\" must be a string", key);
 	return pstrdup(doc->text);
 }
 
@@ -201,7 +211,7 @@ static const DmpDoc *
 array_of(const DmpDoc *doc, const char *key)
 {
 	if (doc == NULL || doc->kind != DMP_DOC_ARRAY)
-		refuse("\"%s\" must be an array", key);
+		dmp_model_refuse("\"%s\" must be an array", key);
 	return doc;
 }
 
@@ -213,7 +223,7 @@ numbers_of(const DmpDoc *doc, const char *key, int n)
 
 	array_of(doc, key);
 	if (doc->n != n)
-		refuse("\"%s\" has %d numbers, not %d", key, doc->n, n);
+		dmp_model_refuse("\"%s\" has %d numbers, not %d", key, doc->n, n);
 	values = palloc(sizeof(double) * Max(n, 1));
 	for (i = 0; i < n; i++)
 		values[i] = number_of(doc->items[i], key);
@@ -224,12 +234,12 @@ numbers_of(const DmpDoc *doc, const char *key, int n)
 static int
 column_of(const DmpDoc *doc, const char *key, int width, bool *taken)
 {
-	int column = (int) integer_of(doc, key, -1, width - 1);
+	int column = (int) dmp_model_integer(doc, key, -1, width - 1);
 
 	if (column >= 0)
 	{
 		if (taken[column])
-			refuse("design column %d is used twice", column);
+			dmp_model_refuse("design column %d is used twice", column);
 		taken[column] = true;
 	}
 	return column;
@@ -249,55 +259,64 @@ read_levels(DmpFeature *feature, const DmpDoc *doc, int width, bool *taken)
 		DmpLevel *level = &feature->levels[i];
 
 		if (item->n != 3)
-			refuse("a level of feature \"%s\" must be [text, rows, column]", feature->name);
+			dmp_model_refuse("a level of feature \"%s\" must be [text, rows, column]",
+							 feature->name);
 		level->text = text_of(item->items[0], "levels");
-		level->rows = integer_of(item->items[1], "levels", 0, (int64) 1 << 53);
+		level->rows = dmp_model_integer(item->items[1], "levels", 0, (int64) 1 << 53);
 		level->index = column_of(item->items[2], "levels", width, taken);
 		if (i > 0 && strcmp(feature->levels[i - 1].text, level->text) >= 0)
-			refuse("the levels of feature \"%s\" are not in byte order", feature->name);
+			dmp_model_refuse("the levels of feature \"%s\" are not in byte order", feature->name);
 	}
 	feature->other_index =
 		column_of(dmp_doc_get(doc, "other_column"), "other_column", width, taken);
 	feature->rows_other =
-		integer_of(dmp_doc_get(doc, "rows_other"), "rows_other", 0, (int64) 1 << 53);
+		dmp_model_integer(dmp_doc_get(doc, "rows_other"), "rows_other", 0, (int64) 1 << 53);
 }
 
-static void
-read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *taken)
+static DmpEncode
+encode_of(const char *name)
 {
-	char *encode;
+	DmpEncode encode;
+
+	for (encode = DMP_ENCODE_NUMERIC; encode <= DMP_ENCODE_MULTI_HOT; encode++)
+	{
+		if (strcmp(name, dmp_encode_name(encode)) == 0)
+			return encode;
+	}
+	dmp_model_refuse("the encode \"%s\" is not known", name);
+}
+
+/* *wide: hashed columns so far */
+static void
+read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *taken, int *wide)
+{
 
 	if (doc->kind != DMP_DOC_OBJECT)
-		refuse("a feature must be an object");
+		dmp_model_refuse("a feature must be an object");
 	dmp_doc_check_keys(doc, "model feature", feature_keys);
 	feature->name = text_of(dmp_doc_get(doc, "name"), "name");
-	encode = text_of(dmp_doc_get(doc, "encode"), "encode");
+	feature->encode = encode_of(text_of(dmp_doc_get(doc, "encode"), "encode"));
 	feature->index = feature->other_index = feature->missing_index = -1;
-	if (strcmp(encode, "one_hot") == 0)
+	if (DMP_ENCODE_IS_WIDE(feature->encode))
+		dmp_wide_read_feature(feature, doc, wide);
+	else if (feature->encode == DMP_ENCODE_ONE_HOT)
 	{
-		feature->encode = DMP_ENCODE_ONE_HOT;
 		feature->type = TEXTOID;
 		read_levels(feature, doc, design->width, taken);
 	}
 	else
 	{
-		if (strcmp(encode, "numeric") == 0)
-			feature->encode = DMP_ENCODE_NUMERIC;
-		else if (strcmp(encode, "boolean") == 0)
-			feature->encode = DMP_ENCODE_BOOLEAN;
-		else
-			refuse("the encode \"%s\" is not known", encode);
 		feature->type = feature->encode == DMP_ENCODE_NUMERIC ? FLOAT8OID : BOOLOID;
 		feature->index = column_of(dmp_doc_get(doc, "column"), "column", design->width, taken);
 		feature->fill = number_of(dmp_doc_get(doc, "fill"), "fill");
 	}
 	/* few missing values share the column of the rare levels */
-	feature->missing_index = (int) integer_of(dmp_doc_get(doc, "missing_column"), "missing_column",
-											  -1, design->width - 1);
+	feature->missing_index = (int) dmp_model_integer(dmp_doc_get(doc, "missing_column"),
+													 "missing_column", -1, design->width - 1);
 	if (feature->missing_index < 0 || feature->missing_index != feature->other_index)
 		column_of(dmp_doc_get(doc, "missing_column"), "missing_column", design->width, taken);
 	feature->rows_missing =
-		integer_of(dmp_doc_get(doc, "rows_missing"), "rows_missing", 0, (int64) 1 << 53);
+		dmp_model_integer(dmp_doc_get(doc, "rows_missing"), "rows_missing", 0, (int64) 1 << 53);
 }
 
 static int
@@ -319,14 +338,14 @@ check_design(const DmpDesign *design, const bool *taken)
 	for (i = 1; i < design->nfeatures; i++)
 	{
 		if (strcmp(names[i - 1], names[i]) == 0)
-			refuse("feature \"%s\" is there twice", names[i]);
+			dmp_model_refuse("feature \"%s\" is there twice", names[i]);
 	}
 	for (j = 0; j < design->width; j++)
 	{
 		if (!taken[j])
-			refuse("design column %d belongs to no feature", j);
+			dmp_model_refuse("design column %d belongs to no feature", j);
 		if (design->scale[j] < 0)
-			refuse("\"scale\" has a number below 0");
+			dmp_model_refuse("\"scale\" has a number below 0");
 	}
 	/* dmp_model_margin() visits only the indicator that is set: the others must add nothing */
 	for (i = 0; i < design->nfeatures; i++)
@@ -342,8 +361,35 @@ check_design(const DmpDesign *design, const bool *taken)
 				moved = true;
 		}
 		if (moved)
-			refuse("the pivot of an indicator of feature \"%s\" is not 0", feature->name);
+			dmp_model_refuse("the pivot of an indicator of feature \"%s\" is not 0", feature->name);
 	}
+}
+
+/* what the model predicts, and its intercepts; returns the number of sets of coefficients */
+static int
+read_family(DmpModel *model, const DmpDoc *doc)
+{
+	model->kind = text_of(dmp_doc_get(doc, "kind"), "kind");
+	model->family = text_of(dmp_doc_get(doc, "family"), "family");
+	model->target = text_of(dmp_doc_get(doc, "target"), "target");
+	if (strcmp(model->kind, "glm") != 0 ||
+		(strcmp(model->family, "binomial") != 0 && strcmp(model->family, "multinomial") != 0))
+		dmp_model_refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
+	if (strcmp(model->family, "multinomial") == 0)
+	{
+		model->positive = model->negative = "";
+		dmp_wide_read_classes(model, doc);
+		model->intercepts =
+			numbers_of(dmp_doc_get(doc, "intercepts"), "intercepts", model->nclasses);
+		return model->nclasses;
+	}
+	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
+	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
+	model->threshold = number_of(dmp_doc_get(doc, "threshold"), "threshold");
+	if (model->threshold < 0 || model->threshold > 1)
+		dmp_model_refuse("\"threshold\" must be from 0 to 1");
+	model->a = number_of(dmp_doc_get(doc, "intercept"), "intercept");
+	return 1;
 }
 
 DmpModel *
@@ -357,47 +403,44 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 	DmpModel *model;
 	const DmpDoc *list;
 	bool *taken;
+	int width;
+	int sets;
+	int wide = 0;
 	int i;
 
 	if (doc->kind != DMP_DOC_OBJECT)
-		refuse("a model must be a json object");
-	i = (int) integer_of(dmp_doc_get(doc, "format"), "format", 1, PG_INT32_MAX);
+		dmp_model_refuse("a model must be a json object");
+	i = (int) dmp_model_integer(dmp_doc_get(doc, "format"), "format", 1, PG_INT32_MAX);
 	if (i != DMP_MODEL_FORMAT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("model format %d is not known", i),
 				 errhint("This version reads format %d.", DMP_MODEL_FORMAT)));
 	dmp_doc_check_keys(doc, WHAT, model_keys);
-	list = array_of(dmp_doc_get(doc, "coef"), "coef");
-	taken = palloc0(Max(list->n, 1));
+	list = array_of(dmp_doc_get(doc, "pivot"), "pivot");
+	width = list->n;
+	taken = palloc0(Max(width, 1));
 
 	MemoryContextSwitchTo(context);
 	model = palloc0(sizeof(DmpModel));
 	model->context = context;
-	model->kind = text_of(dmp_doc_get(doc, "kind"), "kind");
-	model->family = text_of(dmp_doc_get(doc, "family"), "family");
-	if (strcmp(model->kind, "glm") != 0 || strcmp(model->family, "binomial") != 0)
-		refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
-	model->target = text_of(dmp_doc_get(doc, "target"), "target");
-	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
-	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
-	model->threshold = number_of(dmp_doc_get(doc, "threshold"), "threshold");
-	if (model->threshold < 0 || model->threshold > 1)
-		refuse("\"threshold\" must be from 0 to 1");
-	model->a = number_of(dmp_doc_get(doc, "intercept"), "intercept");
-	model->design.width = list->n;
-	model->coef = numbers_of(list, "coef", list->n);
-	model->design.pivot = numbers_of(dmp_doc_get(doc, "pivot"), "pivot", list->n);
-	model->design.mean = numbers_of(dmp_doc_get(doc, "mean"), "mean", list->n);
-	model->design.scale = numbers_of(dmp_doc_get(doc, "scale"), "scale", list->n);
+	sets = read_family(model, doc);
+	if ((int64) width * sets > PG_INT32_MAX)
+		dmp_model_refuse("there are too many coefficients");
+	model->design.width = width;
+	model->coef = numbers_of(dmp_doc_get(doc, "coef"), "coef", width * sets);
+	model->design.pivot = numbers_of(list, "pivot", width);
+	model->design.mean = numbers_of(dmp_doc_get(doc, "mean"), "mean", width);
+	model->design.scale = numbers_of(dmp_doc_get(doc, "scale"), "scale", width);
 	list = array_of(dmp_doc_get(doc, "features"), "features");
 	model->design.nfeatures = list->n;
 	model->design.features = palloc0(sizeof(DmpFeature) * Max(list->n, 1));
 	for (i = 0; i < list->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		read_feature(&model->design.features[i], list->items[i], &model->design, taken);
+		read_feature(&model->design.features[i], list->items[i], &model->design, taken, &wide);
 	}
 	check_design(&model->design, taken);
+	dmp_wide_read_model(model, doc, wide);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);

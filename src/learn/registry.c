@@ -412,12 +412,14 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 	dmp_spi_registry(
 		"INSERT INTO dmp_internal.model (name, version, trained_by, value, std_err, kind, family, "
 		"status, target, query, search_path, features, key, at, weight, rows, rows_test, "
-		"rows_skipped, rows_positive, lambda, alpha, roc_auc, test_roc_auc, log_loss, "
+		"rows_skipped, rows_positive, lambda, alpha, roc_auc, test_roc_auc, accuracy, "
+		"test_accuracy, log_loss, "
 		"test_log_loss, null_log_loss, objective, kkt_residual, lambda_max, tolerance, scans, "
 		"iterations, memory, elapsed, aliased, warnings, options) "
 		"SELECT $1, $2, $3::dmp_internal.owner, $5, $6, r.kind, r.family, r.status, r.target, "
 		"r.query, r.search_path, r.features, r.key, r.at, r.weight, r.rows, r.rows_test, "
 		"r.rows_skipped, r.rows_positive, r.lambda, r.alpha, r.roc_auc, r.test_roc_auc, "
+		"r.accuracy, r.test_accuracy, "
 		"r.log_loss, r.test_log_loss, r.null_log_loss, r.objective, r.kkt_residual, r.lambda_max, "
 		"r.tolerance, r.scans, r.iterations, r.memory, r.elapsed, r.aliased, r.warnings, r.options "
 		"FROM pg_catalog.jsonb_populate_record(NULL::dmp_internal.model, $4::jsonb) r",

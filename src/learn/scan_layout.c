@@ -180,7 +180,8 @@ text_map(const DmpScanPlan *plan, const DmpDictionary *d, int feature, DmpTextMa
 					   plan->names[feature], map->nlevels, plan->min_count),
 				errdetail("A text column makes one column for each of its values, at most %d.",
 						  MAX_KEPT_LEVELS),
-				errhint("Leave it out with exclude, or group its values first."));
+				errhint("Encode it as \"hash\" or \"ngrams\" (option encode), or leave it out with "
+						"exclude."));
 	qsort_arg(map->level_code, map->nlevels, sizeof(int), compare_levels, d->levels);
 	for (i = 0; i < map->nlevels; i++)
 	{

@@ -165,7 +165,8 @@ text_code(DmpScan *scan, int k, int feature, const char *text, Size length)
 			ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			errmsg("text column \"%s\" has too many distinct values", scan->plan->names[feature]),
 			errdetail("More than %d were met, or they are too long.", d->n),
-			errhint("Leave it out with exclude, or group its values first."));
+			errhint("Encode it as \"hash\" or \"ngrams\" (option encode), or leave it out with "
+					"exclude."));
 	return code;
 }
 

@@ -40,7 +40,9 @@ enum
 	S_TRAINED,
 	S_WARNINGS,
 	S_STD_ERR,
-	S_ALIASED
+	S_ALIASED,
+	S_ACCURACY,
+	S_TEST_ACCURACY
 };
 
 #define SUMMARY_SQL                                                                               \
@@ -48,7 +50,7 @@ enum
 	"lambda_max, roc_auc, test_roc_auc, log_loss, test_log_loss, null_log_loss, kkt_residual, "   \
 	"scans, iterations, pg_catalog.format('%s by %s in %s', "                                     \
 	"pg_catalog.date_trunc('second', trained_at), trained_by, elapsed), warnings, std_err, "      \
-	"aliased FROM dmp_internal.model WHERE id = $1"
+	"aliased, accuracy, test_accuracy FROM dmp_internal.model WHERE id = $1"
 
 static void
 line(FunctionCallInfo fcinfo, const char *text)
@@ -91,13 +93,20 @@ write_head(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *mode
 						  row->version == row->champion ? " (deployed)" : ""));
 	line(fcinfo, psprintf("Trained: %s", dmp_spi_text(0, S_TRAINED)));
 	line(fcinfo, psprintf("Query:   %s", dmp_spi_text(0, S_QUERY)));
-	line(fcinfo, psprintf("Target:  %s, \"%s\" against \"%s\"; binomial family", model->target,
-						  model->positive, model->negative));
-	line(fcinfo,
-		 psprintf("Rows:    " INT64_FORMAT " trained on, " INT64_FORMAT
-				  " of them positive (%.1f%%); " INT64_FORMAT " held out, " INT64_FORMAT " skipped",
-				  rows, positive, rows > 0 ? 100.0 * positive / rows : 0.0,
-				  dmp_spi_int8(0, S_ROWS_TEST, 0), dmp_spi_int8(0, S_ROWS_SKIPPED, 0)));
+	if (model->nclasses > 0)
+		line(fcinfo, psprintf("Target:  %s, %d classes; multinomial family", model->target,
+							  model->nclasses));
+	else
+		line(fcinfo, psprintf("Target:  %s, \"%s\" against \"%s\"; binomial family", model->target,
+							  model->positive, model->negative));
+	line(fcinfo, psprintf("Rows:    " INT64_FORMAT " trained on%s; " INT64_FORMAT
+						  " held out, " INT64_FORMAT " skipped",
+						  rows,
+						  model->nclasses > 0
+							  ? ""
+							  : psprintf(", " INT64_FORMAT " of them positive (%.1f%%)", positive,
+										 rows > 0 ? 100.0 * positive / rows : 0.0),
+						  dmp_spi_int8(0, S_ROWS_TEST, 0), dmp_spi_int8(0, S_ROWS_SKIPPED, 0)));
 	line(fcinfo,
 		 psprintf("Fit:     %s after " INT64_FORMAT " iterations and " INT64_FORMAT " scans, "
 				  "residual %s",
@@ -142,6 +151,8 @@ write_coefficients(FunctionCallInfo fcinfo, const DmpModel *model)
 	{
 		labels[i] = rows[i].level ? psprintf("%s = %s", rows[i].feature, rows[i].level)
 								  : pstrdup(rows[i].feature);
+		if (rows[i].class != NULL)
+			labels[i] = psprintf("%s: %s", rows[i].class, labels[i]);
 		width = Max(width, pg_mbstrlen(labels[i]));
 	}
 	width = Min(width, 60);
@@ -185,7 +196,12 @@ write_quality(FunctionCallInfo fcinfo, const DmpModel *model)
 						  number(dmp_spi_float8(0, S_TEST_LOG_LOSS, NAN), "%.5f")));
 	line(fcinfo, psprintf("null_log_loss %13s", number(null_loss, "%.5f")));
 	line(fcinfo, psprintf("pseudo R2     %13s  (McFadden)", number(1 - loss / null_loss, "%.4f")));
-	line(fcinfo, psprintf("threshold     %13g", model->threshold));
+	if (model->nclasses == 0)
+		line(fcinfo, psprintf("threshold     %13g", model->threshold));
+	else
+		line(fcinfo,
+			 psprintf("accuracy      %13s %11s", number(dmp_spi_float8(0, S_ACCURACY, NAN), "%.4f"),
+					  number(dmp_spi_float8(0, S_TEST_ACCURACY, NAN), "%.4f")));
 }
 
 /* dmp.summary(model) -> lines */

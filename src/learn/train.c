@@ -27,8 +27,6 @@
 
 PG_FUNCTION_INFO_V1(dmp_train);
 
-#define MAX_LEVELS 100 /* of a text column */
-
 /* ------------------------------------------------ a registry row as json */
 
 static void
@@ -93,7 +91,7 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	initStringInfo(&row);
 	appendStringInfoChar(&row, '{');
 	row_text(&row, "kind", "glm");
-	row_text(&row, "family", "binomial");
+	row_text(&row, "family", plan->spec.nclasses > 0 ? "multinomial" : "binomial");
 	row_text(&row, "status", dmp_fit_status_name(fit->status));
 	row_text(&row, "target", args->target);
 	row_text(&row, "query", args->query);
@@ -107,10 +105,12 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	row_integer(&row, "rows_test", fit->rows_test);
 	row_integer(&row, "rows_skipped", fit->rows_skipped);
 	row_integer(&row, "rows_positive", fit->rows_positive);
-	row_number(&row, "lambda", args->lambda);
+	row_number(&row, "lambda", fit->lambda > 0 ? fit->lambda : args->lambda);
 	row_number(&row, "alpha", args->alpha);
 	row_number(&row, "roc_auc", fit->roc_auc);
 	row_number(&row, "test_roc_auc", fit->test_roc_auc);
+	row_number(&row, "accuracy", fit->nclasses > 0 ? fit->accuracy : NAN);
+	row_number(&row, "test_accuracy", fit->nclasses > 0 ? fit->test_accuracy : NAN);
 	row_number(&row, "log_loss", fit->log_loss);
 	row_number(&row, "test_log_loss", fit->test_log_loss);
 	row_number(&row, "null_log_loss", fit->null_log_loss);
@@ -155,8 +155,11 @@ refuse_outcome(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit 
 								  "is infinite.",
 								  fit->rows_skipped)));
 	if (fit->status == DMP_FIT_ONE_CLASS)
-		dmp_train_refuse_one_class(
-			args->target, fit->rows_positive > 0 ? plan->positive : plan->negative, fit->rows);
+		dmp_train_refuse_one_class(args->target,
+								   plan->spec.nclasses > 0  ? "of its classes"
+								   : fit->rows_positive > 0 ? plan->positive
+															: plan->negative,
+								   fit->rows);
 	if (fit->coef == NULL && fit->design.width > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION), errmsg("the fit ended without coefficients: %s",
@@ -171,7 +174,6 @@ refuse_outcome(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit 
 						errhint("Try lambda => %.1g.", fit->lambda_max / 100)));
 }
 
-/* Text columns of many values are a later thing: hashing and n-grams. */
 static void
 check_levels(const DmpTrainArgs *args, const DmpFit *fit, List **warnings)
 {
@@ -181,24 +183,7 @@ check_levels(const DmpTrainArgs *args, const DmpFit *fit, List **warnings)
 	{
 		const DmpFeature *feature = &fit->design.features[i];
 
-		if (feature->encode != DMP_ENCODE_ONE_HOT)
-			continue;
-		if (feature->nlevels > MAX_LEVELS)
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("text column \"%s\" has %d values with %d or more rows",
-								   feature->name, feature->nlevels, args->min_count),
-							errdetail("Text of more than %d values is not built yet.", MAX_LEVELS),
-							errhint("Leave it out, exclude => '{%s}', group its values in the "
-									"query, or raise the option min_count.",
-									quote_identifier(feature->name))));
-		if (feature->nlevels == 0 && feature->rows_other > 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("text column \"%s\" has no value with %d or more rows", feature->name,
-							args->min_count),
-					 errdetail("Text of many values is not built yet."),
-					 errhint("Leave it out: exclude => '{%s}'.", quote_identifier(feature->name))));
-		if (feature->rows_other > fit->rows / 2)
+		if (feature->encode == DMP_ENCODE_ONE_HOT && feature->rows_other > fit->rows / 2)
 			*warnings = lappend(*warnings,
 								psprintf("column \"%s\": most rows have a value with fewer than %d "
 										 "rows; these values count as one",
@@ -212,7 +197,7 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
 	List *warnings = NIL;
 	ListCell *lc;
 
-	if (args->alpha > 0 && args->lambda == 0)
+	if (args->alpha > 0 && args->lambda == 0 && fit->lambda == 0)
 		warnings = lappend(warnings, "alpha has no effect while lambda is 0");
 	check_levels(args, fit, &warnings);
 	foreach (lc, fit->warnings)
@@ -302,13 +287,13 @@ dmp_train(PG_FUNCTION_ARGS)
 	plan = dmp_train_plan(args);
 	plan->spec.memory = (int64) dmp_training_memory * 1024;
 	dmp_progress("train: fitting %d features", plan->spec.nfeatures);
-	fit = dmp_fit_binomial(&plan->spec);
+	fit = dmp_train_fit(args, plan);
 	dmp_progress("train: %s after %d scans of " INT64_FORMAT " rows",
 				 dmp_fit_status_name(fit->status), fit->scans, fit->rows);
 	dmp_train_query_end(plan->query);
 	refuse_outcome(args, plan, fit);
 
-	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative);
+	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative, plan->classes);
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit);
 	deploy = decide_deployment(args, fit, ref.name);

@@ -17,6 +17,8 @@ typedef struct DmpTrainArgs
 	char *query;
 	char *target;
 	double lambda; /* 0 when not given */
+	bool lambda_given;
+	char *family; /* or NULL: from the target */
 	double alpha;
 	List *features;
 	List *exclude;
@@ -46,6 +48,7 @@ typedef struct DmpTrainPlan
 	DmpFitSpec spec;
 	char *positive; /* text of the classes */
 	char *negative;
+	char **classes; /* of family multinomial, spec.nclasses of them, in byte order */
 	List *feature_names;
 	int scans; /* of the data, before the fit */
 } DmpTrainPlan;
@@ -54,6 +57,16 @@ typedef struct DmpTrainPlan
 extern DmpTrainArgs *dmp_train_args(FunctionCallInfo fcinfo);
 /* train_columns.c: columns, target, weight, split -> the SELECT of the fit. SPI is connected. */
 extern DmpTrainPlan *dmp_train_plan(DmpTrainArgs *args);
+/* train_wide.c: SQL of the class number of a target of several values; fills plan->classes */
+extern char *dmp_train_classes_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column);
+/* an encode of option encode that is wide; false when it is none */
+extern bool dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const char *encode);
+/* looks at the first rows: text columns of many values become n-grams or hashed */
+extern void dmp_train_choose_encodes(DmpTrainArgs *args, DmpTrainPlan *plan);
+/* fits by dmp_fit_wide() what is wide, by dmp_fit_binomial() the rest */
+extern DmpFit *dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan);
+/* what option encode says of a column, or NULL */
+extern const char *dmp_train_encode_of(DmpTrainArgs *args, const char *name);
 extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 	pg_attribute_noreturn();
 

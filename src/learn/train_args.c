@@ -101,11 +101,11 @@ refuse_what_is_not_built(FunctionCallInfo fcinfo)
 {
 	char *family = text_arg(fcinfo, ARG_FAMILY, "family", false);
 
-	if (family != NULL && strcmp(family, "binomial") != 0)
+	if (family != NULL && strcmp(family, "binomial") != 0 && strcmp(family, "multinomial") != 0)
 	{
-		if (strcmp(family, "multinomial") == 0 || strcmp(family, "gaussian") == 0 ||
-			strcmp(family, "poisson") == 0)
-			not_built(psprintf("family \"%s\"", family), "The family that is there is binomial.");
+		if (strcmp(family, "gaussian") == 0 || strcmp(family, "poisson") == 0)
+			not_built(psprintf("family \"%s\"", family),
+					  "The families that are there are binomial and multinomial.");
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown family \"%s\"", family),
 				 errhint("The families are binomial, multinomial, gaussian and poisson.")));
@@ -197,6 +197,8 @@ dmp_train_args(FunctionCallInfo fcinfo)
 	args->query = text_arg(fcinfo, ARG_QUERY, "query", true);
 	args->target = text_arg(fcinfo, ARG_TARGET, "target", true);
 	refuse_what_is_not_built(fcinfo);
+	args->lambda_given = !PG_ARGISNULL(ARG_LAMBDA);
+	args->family = text_arg(fcinfo, ARG_FAMILY, "family", false);
 	args->lambda = number_arg(fcinfo, ARG_LAMBDA, "lambda", 0, 0, INFINITY);
 	args->alpha = number_arg(fcinfo, ARG_ALPHA, "alpha", 0, 0, 1);
 	args->features = list_arg(fcinfo, ARG_FEATURES);

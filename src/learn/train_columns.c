@@ -128,12 +128,14 @@ two_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
 	if (n == 1)
 		dmp_train_refuse_one_class(args->target, value[0], rows);
 	value[1] = dmp_spi_text(1, 1);
+	if (n > 2 && args->family == NULL && args->positive == NULL)
+		return dmp_train_classes_sql(args, plan, column);
 	if (n > 2)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("target \"%s\" has more than two values", args->target),
 						errdetail("Among them are \"%s\", \"%s\" and \"%s\".", value[0], value[1],
 								  dmp_spi_text(2, 1)),
-						errhint("Other families than binomial are not built yet.")));
+						errhint("Family \"multinomial\" tells more than two classes apart.")));
 	if (args->positive != NULL)
 	{
 		chosen = strcmp(args->positive, value[1]) == 0;
@@ -163,6 +165,14 @@ target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 	char *column = column_sql(args->target);
 	Oid type = column_type(plan->query->desc, args->target, "target: ");
 
+	if (args->family != NULL && strcmp(args->family, "multinomial") == 0)
+	{
+		if (dmp_value_kind(type) == DMP_VALUE_OTHER || dmp_value_kind(type) == DMP_VALUE_TEXTS)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("target \"%s\" is of type %s", args->target, format_type_be(type))));
+		return dmp_train_classes_sql(args, plan, column);
+	}
 	plan->positive = "true";
 	plan->negative = "false";
 	switch (dmp_value_kind(type))
@@ -190,6 +200,7 @@ target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 							quote_literal_cstr(args->target));
 		case DMP_VALUE_TEXT:
 			return two_values(args, plan, column);
+		case DMP_VALUE_TEXTS:
 		case DMP_VALUE_OTHER:
 			break;
 	}
@@ -273,11 +284,10 @@ split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 
 /* ------------------------------------------------------------- features */
 
-/* What option encode says of a column: "drop", "numeric", "one_hot", or NULL. */
-static const char *
-encode_of(DmpTrainArgs *args, const char *name)
+const char *
+dmp_train_encode_of(DmpTrainArgs *args, const char *name)
 {
-	static const char *const known[] = {"encode", NULL};
+	static const char *const known[] = {"encode", "bits", "min_count", NULL};
 	DmpDoc *encode = dmp_doc_get(args->options, "encode");
 	DmpDoc *item;
 	char *how;
@@ -298,10 +308,12 @@ encode_of(DmpTrainArgs *args, const char *name)
 		how = dmp_doc_string(item, "encode", NULL, "option \"encode\"");
 	}
 	if (how != NULL && strcmp(how, "drop") != 0 && strcmp(how, "numeric") != 0 &&
-		strcmp(how, "one_hot") != 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("encode \"%s\" of column \"%s\" is not built yet", how, name),
-						errhint("There are \"numeric\", \"one_hot\" and \"drop\".")));
+		strcmp(how, "one_hot") != 0 && strcmp(how, "ngrams") != 0 && strcmp(how, "hash") != 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("encode \"%s\" of column \"%s\" is not built yet", how, name),
+			 errhint("There are \"numeric\", \"one_hot\", \"ngrams\", \"hash\" and \"drop\".")));
 	return how;
 }
 
@@ -347,7 +359,7 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		if (is_member(args->exclude, name))
 			continue;
 		(void) find_column(desc, name, "features: ");
-		encode = encode_of(args, name);
+		encode = dmp_train_encode_of(args, name);
 		if (encode != NULL && strcmp(encode, "drop") == 0)
 			continue;
 		if (is_member(names, name))
@@ -390,7 +402,7 @@ add_features(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql)
 		char *name = lfirst(lc);
 		DmpFeature *feature = &spec->features[foreach_current_index(lc)];
 		Oid type = getBaseType(column_type(plan->query->desc, name, "features: "));
-		const char *encode = encode_of(args, name);
+		const char *encode = dmp_train_encode_of(args, name);
 		DmpValueKind kind = dmp_value_kind(type);
 
 		feature->name = name;
@@ -411,12 +423,19 @@ add_features(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql)
 					appendStringInfoString(sql, "::text");
 				feature->type = TEXTOID;
 				break;
+			case DMP_VALUE_TEXTS:
+				feature->encode = DMP_ENCODE_MULTI_HOT;
+				(void) dmp_train_wide_option(args, feature, "hash");
+				if (type != TEXTARRAYOID)
+					appendStringInfoString(sql, "::text[]");
+				feature->type = TEXTARRAYOID;
+				break;
 			case DMP_VALUE_OTHER:
 				bad_names = lappend(bad_names, name);
 				bad_types = lappend(bad_types, format_type_be(type));
 				break;
 		}
-		if (encode != NULL &&
+		if (encode != NULL && !dmp_train_wide_option(args, feature, encode) &&
 			(strcmp(encode, "numeric") == 0) != (feature->encode == DMP_ENCODE_NUMERIC))
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							errmsg("column \"%s\" of type %s cannot be encoded as \"%s\" yet", name,
@@ -496,6 +515,8 @@ dmp_train_plan(DmpTrainArgs *args)
 	spec->min_count = args->min_count;
 	spec->tolerance = args->tolerance;
 	spec->max_iterations = args->max_iterations;
+	spec->seed = args->seed;
 	convert_spark(args, plan);
+	dmp_train_choose_encodes(args, plan);
 	return plan;
 }

@@ -12,7 +12,8 @@
  *
  * which is the Shapley value of a linear model with independent features. All
  * design columns of a source column, its levels and its missing flag, are one
- * term: a term is the margin of the model that has this feature alone.
+ * term: a term is the margin of the model that has this feature alone. Of
+ * hashed columns no means are kept: they are told against nothing instead.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -163,6 +164,8 @@ dmp_explain(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"top\" must not be negative")));
 	map = dmp_row_of_call(fcinfo);
+	if (map->model->nclasses > 0)
+		dmp_model_refuse_classes(map->model);
 	design = &map->model->design;
 	top = PG_ARGISNULL(2) ? design->nfeatures : Min(PG_GETARG_INT32(2), design->nfeatures);
 	rows = contributions(map, &average);
@@ -188,20 +191,37 @@ append_class(StringInfo json, const char *name, double p)
 }
 
 /*
- * dmp.class_probabilities(model, row): {"class": probability}. The negative's
- * is computed from the margin too, so that it keeps its digits near 0.
+ * dmp.class_probabilities(model, row): {"class": probability}. Of two classes
+ * the negative's is computed from the margin too, so that it keeps its digits
+ * near 0.
  */
 Datum
 dmp_class_probabilities(PG_FUNCTION_ARGS)
 {
 	const DmpRowMap *map = dmp_row_of_call(fcinfo);
+	const DmpModel *model = map->model;
 	StringInfoData json;
+	int k;
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	append_class(&json, map->model->positive, dmp_model_probability(map->margin));
-	appendStringInfoString(&json, ", ");
-	append_class(&json, map->model->negative, dmp_model_probability(-map->margin));
+	dmp_model_margins(model, map->values, map->nulls, map->types, NULL, map->margins);
+	if (model->nclasses > 0)
+	{
+		(void) dmp_model_softmax(model->nclasses, map->margins);
+		for (k = 0; k < model->nclasses; k++)
+		{
+			if (k > 0)
+				appendStringInfoString(&json, ", ");
+			append_class(&json, model->classes[k], map->margins[k]);
+		}
+	}
+	else
+	{
+		append_class(&json, model->positive, dmp_model_probability(map->margins[0]));
+		appendStringInfoString(&json, ", ");
+		append_class(&json, model->negative, dmp_model_probability(-map->margins[0]));
+	}
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }

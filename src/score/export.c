@@ -87,6 +87,7 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 	StringInfoData sql;
 	int i;
 
+	dmp_model_refuse_wide(model, "an SQL expression");
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "1 / (1 + exp(- greatest(-700, least(700, ");
 	append_number(&sql, model->a);

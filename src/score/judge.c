@@ -256,6 +256,23 @@ label_sql(const DmpModel *model, TupleDesc desc)
 					quote_literal_cstr(model->target));
 }
 
+/* ", ... AS segment" of a SELECT over q; nothing when by is NIL */
+void
+dmp_append_segment(StringInfo sql, TupleDesc desc, List *by)
+{
+	ListCell *lc;
+
+	foreach (lc, by)
+	{
+		(void) dmp_column_number(desc, lfirst(lc), "by: ");
+		appendStringInfo(sql, "%sCOALESCE(q.%s::text, '(missing)')",
+						 foreach_current_index(lc) == 0 ? ", concat_ws(', ', " : ", ",
+						 quote_identifier(lfirst(lc)));
+	}
+	if (by != NIL)
+		appendStringInfoString(sql, ") AS segment");
+}
+
 /* SELECT margin, label[, segment] FROM the query; $1 is the model's value */
 static char *
 margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by)
@@ -263,21 +280,12 @@ margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, Li
 	char *select = dmp_query_select(query, "query");
 	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
 	StringInfoData sql;
-	ListCell *lc;
 
 	initStringInfo(&sql);
 	dmp_row_check(model, row->name, row->version, desc);
 	appendStringInfo(&sql, "SELECT dmp.margin($1, q.*) AS margin, %s AS label",
 					 label_sql(model, desc));
-	foreach (lc, by)
-	{
-		(void) dmp_column_number(desc, lfirst(lc), "by: ");
-		appendStringInfo(&sql, "%sCOALESCE(q.%s::text, '(missing)')",
-						 foreach_current_index(lc) == 0 ? ", concat_ws(', ', " : ", ",
-						 quote_identifier(lfirst(lc)));
-	}
-	if (by != NIL)
-		appendStringInfoString(&sql, ") AS segment");
+	dmp_append_segment(&sql, desc, by);
 	appendStringInfo(&sql, " FROM (%s) AS q", select);
 	return sql.data;
 }
@@ -312,8 +320,16 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		by = dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(3));
 
 	dmp_spi_connect();
-	sql = margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
 	dmp_arg_model_value(&args, row->value);
+	if (model->nclasses > 0)
+	{
+		if (!PG_ARGISNULL(2))
+			dmp_model_refuse_classes(model);
+		dmp_evaluate_classes(fcinfo, row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by, &args);
+		dmp_spi_finish();
+		return (Datum) 0;
+	}
+	sql = margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
 	dmp_arg_float8(&args, threshold);
 	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
 						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",
@@ -416,6 +432,8 @@ dmp_set_threshold(PG_FUNCTION_ARGS)
 	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	dmp_check_owner(row->owner, "model", row->name);
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	if (model->nclasses > 0)
+		dmp_model_refuse_classes(model);
 	previous = model->threshold;
 	if (!PG_ARGISNULL(1))
 		threshold = PG_GETARG_FLOAT8(1);

@@ -110,8 +110,9 @@ hold_value(Holder *holder, Datum datum)
 	holder->map = dmp_row_map(holder->model, NULL, 0, holder->context);
 }
 
-static double
-row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
+/* The row of a call with arguments as those of dmp.predict, mapped to the features of its model. */
+DmpRowMap *
+dmp_row_of_call(FunctionCallInfo fcinfo)
 {
 	Holder *holder = fcinfo->flinfo->fn_extra;
 
@@ -121,32 +122,54 @@ row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
 		hold_reference(holder, PG_GETARG_TEXT_PP(0));
 	else
 		hold_value(holder, PG_GETARG_DATUM(0));
-	*model = holder->model;
 	switch (holder->row_type)
 	{
 		case RECORDOID:
-			return dmp_record_margin(holder->map, PG_GETARG_HEAPTUPLEHEADER(1), notes);
+			dmp_record_row(holder->map, PG_GETARG_HEAPTUPLEHEADER(1));
+			break;
 		case JSONBOID:
-			return dmp_jsonb_margin(holder->map, PG_GETARG_JSONB_P(1), notes);
+			dmp_jsonb_row(holder->map, PG_GETARG_JSONB_P(1));
+			break;
 		default:
-			return dmp_jsonb_margin(
-				holder->map,
-				DatumGetJsonbP(DirectFunctionCall1(
-					jsonb_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(1))))),
-				notes);
+			dmp_jsonb_row(holder->map,
+						  DatumGetJsonbP(DirectFunctionCall1(
+							  jsonb_in, CStringGetDatum(text_to_cstring(PG_GETARG_TEXT_PP(1))))));
+			break;
 	}
+	return holder->map;
 }
 
-/* The row of a call with arguments as those of dmp.predict; its margin is in the map. */
-const DmpRowMap *
-dmp_row_of_call(FunctionCallInfo fcinfo)
+static double
+row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
 {
-	const DmpModel *model;
-	double margin = row_margin(fcinfo, &model, NULL);
-	DmpRowMap *map = ((Holder *) fcinfo->flinfo->fn_extra)->map;
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
 
-	map->margin = margin;
-	return map;
+	*model = map->model;
+	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
+}
+
+/* Probabilities of the classes of the row of a call, in map->margins; returns the most probable. */
+static int
+row_classes(const DmpRowMap *map, DmpRowNotes *notes)
+{
+	dmp_model_margins(map->model, map->values, map->nulls, map->types, notes, map->margins);
+	return dmp_model_softmax(map->model->nclasses, map->margins);
+}
+
+/* The class: of two the positive one from the threshold on, of more the most probable. */
+static text *
+class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oid *types,
+		 double *margins)
+{
+	double p;
+
+	if (model->nclasses > 0)
+	{
+		dmp_model_margins(model, values, nulls, types, NULL, margins);
+		return cstring_to_text(model->classes[dmp_model_softmax(model->nclasses, margins)]);
+	}
+	p = dmp_model_probability(dmp_model_margin(model, values, nulls, types, NULL));
+	return cstring_to_text(p >= model->threshold ? model->positive : model->negative);
 }
 
 /* dmp.predict(model, row): probability of the positive class */
@@ -167,14 +190,13 @@ dmp_margin(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(row_margin(fcinfo, &model, NULL));
 }
 
-/* dmp.classify(model, row): the positive class from the stored threshold on */
+/* dmp.classify(model, row) */
 Datum
 dmp_classify(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-	double p = dmp_model_probability(row_margin(fcinfo, &model, NULL));
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
 
-	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
+	PG_RETURN_TEXT_P(class_of(map->model, map->values, map->nulls, map->types, map->margins));
 }
 
 /*
@@ -182,8 +204,8 @@ dmp_classify(PG_FUNCTION_ARGS)
  * (plan.c): arguments are a reference with its version, and the features in
  * the model's order. The right to the model is checked where they run.
  */
-static double
-columns_margin(FunctionCallInfo fcinfo, const DmpModel **model)
+static Holder *
+read_columns(FunctionCallInfo fcinfo)
 {
 	Holder *holder = fcinfo->flinfo->fn_extra;
 	int n = PG_NARGS() - 1;
@@ -205,7 +227,6 @@ columns_margin(FunctionCallInfo fcinfo, const DmpModel **model)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("this function is called by plans of dmp.predict only")));
 	hold_reference(holder, PG_GETARG_TEXT_PP(0));
-	*model = holder->model;
 	if (unlikely(!holder->checked))
 	{
 		if (n != holder->model->design.nfeatures)
@@ -226,42 +247,51 @@ columns_margin(FunctionCallInfo fcinfo, const DmpModel **model)
 		holder->values[i] = PG_GETARG_DATUM(i + 1);
 		holder->nulls[i] = PG_ARGISNULL(i + 1);
 	}
+	return holder;
+}
+
+static double
+columns_margin(FunctionCallInfo fcinfo)
+{
+	Holder *holder = read_columns(fcinfo);
+
 	return dmp_model_margin(holder->model, holder->values, holder->nulls, holder->types, NULL);
 }
 
 Datum
 dmp_predict_columns(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-
-	PG_RETURN_FLOAT8(dmp_model_probability(columns_margin(fcinfo, &model)));
+	PG_RETURN_FLOAT8(dmp_model_probability(columns_margin(fcinfo)));
 }
 
 Datum
 dmp_margin_columns(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-
-	PG_RETURN_FLOAT8(columns_margin(fcinfo, &model));
+	PG_RETURN_FLOAT8(columns_margin(fcinfo));
 }
 
 Datum
 dmp_classify_columns(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-	double p = dmp_model_probability(columns_margin(fcinfo, &model));
+	Holder *holder = read_columns(fcinfo);
 
-	PG_RETURN_TEXT_P(cstring_to_text(p >= model->threshold ? model->positive : model->negative));
+	PG_RETURN_TEXT_P(class_of(holder->model, holder->values, holder->nulls, holder->types,
+							  holder->map->margins));
 }
 
-/* dmp_internal.score_row(value, row): dmp.predict for dmp.score, which counts what it met */
+/* dmp_internal.score_row(value, row): the score of dmp.score, which counts what it met */
 Datum
 dmp_score_row(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
 	DmpRowNotes notes = {0, 0};
-	double p = dmp_model_probability(row_margin(fcinfo, &model, &notes));
+	double p;
 
+	if (map->model->nclasses > 0)
+		p = map->margins[row_classes(map, &notes)];
+	else
+		p = dmp_model_probability(
+			dmp_model_margin(map->model, map->values, map->nulls, map->types, &notes));
 	dmp_count_row(&notes);
 	PG_RETURN_FLOAT8(p);
 }

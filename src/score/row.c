@@ -13,13 +13,15 @@
 #include "base/base.h"
 #include "catalog/pg_type.h"
 #include "score/score.h"
+#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
-static const char *const kind_names[] = {"a number", "a boolean", "a text", "something else"};
+static const char *const kind_names[] = {"a number", "a boolean", "a text", "an array of texts",
+										 "something else"};
 
 DmpValueKind
 dmp_kind_needed(const DmpFeature *feature)
@@ -31,7 +33,11 @@ dmp_kind_needed(const DmpFeature *feature)
 		case DMP_ENCODE_BOOLEAN:
 			return DMP_VALUE_BOOLEAN;
 		case DMP_ENCODE_ONE_HOT:
+		case DMP_ENCODE_NGRAMS:
+		case DMP_ENCODE_HASH:
 			return DMP_VALUE_TEXT;
+		case DMP_ENCODE_MULTI_HOT:
+			return DMP_VALUE_TEXTS;
 	}
 	return DMP_VALUE_OTHER;
 }
@@ -51,6 +57,7 @@ dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext 
 	map->values = palloc0(sizeof(Datum) * n);
 	map->nulls = palloc0(sizeof(bool) * n);
 	map->types = palloc0(sizeof(Oid) * n);
+	map->margins = palloc0(sizeof(double) * Max(model->nclasses, 1));
 	MemoryContextSwitchTo(old);
 	return map;
 }
@@ -128,8 +135,8 @@ dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc de
 	map_record(dmp_row_map(model, name, version, CurrentMemoryContext), desc);
 }
 
-double
-dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes)
+void
+dmp_record_row(DmpRowMap *map, HeapTupleHeader record)
 {
 	Oid type = HeapTupleHeaderGetTypeId(record);
 	int32 typmod = HeapTupleHeaderGetTypMod(record);
@@ -155,7 +162,6 @@ dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes)
 		map->values[i] = map->columns[map->attnums[i]];
 		map->nulls[i] = map->column_nulls[map->attnums[i]];
 	}
-	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
 }
 
 static List *
@@ -179,8 +185,35 @@ jsonb_keys(Jsonb *row)
 	return keys;
 }
 
-double
-dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
+/* the strings of an array, as text[]; false when it is no array of them */
+static bool
+jsonb_texts(JsonbValue *value, Datum *texts)
+{
+	JsonbIterator *it;
+	JsonbValue element;
+	JsonbIteratorToken token;
+	Datum *items;
+	int n = 0;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		return false;
+	items = palloc(sizeof(Datum) * (JsonContainerSize(value->val.binary.data) + 1));
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM || element.type == jbvNull)
+			continue;
+		if (element.type != jbvString)
+			return false;
+		items[n++] = PointerGetDatum(
+			cstring_to_text_with_len(element.val.string.val, element.val.string.len));
+	}
+	*texts = PointerGetDatum(construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT));
+	return true;
+}
+
+void
+dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 {
 	int i;
 
@@ -221,6 +254,8 @@ dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
 			map->values[i] = PointerGetDatum(
 				cstring_to_text_with_len(value->val.string.val, value->val.string.len));
 		}
+		else if (needed == DMP_VALUE_TEXTS && jsonb_texts(value, &map->values[i]))
+			map->types[i] = TEXTARRAYOID;
 		else
 			wrong_type(map, feature,
 					   value->type == jbvNumeric  ? "a number"
@@ -228,5 +263,4 @@ dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes)
 					   : value->type == jbvString ? "a string"
 												  : "an array or object");
 	}
-	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
 }

@@ -15,6 +15,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "learn/learn.h"
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
 /* ---- cache.c: models by reference, kept by the backend */
@@ -52,7 +53,7 @@ typedef struct DmpRowMap
 	Datum *values; /* of the features */
 	bool *nulls;
 	Oid *types;
-	double margin; /* set by dmp_row_of_call */
+	double *margins; /* room for those of all classes */
 } DmpRowMap;
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
@@ -61,14 +62,20 @@ extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int versi
 extern DmpValueKind dmp_kind_needed(const DmpFeature *feature);
 /* error unless rows of this type can be scored */
 extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
-/* margin of a row; notes may be NULL */
-extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record, DmpRowNotes *notes);
-extern double dmp_jsonb_margin(DmpRowMap *map, Jsonb *row, DmpRowNotes *notes);
+/* fill values, nulls and types of the map from a row */
+extern void dmp_record_row(DmpRowMap *map, HeapTupleHeader record);
+extern void dmp_jsonb_row(DmpRowMap *map, Jsonb *row);
+
+/* ---- judge.c, judge_classes.c: dmp.evaluate */
+
+extern void dmp_append_segment(StringInfo sql, TupleDesc desc, List *by);
+extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row,
+								 const DmpModel *model, const char *query, List *by, DmpArgs *args);
 
 /* ---- predict.c */
 
 /* the row of a call (model reference or value, record, jsonb or text, ...), its values in the map */
-extern const DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
+extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 
 /* ---- table.c: dmp.score */
 

@@ -65,27 +65,27 @@ Example: SELECT dmp.roc_auc(dmp.margin(''buyers'', t), t.buys) FROM users t';
 
 CREATE FUNCTION dmp.classify(model text, input record) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE SUPPORT dmp_internal.predict_support AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(text, record) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(text, record) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model text, input jsonb) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(text, jsonb) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(text, jsonb) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model text, input text) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(text, text) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(text, text) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model dmp.model_value, input record) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(dmp.model_value, record) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, record) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model dmp.model_value, input jsonb) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(dmp.model_value, jsonb) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, jsonb) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 CREATE FUNCTION dmp.classify(model dmp.model_value, input text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_classify';
-COMMENT ON FUNCTION dmp.classify(dmp.model_value, text) IS 'positive class when the probability reaches the stored threshold, else the negative
+COMMENT ON FUNCTION dmp.classify(dmp.model_value, text) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 
 -- why a row scores as it does, and each class's probability

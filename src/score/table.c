@@ -136,11 +136,14 @@ dmp_score(PG_FUNCTION_ARGS)
 	/* OFFSET 0: the row is scored once, though its score is named twice */
 	into = dmp_into_table(table,
 						  psprintf("SELECT %s, s.dmp_score AS score, "
-								   "CASE WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END AS class, "
+								   "CASE WHEN s.dmp_class IS NOT NULL THEN s.dmp_class "
+								   "WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END AS class, "
 								   "$5 AS model, $6 AS version, statement_timestamp() AS scored_at "
-								   "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score "
+								   "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score, "
+								   "%s AS dmp_class "
 								   "FROM (%s) AS q OFFSET 0) AS s",
 								   dmp_join_identifiers(key, "s."), dmp_join_identifiers(key, "q."),
+								   model->nclasses > 0 ? "dmp.classify($1, q.*)" : "NULL::text",
 								   select),
 						  &args, if_exists, key);
 	if (into.created)

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ * model.h
+ *		What the files that read and write stored models share.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_LEARN_MODEL_H
+#define DMP_LEARN_MODEL_H
+
+#include "dmp.h"
+
+#include "base/base.h"
+#include "catalog/pg_type.h"
+#include "learn/learn.h"
+#include "lib/stringinfo.h"
+
+/* error: this is no model value, with the detail */
+extern void dmp_model_refuse(const char *format, ...) pg_attribute_noreturn()
+	pg_attribute_printf(1, 2);
+extern int64 dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high);
+
+/* ---- wide_model.c */
+extern const char *dmp_encode_name(DmpEncode encode);
+extern void dmp_wide_append_feature(StringInfo buf, const DmpFeature *feature);
+extern void dmp_wide_append_model(StringInfo buf, const DmpModel *model);
+extern void dmp_wide_read_feature(DmpFeature *feature, const DmpDoc *doc, int *wide);
+extern void dmp_wide_read_classes(DmpModel *model, const DmpDoc *doc);
+extern void dmp_wide_read_model(DmpModel *model, const DmpDoc *doc, int wide);
+
+#endif /* DMP_LEARN_MODEL_H */

@@ -1,0 +1,386 @@
+/*-------------------------------------------------------------------------
+ * wide_fit.c
+ *		dmp_fit_wide(): a fit over sparse rows, from one scan.
+ *
+ *		rows --wide_scan.c--> sparse rows of provisional ids
+ *		ids  --wide_columns.c--> columns of the solver, rows rewritten
+ *		rows --math/sparse--> seeded stochastic epochs, then L-BFGS or OWL-QN
+ *
+ * With hashed columns the optimum is not worth its digits: the solver stops
+ * when the objective falls by less than 1e-6 of what it was at the start, without
+ * any column; that is 'converged' here. Without them (several classes over plain columns) it goes on to the
+ * tolerance of the fit, as everywhere else.
+ *-------------------------------------------------------------------------
+ */
+#include "learn/wide_fit.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "math/metrics.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define EPOCHS 5
+#define HASHED_TOLERANCE 1e-6
+#define HASHED_PENALTY 0.03 /* times 1 / rows */
+#define SMALL_PROBLEM 20000 /* parameters: a longer history costs nothing */
+
+static int
+target_classes(const DmpWideScan *scan)
+{
+	int n = 0;
+	int k;
+
+	for (k = 0; k < scan->ntargets; k++)
+		n += scan->class_rows[k] > 0;
+	return n;
+}
+
+static bool
+has_hashed(const DmpFitSpec *spec)
+{
+	int i;
+
+	for (i = 0; i < spec->nfeatures; i++)
+	{
+		if (DMP_ENCODE_IS_WIDE(spec->features[i].encode))
+			return true;
+	}
+	return false;
+}
+
+static DmpFit *
+empty_fit(const DmpWideScan *scan)
+{
+	DmpFit *fit = palloc0(sizeof(DmpFit));
+
+	fit->nclasses = scan->spec->nclasses;
+	fit->rows = scan->train.nrows;
+	fit->rows_test = scan->test.nrows;
+	fit->rows_skipped = scan->rows_skipped;
+	fit->weight_sum = scan->weight_sum;
+	if (fit->nclasses == 0)
+	{
+		fit->rows_positive = scan->class_rows[1];
+		fit->weight_positive = scan->class_weight[1];
+	}
+	fit->log_loss = fit->null_log_loss = fit->objective = fit->kkt_residual = NAN;
+	fit->lambda_max = fit->roc_auc = fit->test_roc_auc = fit->test_log_loss = NAN;
+	fit->accuracy = fit->test_accuracy = NAN;
+	fit->lambda = isnan(scan->spec->lambda) ? 0 : scan->spec->lambda;
+	fit->scans = 1;
+	fit->coef = palloc0(sizeof(double));
+	fit->aliased = palloc0(sizeof(bool));
+	return fit;
+}
+
+/* ---------------------------------------------------------------- metrics */
+
+typedef struct Quality
+{
+	double roc_auc;
+	double log_loss;
+	double accuracy;
+} Quality;
+
+static Quality
+judge(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta)
+{
+	Quality q = {NAN, NAN, NAN};
+	int nclasses = problem->nclasses;
+	double *margins = palloc(sizeof(double) * nclasses);
+	double *score = NULL;
+	double *weight = NULL;
+	unsigned char *label = NULL;
+	double loss = 0;
+	double right = 0;
+	double total = 0;
+	Size n = 0;
+	int i;
+	int k;
+
+	if (store->nrows == 0)
+		return q;
+	if (nclasses == 1)
+	{
+		score = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * store->nrows);
+		weight = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * store->nrows);
+		label = MemoryContextAllocHuge(CurrentMemoryContext, store->nrows);
+	}
+	for (i = 0; i < store->nchunks; i++)
+	{
+		Size length;
+		char *at = dmp_wide_store_load(store, i, &length);
+		char *end = at + length;
+
+		while (at < end)
+		{
+			DmpSparseRow *row = (DmpSparseRow *) at;
+			int best = 0;
+
+			if (n % 64 == 0)
+				CHECK_FOR_INTERRUPTS();
+			dmp_sparse_margins(problem, row, theta, margins);
+			for (k = 1; k < nclasses; k++)
+				best = margins[k] > margins[best] ? k : best;
+			if (nclasses == 1)
+			{
+				score[n] = margins[0];
+				weight[n] = row->weight;
+				label[n] = row->target;
+				best = margins[0] >= 0;
+			}
+			right += row->weight * (best == row->target);
+			total += row->weight;
+			loss += row->weight * dmp_sparse_loss(nclasses, row->target, margins);
+			at += DMP_SPARSE_ROW_SIZE(problem->rows->ndense, row->n);
+			n++;
+		}
+	}
+	q.log_loss = loss / total;
+	q.accuracy = right / total;
+	if (nclasses == 1)
+	{
+		DmpRankMetrics m;
+
+		dmp_rank_metrics(n, score, label, weight, &dmp_learn_env, &m);
+		q.roc_auc = m.roc_auc;
+		pfree(score);
+		pfree(weight);
+		pfree(label);
+	}
+	pfree(margins);
+	return q;
+}
+
+/* ------------------------------------------------------------------ solve */
+
+/*
+ * Rows that leave no room for the solver go to the file. The solver itself
+ * must fit: what is too wide to be solved is too wide to be stored.
+ */
+static void
+make_room(DmpWideScan *scan, const DmpSparseProblem *problem, int *history)
+{
+	Size memory = Max(scan->spec->memory, 1024 * 1024);
+	Size theta = sizeof(double) * dmp_sparse_size(problem);
+
+	while (*history > 3 && theta + dmp_sparse_memory(problem, *history) > memory)
+		(*history)--;
+	if (theta + dmp_sparse_memory(problem, *history) > memory)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%zu coefficients need %zu MB, dmp.training_memory is %zu MB",
+						dmp_sparse_size(problem),
+						(theta + dmp_sparse_memory(problem, *history)) / (1024 * 1024) + 1,
+						memory / (1024 * 1024)),
+				 errhint("Raise dmp.training_memory, or hash to fewer columns: options => "
+						 "'{\"encode\": {\"...\": {\"encode\": \"hash\", \"bits\": 16}}}'.")));
+	if (theta + dmp_sparse_memory(problem, *history) + scan->train.resident + scan->test.resident >
+		memory)
+	{
+		dmp_wide_store_spill(&scan->test);
+		dmp_wide_store_spill(&scan->train);
+	}
+}
+
+static DmpSparseResult
+solve(DmpWideScan *scan, DmpSparseProblem *problem, double *theta, int history, bool hashed,
+	  double null_loss)
+{
+	const DmpFitSpec *spec = scan->spec;
+	Size n = dmp_sparse_size(problem);
+
+	if (hashed)
+	{
+		dmp_sparse_sgd(problem, theta, EPOCHS, (uint64) spec->seed);
+		/* a start that is worse than nothing is none */
+		if (!(dmp_sparse_value(problem, theta, NULL, NULL) + dmp_sparse_lasso(problem, theta) <
+			  null_loss))
+			(void) dmp_sparse_null(problem, theta);
+		return dmp_sparse_solve(problem, theta, history, spec->max_iterations, 1e-9,
+								HASHED_TOLERANCE * null_loss);
+	}
+	/* steps are first order: max_iterations counts those of Newton, worth ten and more of these */
+	return dmp_sparse_solve(problem, theta, n < SMALL_PROBLEM ? Max(history, 20) : history,
+							spec->max_iterations * 20, spec->tolerance, 0);
+}
+
+static DmpFitStatus
+status_of(DmpSparseStatus status, const DmpFit *fit)
+{
+	/* a loss that goes to nothing has no minimum */
+	if (fit->lambda == 0 && fit->log_loss < 1e-4)
+		return DMP_FIT_SEPARATED;
+	switch (status)
+	{
+		case DMP_SPARSE_CONVERGED:
+			return DMP_FIT_CONVERGED;
+		case DMP_SPARSE_DIVERGED:
+			return DMP_FIT_DIVERGED;
+		case DMP_SPARSE_ITERATION_LIMIT:
+			break;
+	}
+	return DMP_FIT_ITERATION_LIMIT;
+}
+
+static void
+warn(DmpFit *fit, char *text)
+{
+	fit->warnings = lappend(fit->warnings, text);
+}
+
+static bool
+all_zero(const DmpFit *fit)
+{
+	int sets = Max(fit->nclasses, 1);
+	Size i;
+
+	for (i = 0; i < (Size) fit->design.width * sets; i++)
+	{
+		if (fit->coef[i] != 0)
+			return false;
+	}
+	for (i = 0; i < (Size) fit->wide_width * sets; i++)
+	{
+		if (fit->wide[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+say(const DmpWideScan *scan, DmpFit *fit, bool hashed)
+{
+	int i;
+	int k;
+
+	if (hashed && isnan(scan->spec->lambda))
+		warn(fit, psprintf("lambda is %.3g, 0.03 / rows, because there are hashed columns",
+						   fit->lambda));
+	if (all_zero(fit))
+		warn(fit, psprintf("every coefficient is 0: lambda %.3g is too large", fit->lambda));
+	if (fit->status == DMP_FIT_SEPARATED)
+		warn(fit, "the classes can be told apart without error: coefficients have no finite "
+				  "value; a penalty (lambda) gives one");
+	for (i = 0; i < fit->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &fit->design.features[i];
+		int64 buckets = 0;
+
+		for (k = 0; k < feature->nblocks; k++)
+			buckets += feature->blocks[k].n;
+		if (DMP_ENCODE_IS_WIDE(feature->encode) && buckets == 0)
+			warn(fit, psprintf("column \"%s\" has nothing that is there in %d rows: it has no "
+							   "coefficients",
+							   feature->name, feature->min_rows));
+		/* most values are there once: an identifier teaches nothing about the next row */
+		if (feature->encode == DMP_ENCODE_HASH && buckets > fit->rows / 2 && fit->rows > 100)
+			warn(fit, psprintf("column \"%s\" looks like an identifier: " INT64_FORMAT
+							   " hashed values in " INT64_FORMAT " rows",
+							   feature->name, buckets, fit->rows));
+	}
+	if (scan->train.file != NULL)
+		warn(fit, "rows went to a temporary file, dmp.training_memory is too small for them");
+}
+
+static DmpFit *
+fit_rows(DmpWideScan *scan, MemoryContext result)
+{
+	const DmpFitSpec *spec = scan->spec;
+	DmpSparseRows rows = {0};
+	DmpSparseProblem problem = {0};
+	DmpSparseResult solution;
+	DmpFit *fit;
+	DmpWideLayout layout;
+	bool hashed = has_hashed(spec);
+	int history = 5;
+	double *theta;
+	Quality q;
+	MemoryContext old = MemoryContextSwitchTo(result);
+
+	fit = empty_fit(scan);
+	if (isnan(spec->lambda))
+		fit->lambda = hashed ? HASHED_PENALTY / (double) Max(fit->rows, 1) : 0;
+	MemoryContextSwitchTo(old);
+	fit->status = fit->rows == 0             ? DMP_FIT_NO_ROWS
+				  : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
+											 : DMP_FIT_CONVERGED;
+	if (fit->status != DMP_FIT_CONVERGED)
+		return fit;
+	MemoryContextSwitchTo(result);
+	dmp_wide_layout(scan, fit, &layout);
+	MemoryContextSwitchTo(old);
+	dmp_wide_rewrite(scan, &layout, &scan->train);
+	dmp_wide_rewrite(scan, &layout, &scan->test);
+
+	rows.ndense = scan->ndense;
+	rows.nrows = scan->train.nrows;
+	rows.arg = &scan->train;
+	rows.load = dmp_wide_store_load;
+	problem.rows = &rows;
+	problem.nclasses = Max(spec->nclasses, 1);
+	problem.ncolumns = layout.ncolumns;
+	problem.intercept = spec->intercept;
+	problem.lambda = fit->lambda;
+	problem.alpha = fit->lambda > 0 ? spec->alpha : 0;
+	problem.scale = layout.scale;
+	problem.weight_sum = scan->weight_sum;
+	problem.env = &dmp_learn_env;
+	make_room(scan, &problem, &history);
+	rows.nchunks = scan->train.nchunks;
+	rows.resident = scan->train.file == NULL;
+	theta =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * dmp_sparse_size(&problem));
+	dmp_progress("train: " INT64_FORMAT " rows, %zu coefficients", fit->rows,
+				 dmp_sparse_size(&problem));
+	fit->null_log_loss = dmp_sparse_null(&problem, theta);
+	solution = solve(scan, &problem, theta, history, hashed, fit->null_log_loss);
+	fit->objective = solution.objective;
+	fit->kkt_residual = solution.kkt;
+	fit->iterations = solution.iterations;
+	fit->memory_used = scan->train.resident + scan->test.resident +
+					   sizeof(double) * dmp_sparse_size(&problem) +
+					   dmp_sparse_memory(&problem, history);
+	q = judge(&problem, &scan->train, theta);
+	fit->roc_auc = q.roc_auc;
+	fit->log_loss = q.log_loss;
+	fit->accuracy = q.accuracy;
+	q = judge(&problem, &scan->test, theta);
+	fit->test_roc_auc = q.roc_auc;
+	fit->test_log_loss = q.log_loss;
+	fit->test_accuracy = q.accuracy;
+	fit->status = status_of(solution.status, fit);
+	MemoryContextSwitchTo(result);
+	dmp_wide_coefficients(scan, &layout, &problem, theta, fit);
+	say(scan, fit, hashed);
+	MemoryContextSwitchTo(old);
+	return fit;
+}
+
+/*
+ * Runs the scan and the solver. SPI must be connected; the result is in
+ * CurrentMemoryContext. Statuses other than converged come back as such.
+ */
+DmpFit *
+dmp_fit_wide(const DmpFitSpec *spec)
+{
+	MemoryContext result = CurrentMemoryContext;
+	MemoryContext work = AllocSetContextCreate(result, "dmp wide fit", ALLOCSET_DEFAULT_SIZES);
+	DmpWideScan scan;
+	DmpFit *fit;
+
+	MemoryContextSwitchTo(work);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dmp_wide_scan(&scan, spec, work);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(work);
+	fit = fit_rows(&scan, result);
+	dmp_wide_store_end(&scan.train);
+	dmp_wide_store_end(&scan.test);
+	MemoryContextSwitchTo(result);
+	MemoryContextDelete(work);
+	return fit;
+}
