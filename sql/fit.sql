@@ -76,16 +76,16 @@ SELECT w.way, lambda, count(*), max(abs(w.coef - s.coef) / greatest(1e-6, abs(s.
 FROM ways w JOIN ways s USING (lambda, feature) WHERE s.way = 'serial' AND w.level IS NOT DISTINCT FROM s.level
 GROUP BY 1, 2 ORDER BY 1, 2;
 -- numbers alone: every process keeps a polynomial of its rows, and one scan more is exact
-CREATE TABLE many AS
+CREATE TABLE fit_rows AS
 SELECT ((i * 48271) % 65521) / 65521.0 < 1 / (1 + exp(-(-1.5 + x1 - 0.5 * x2))) AS buys, x1, x2, at
 FROM (SELECT i, ((i * 7919) % 100003) / 20000.0::float8 AS x1, ((i * 104729) % 100019) / 20000.0::float8 AS x2,
 			 1.7e9 + (i * 32452843) % 86400 AS at
 	  FROM generate_series(1::bigint, 350000) i) s;
-ANALYZE many;
-SELECT status FROM dmp.train('fit_workers', 'SELECT buys, x1, x2, at FROM many', 'buys');
+ANALYZE fit_rows;
+SELECT status FROM dmp.train('fit_workers', 'SELECT buys, x1, x2, at FROM fit_rows', 'buys');
 SELECT scans BETWEEN 2 AND 3 AS scans, kkt_residual <= 1e-9 AS kkt FROM dmp.models WHERE model = 'fit_workers';
 SET max_parallel_workers_per_gather = 0;
-SELECT status FROM dmp.train('fit_alone', 'SELECT buys, x1, x2, at FROM many', 'buys');
+SELECT status FROM dmp.train('fit_alone', 'SELECT buys, x1, x2, at FROM fit_rows', 'buys');
 SELECT scans FROM dmp.models WHERE model = 'fit_alone';
 SELECT max(abs(ln(a / (1 - a)) - ln(b / (1 - b)))) < 1e-9 AS margins
 FROM (SELECT dmp.predict('fit_alone', c) AS a, dmp.predict('fit_workers', c) AS b FROM clicks c) p;
@@ -114,5 +114,5 @@ SELECT dmp_internal.train_scan_final('01000100040302010000000000000000');
 SELECT dmp_internal.train_scan_combine('0100010004030201000000000000000000000000', NULL);
 
 DROP FUNCTION gradient, way;
-DROP TABLE clicks, many, ways, wide;
+DROP TABLE clicks, fit_rows, ways, wide;
 SELECT dmp.drop_model(model) FROM (SELECT DISTINCT model FROM dmp.models WHERE model LIKE 'fit\_%') m ORDER BY model COLLATE "C";
