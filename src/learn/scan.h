@@ -245,6 +245,9 @@ typedef struct DmpScan
 	double sums_weight;
 	int64 solved_rows; /* when theta was last set */
 	int64 streamed;    /* rows in sums */
+	double *slices;    /* third derivatives of a sample of the rows in sums */
+	double slices_weight;
+	int64 tiles;
 	double *histogram;
 	double test_loss, test_weight;
 	/* tile ready for the kernel */

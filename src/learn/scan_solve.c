@@ -17,6 +17,7 @@
 #include "math/metrics.h"
 
 #define BLOCK_TOLERANCE 1e-4
+#define CUBIC_STRIDE 8 /* third derivatives are taken from every eighth tile */
 
 /* rows of a store as the solver reads them */
 typedef struct StoreRows
@@ -156,7 +157,7 @@ dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from)
 
 /* the sums at theta become part of the quadratic */
 static void
-fold(DmpScan *scan, const double *tensor)
+fold(DmpScan *scan, double *tensor)
 {
 	int n = scan->shape.nparams;
 	double *scratch = palloc(sizeof(double) * 2 * n);
@@ -171,6 +172,8 @@ fold(DmpScan *scan, const double *tensor)
 	scan->sums_weight = 0;
 	scan->streamed = 0;
 	pfree(scratch);
+	if (tensor)
+		pfree(tensor);
 }
 
 /*
@@ -229,7 +232,7 @@ third_derivatives(DmpScan *scan, StoreRows *rows)
 {
 	const DmpStore *store = rows->store;
 	int n = scan->shape.nparams, c, at, i;
-	int stride = store->ntiles < 512 ? 1 : 8;
+	int stride = store->ntiles < 64 * CUBIC_STRIDE ? 1 : CUBIC_STRIDE;
 	double *slices, *tensor, weight = 0;
 	int64 t = 0;
 
@@ -326,6 +329,36 @@ dmp_scan_close_block(DmpScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
+/* the third derivatives of a tile at the current point, into what fold() will take */
+static void
+sample_third(DmpScan *scan, const DmpGlmTile *tile)
+{
+	int i;
+
+	if (scan->slices == NULL)
+		scan->slices = MemoryContextAllocZero(scan->hdr.eoh_context,
+											  sizeof(double) * dmp_cubic_size(scan->shape.nparams));
+	dmp_glm_tile_cubic(&scan->shape, tile, scan->theta, scan->slices, scan->scratch);
+	for (i = 0; i < tile->n; i++)
+		scan->slices_weight += tile->weight ? tile->weight[i] : 1;
+}
+
+/* as a tensor for all rows in the sums, and emptied; NULL: none */
+static double *
+streamed_third(DmpScan *scan)
+{
+	int n = scan->shape.nparams;
+	double *tensor;
+
+	if (!(scan->slices_weight > 0))
+		return NULL;
+	tensor = palloc(sizeof(double) * n * n * n);
+	dmp_cubic_tensor(n, scan->slices, scan->sums_weight / scan->slices_weight, tensor);
+	memset(scan->slices, 0, sizeof(double) * dmp_cubic_size(n));
+	scan->slices_weight = 0;
+	return tensor;
+}
+
 /* one tile at the current point */
 void
 dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
@@ -343,12 +376,15 @@ dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
 	else
 		scan->sums_weight += tile->n;
 	scan->streamed += tile->n;
+	if (!gradient && scan->shape.ncoded == 0 && scan->shape.nparams <= DMP_CUBIC_PARAMS &&
+		scan->tiles++ % CUBIC_STRIDE == 0)
+		sample_third(scan, tile);
 	if (!gradient && scan->streamed >= Max(scan->solved_rows, 1000))
 	{
 		MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 		int64 rows = scan->solved_rows + scan->streamed;
 
-		fold(scan, NULL);
+		fold(scan, streamed_third(scan));
 		/* one pseudo-row: a level of a few rows must not send the point far away */
 		dmp_quadratic_solve(plan, layout_now(scan), scan->quadratic, scan->stats.weight,
 							1 / scan->stats.weight, scan->theta);
@@ -376,7 +412,7 @@ dmp_scan_settle(DmpScan *scan)
 				dmp_scan_close_block(scan);
 		}
 		if (scan->mode == DMP_MODE_STREAM && scan->streamed > 0)
-			fold(scan, NULL);
+			fold(scan, streamed_third(scan));
 		dmp_store_free(&scan->train);
 		dmp_store_free(&scan->test);
 	}

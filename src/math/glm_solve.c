@@ -139,7 +139,13 @@ thinned(Solver *v, int stride)
 	}
 }
 
-/* bound on the residual that the step leaves (see above); INFINITY when unknown */
+/*
+ * Bound on the residual that the step leaves (see above), or, when that is more,
+ * on the change of the margin that the next step would still make (root of the
+ * mean square, rows weighted by mu (1 - mu)): by Cauchy and Schwarz at most
+ * e^c c/2 |d|_H with c = max|x.d|. Where events are rare the residual alone says
+ * little about the margin. INFINITY when unknown.
+ */
 static double
 predicted_residual(const Solver *v)
 {
@@ -160,7 +166,9 @@ predicted_residual(const Solver *v)
 		if (p->sd[j] > 0 && !p->fixed[j] && p->reach[j] / p->sd[j] > worst)
 			worst = p->reach[j] / p->sd[j];
 	}
-	return 0.5 * exp(fmin(change, 700)) * worst * v->decrement;
+	change = fmin(change, 700);
+	return 0.5 * exp(change) *
+		   fmax(worst * v->decrement, change * sqrt(v->decrement / v->s->hessian[0]));
 }
 
 static int
