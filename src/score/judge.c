@@ -273,9 +273,8 @@ dmp_append_segment(StringInfo sql, TupleDesc desc, List *by)
 		appendStringInfoString(sql, ") AS segment");
 }
 
-/* SELECT margin, label[, segment] FROM the query; $1 is the model's value */
-static char *
-margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by)
+char *
+dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by)
 {
 	char *select = dmp_query_select(query, "query");
 	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
@@ -329,7 +328,7 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
-	sql = margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
+	sql = dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
 	dmp_arg_float8(&args, threshold);
 	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
 						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",
@@ -395,7 +394,7 @@ find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query,
 	dmp_arg_text(&args, method);
 	dmp_spi(psprintf("SELECT dmp_internal.best_threshold(dmp_internal.scores(margin, label), $2) "
 					 "FROM (%s) AS s",
-					 margins_sql(row, model, query, NIL)),
+					 dmp_margins_sql(row, model, query, NIL)),
 			&args, true);
 	(void) dmp_spi_datum(0, 1, &isnull);
 	if (isnull)

@@ -77,6 +77,12 @@ extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row
 /* the row of a call (model reference or value, record, jsonb or text, ...), its values in the map */
 extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 
+/* ---- judge.c */
+
+/* SELECT margin, label[, segment] FROM the query; $1 is the model's value. SPI must be connected. */
+extern char *dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query,
+							 List *by);
+
 /* ---- table.c: dmp.score */
 
 /* a row of the dmp.score that runs was scored */

@@ -383,6 +383,104 @@ CREATE FUNCTION dmp.set_threshold(model text, threshold float8 DEFAULT NULL, met
 COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text) IS 'the probability from which dmp.classify says the positive class: a number, or the best by method f1 or youden on the rows of a query (else of the training query)
 Example: SELECT * FROM dmp.set_threshold(''buyers'', method => ''youden'', query => ''held_out'')';
 
+-- curves to plot: a point for each distinct score, from the highest down
+
+CREATE TYPE dmp.curve_point AS (threshold float8, x float8, y float8, rows bigint);
+COMMENT ON TYPE dmp.curve_point IS 'a point of a curve: rows is how many rows have this score, or are in this group';
+CREATE FUNCTION dmp_internal.roc_curve_final(dmp_internal.state) RETURNS dmp.curve_point[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_roc_curve_final';
+CREATE FUNCTION dmp_internal.pr_curve_final(dmp_internal.state) RETURNS dmp.curve_point[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_pr_curve_final';
+CREATE FUNCTION dmp_internal.gains_curve_final(dmp_internal.state) RETURNS dmp.curve_point[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_gains_curve_final';
+CREATE FUNCTION dmp_internal.calibration_curve_final(dmp_internal.state) RETURNS dmp.curve_point[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_calibration_curve_final';
+CREATE AGGREGATE dmp.roc_curve(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_curve(float8, boolean) IS 'points of the ROC curve: false positive rate x, true positive rate y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.roc_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.roc_curve(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_curve(float8, boolean, float8) IS 'points of the ROC curve: false positive rate x, true positive rate y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.roc_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.roc_curve(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_curve(float8, float8) IS 'points of the ROC curve: false positive rate x, true positive rate y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.roc_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.roc_curve(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.roc_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.roc_curve(float8, float8, float8) IS 'points of the ROC curve: false positive rate x, true positive rate y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.roc_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.pr_curve(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.pr_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.pr_curve(float8, boolean) IS 'points of the precision-recall curve: recall x, precision y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.pr_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.pr_curve(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.pr_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.pr_curve(float8, boolean, float8) IS 'points of the precision-recall curve: recall x, precision y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.pr_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.pr_curve(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.pr_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.pr_curve(float8, float8) IS 'points of the precision-recall curve: recall x, precision y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.pr_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.pr_curve(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.pr_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.pr_curve(float8, float8, float8) IS 'points of the precision-recall curve: recall x, precision y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.pr_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.gains_curve(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.gains_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.gains_curve(float8, boolean) IS 'points of the gains curve: share of rows x, share of positives y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.gains_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.gains_curve(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.gains_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.gains_curve(float8, boolean, float8) IS 'points of the gains curve: share of rows x, share of positives y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.gains_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.gains_curve(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.gains_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.gains_curve(float8, float8) IS 'points of the gains curve: share of rows x, share of positives y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.gains_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.gains_curve(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.gains_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.gains_curve(float8, float8, float8) IS 'points of the gains curve: share of rows x, share of positives y, from each score on
+Example: SELECT p.* FROM (SELECT dmp.gains_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.calibration_curve(score float8, label boolean) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.calibration_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.calibration_curve(float8, boolean) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
+Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.calibration_curve(score float8, label boolean, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.calibration_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.calibration_curve(float8, boolean, float8) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
+Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.calibration_curve(score float8, label float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.calibration_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.calibration_curve(float8, float8) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
+Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE AGGREGATE dmp.calibration_curve(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536, FINALFUNC = dmp_internal.calibration_curve_final,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.calibration_curve(float8, float8, float8) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
+Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE FUNCTION dmp.curve(model text, query text, kind text)
+	RETURNS TABLE (threshold float8, x float8, y float8, rows bigint)
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_curve';
+COMMENT ON FUNCTION dmp.curve(text, text, text) IS 'curve of a model on rows whose target is known: kind roc, pr, gains or calibration; x and y as in dmp.roc_curve ...
+Example: SELECT * FROM dmp.curve(''buyers'', ''held_out'', ''roc'')';
+
 -- a table of scores
 
 CREATE FUNCTION dmp_internal.score_row(model dmp.model_value, input record) RETURNS float8

@@ -359,6 +359,7 @@ dmp_scores_next(DmpScoreReader *reader, DmpScoreGroup *group)
 	if (!any)
 		return false;
 	group->score = dmp_sort_key_value(key);
+	group->rows = 0;
 	group->weight[0] = group->weight[1] = 0;
 	for (i = 0; i < reader->nsources; i++)
 	{
@@ -366,6 +367,7 @@ dmp_scores_next(DmpScoreReader *reader, DmpScoreGroup *group)
 
 		while (source->at < source->n && source->keys[source->at] == key)
 		{
+			group->rows++;
 			group->weight[source->label] +=
 				source->weights != NULL ? source->weights[source->at] : 1;
 			if (++source->at == source->n && !fill_source(reader->file, source))

@@ -48,6 +48,7 @@ typedef struct DmpScoreTotals
 typedef struct DmpScoreGroup
 {
 	double score;
+	uint64 rows; /* of both classes */
 	double weight[2];
 } DmpScoreGroup;
 
