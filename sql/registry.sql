@@ -47,6 +47,7 @@ SELECT * FROM dmp.rollback('buyers');
 SELECT * FROM dmp.deploy('buyers');
 SELECT * FROM dmp.deploy('buyers@2');
 SELECT * FROM dmp.deploy('buyers', 9);
+SELECT * FROM dmp.deploy('buyers', 0);
 SELECT * FROM dmp.deploy('buyers@previous');
 SELECT * FROM dmp.deploy('buyer', 1);
 SELECT version, replaced, act FROM dmp.deployments ORDER BY deployed_at;

@@ -5,6 +5,8 @@
  */
 #include "dmp.h"
 
+#include "utils/guc.h"
+
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "dmp");
 #else
@@ -19,4 +21,6 @@ _PG_init(void)
 	dmp_base_init();
 	dmp_learn_init();
 	dmp_score_init();
+	/* a setting that is misspelt is an error */
+	MarkGUCPrefixReserved("dmp");
 }

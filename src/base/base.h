@@ -12,6 +12,7 @@
 #include "access/tupdesc.h"
 #include "executor/spi.h"
 #include "nodes/pg_list.h"
+#include "parser/parser.h"
 #include "utils/array.h"
 
 /* ---- spi.c: statements with typed arguments and results */
@@ -93,6 +94,8 @@ extern char *dmp_join(List *strings, const char *separator);
 extern char *dmp_join_identifiers(List *names, const char *prefix);
 extern List *dmp_text_array_to_list(ArrayType *array); /* NULL elements are an error */
 
+/* raw_parser, with the position of a syntax error shown in text */
+extern List *dmp_parse(const char *text, RawParseMode mode);
 /*
  * The SELECT a `query` argument means: SELECT, WITH, VALUES or TABLE as it is
  * (one statement, no INTO, trailing semicolon removed), else a table name

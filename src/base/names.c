@@ -8,6 +8,7 @@
 #include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
@@ -209,6 +210,45 @@ opens_query(const char *text)
 	return false;
 }
 
+/* a text that is no name either is told so, not only that it is a bad name */
+static void
+check_name(const char *query, const char *what)
+{
+	List *names;
+
+	if (!SplitIdentifierString(pstrdup(query), '.', &names) || names == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s is neither a SELECT nor the name of a table: \"%.*s\"", what,
+							   pg_mbcliplen(query, strlen(query), 60), query),
+						errhint("A query is a SELECT, WITH, VALUES or TABLE statement.")));
+}
+
+/* the position of a syntax error is one in the text parsed, not in the statement that called */
+static void
+parse_error(void *text)
+{
+	int position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(text);
+	}
+}
+
+List *
+dmp_parse(const char *text, RawParseMode mode)
+{
+	ErrorContextCallback context = {error_context_stack, parse_error, unconstify(char *, text)};
+	List *statements;
+
+	error_context_stack = &context;
+	statements = raw_parser(text, mode);
+	error_context_stack = context.previous;
+	return statements;
+}
+
 char *
 dmp_query_select(const char *query, const char *what)
 {
@@ -218,9 +258,12 @@ dmp_query_select(const char *query, const char *what)
 	char *text;
 
 	if (!opens_query(query))
+	{
+		check_name(query, what);
 		return psprintf("SELECT * FROM %s", dmp_relation_name(dmp_relation_oid(query, false)));
+	}
 
-	statements = pg_parse_query(query);
+	statements = dmp_parse(query, RAW_PARSE_DEFAULT);
 	if (list_length(statements) != 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("%s must be one statement, not %d", what, list_length(statements))));

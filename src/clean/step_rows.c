@@ -127,7 +127,7 @@ check_condition(CleanPlan *plan, const char *condition)
 	SelectStmt *select;
 	ResTarget *target;
 
-	parsed = raw_parser(condition, RAW_PARSE_PLPGSQL_EXPR);
+	parsed = dmp_parse(condition, RAW_PARSE_PLPGSQL_EXPR);
 	select = (SelectStmt *) linitial_node(RawStmt, parsed)->stmt;
 	if (!IsA(select, SelectStmt) || list_length(select->targetList) != 1 ||
 		select->fromClause != NIL || select->whereClause != NULL || select->groupClause != NIL ||

@@ -118,7 +118,7 @@ check_columns_walker(Node *node, ColumnsContext *context)
 static Node *
 single_target(const char *sql)
 {
-	List *statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+	List *statements = dmp_parse(sql, RAW_PARSE_DEFAULT);
 	SelectStmt *select;
 	SelectStmt *plain = makeNode(SelectStmt);
 	ResTarget *target;

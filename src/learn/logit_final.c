@@ -375,7 +375,12 @@ dmp_logit_final(PG_FUNCTION_ARGS)
 	int p;
 
 	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
+	{
+		memset(&a, 0, sizeof(a));
+		a.log_likelihood = NAN;
+		a.status = DMP_FIT_NO_ROWS;
+		PG_RETURN_DATUM(answer_tuple(fcinfo, &a));
+	}
 	work = AllocSetContextCreate(CurrentMemoryContext, "dmp logit", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(work);
 	dmp_logit_state(PG_GETARG_DATUM(0), &scan, &flat);

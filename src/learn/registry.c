@@ -485,6 +485,9 @@ dmp_deploy(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("name the model, and the version once"),
 						errhint("dmp.rollback goes back to the previous version.")));
+	if (!PG_ARGISNULL(1) && version < 1)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" has no version %d", ref.name, version)));
 	dmp_spi_connect();
 	lock_name(ref.name, false);
 	previous = (int) dmp_spi_int8(0, 2, 0);
