@@ -80,7 +80,7 @@ SELECT * FROM dmp.train('bad', 'shopper', 'buys', n_lambdas => 20);
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', by => '{land}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'poisson');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'probit');
-SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"class_weight": "balanced"}');
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"penalty_factor": {"spend": 0}}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"max_iteration": 5}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"max_iterations": 0}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"compat": "sas"}');
@@ -119,6 +119,15 @@ SELECT max(abs(g)) < 1e-9 AS stationary FROM (
 	SELECT avg((dmp.predict('shoppers@1', s) - buys::int) * u.x) / coalesce(nullif(stddev_pop(u.x), 0), 1) AS g
 	FROM shopper s, LATERAL (VALUES ('1', 1), ('spend', spend), ('visits', visits), ('mobile', mobile::int), ('missing', (age IS NULL)::int),
 		('DE', (land = 'DE')::int), ('GB', (land = 'GB')::int)) u(name, x) GROUP BY name) z;
+
+-- class weights, against scikit-learn without penalty; the intercept is put right by the log of their ratio
+SELECT status, warnings FROM dmp.train('weighed', 'shopper', 'buys', features => '{spend,visits,mobile}', options => '{"class_weight": "balanced", "calibrate": false}');
+SELECT status, warnings FROM dmp.train('weighed', 'shopper', 'buys', features => '{spend,visits,mobile}', options => '{"class_weight": "balanced"}');
+SELECT status, warnings FROM dmp.train('weighed', 'shopper', 'buys', features => '{spend,visits,mobile}', options => '{"class_weight": {"true": 3}}', weight => 'w');
+SELECT version, string_agg(round(coef::numeric, 6)::text, ' ' ORDER BY position) AS coefficients FROM dmp.coefficients WHERE model = 'weighed' GROUP BY 1 ORDER BY 1;
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', features => '{spend}', options => '{"class_weight": {"yes": 3}}');
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', features => '{spend}', options => '{"class_weight": {"true": 0}}');
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', features => '{spend}', options => '{"class_weight": 3}');
 
 -- splits: by a hash of the key, the same in any order, for integers of any width; by time
 SELECT status, rows FROM dmp.train('split', 'shopper', 'buys', features => '{spend,mobile}', key => '{id}', test_fraction => 0.25);

@@ -199,6 +199,8 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
 
 	if (args->alpha > 0 && args->lambda == 0 && fit->lambda == 0)
 		warnings = lappend(warnings, "alpha has no effect while lambda is 0");
+	if (args->class_weight != NULL)
+		warnings = lappend(warnings, "the log losses are of the rows weighed by class_weight");
 	check_levels(args, fit, &warnings);
 	foreach (lc, fit->warnings)
 		warnings = lappend(warnings, lfirst(lc));
@@ -294,6 +296,9 @@ dmp_train(PG_FUNCTION_ARGS)
 	refuse_outcome(args, plan, fit);
 
 	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative, plan->classes);
+	/* class weights move the odds: predicted are those of the rows as they are */
+	if (args->calibrate && args->intercept)
+		model->a -= log(plan->class_weight[1] / plan->class_weight[0]);
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit);
 	deploy = decide_deployment(args, fit, ref.name);

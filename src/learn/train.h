@@ -37,8 +37,10 @@ typedef struct DmpTrainArgs
 	bool intercept;
 	char *positive;
 	int min_count;
-	char *split;  /* "hash" or "time" */
-	char *compat; /* or NULL */
+	char *split;          /* "hash" or "time" */
+	char *compat;         /* or NULL */
+	DmpDoc *class_weight; /* "balanced", an object, or NULL */
+	bool calibrate;
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -50,7 +52,8 @@ typedef struct DmpTrainPlan
 	char *negative;
 	char **classes; /* of family multinomial, spec.nclasses of them, in byte order */
 	List *feature_names;
-	int scans; /* of the data, before the fit */
+	int scans;              /* of the data, before the fit */
+	double class_weight[2]; /* of the negative and the positive class */
 } DmpTrainPlan;
 
 /* train_args.c: reads and checks them; raises feature_not_supported for what is not built */

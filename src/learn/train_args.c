@@ -38,26 +38,12 @@ enum
 	ARG_OPTIONS
 };
 
-static const char *const known_options[] = {"max_iterations",
-											"standardize",
-											"intercept",
-											"positive",
-											"min_count",
-											"split",
-											"compat",
-											"encode",
-											"impute",
-											"base_margin",
-											"class_weight",
-											"penalty_factor",
-											"bounds",
-											"select",
-											"fold_column",
-											"interactions",
-											NULL};
-static const char *const later_options[] = {"impute",         "base_margin", "class_weight",
-											"penalty_factor", "bounds",      "select",
-											"fold_column",    "interactions"};
+static const char *const known_options[] = {
+	"max_iterations", "standardize", "intercept",    "positive",    "min_count",    "split",
+	"compat",         "encode",      "class_weight", "calibrate",   "impute",       "base_margin",
+	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", NULL};
+static const char *const later_options[] = {"impute", "base_margin", "penalty_factor", "bounds",
+											"select", "fold_column", "interactions"};
 
 static void
 pg_attribute_noreturn() not_built(const char *what, const char *hint)
@@ -167,6 +153,16 @@ read_options(DmpTrainArgs *args)
 						errmsg("option \"min_count\" must be an integer from 1 on")));
 	args->min_count = (int) number;
 	args->intercept = dmp_doc_bool(options, "intercept", true, "options");
+	args->calibrate = dmp_doc_bool(options, "calibrate", true, "options");
+	args->class_weight = dmp_doc_get(options, "class_weight");
+	if (args->class_weight != NULL && args->class_weight->kind == DMP_DOC_NULL)
+		args->class_weight = NULL;
+	if (args->class_weight != NULL && args->class_weight->kind != DMP_DOC_OBJECT &&
+		(args->class_weight->kind != DMP_DOC_STRING ||
+		 strcmp(args->class_weight->text, "balanced") != 0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"class_weight\" must be \"balanced\" or an object"),
+						errhint("As in {\"yes\": 5, \"no\": 1}.")));
 	args->compat = dmp_doc_string(options, "compat", NULL, "options");
 	choose("compat", args->compat, compat);
 	args->standardize = dmp_doc_string(options, "standardize",

@@ -449,6 +449,83 @@ add_features(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql)
 
 /* ----------------------------------------------------------------- plan */
 
+/* what option class_weight says of a class */
+static double
+given_class_weight(const DmpDoc *weights, const char *class)
+{
+	double weight = dmp_doc_number(weights, class, 1, "option \"class_weight\"");
+
+	if (!(weight > 0) || isinf(weight))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"class_weight\" of \"%s\" must be a number above 0", class)));
+	return weight;
+}
+
+/* W / (2 W_k), with which both classes weigh the same; a scan counts them */
+static void
+balance_classes(DmpTrainArgs *args, DmpTrainPlan *plan, const char *weight)
+{
+	double negative;
+	double positive;
+
+	dmp_progress("train: weighing the classes");
+	dmp_spi(psprintf("SELECT sum(%s) FILTER (WHERE s.target = 0), "
+					 "sum(%s) FILTER (WHERE s.target = 1) FROM (%s) AS s%s",
+					 weight, weight, plan->spec.select_sql,
+					 args->test_fraction > 0
+						 ? psprintf(" WHERE s.split >= %.17g", args->test_fraction)
+						 : ""),
+			NULL, true);
+	plan->scans++;
+	negative = dmp_spi_float8(0, 1, 0);
+	positive = dmp_spi_float8(0, 2, 0);
+	if (negative > 0 && positive > 0)
+	{
+		plan->class_weight[0] = (negative + positive) / (2 * negative);
+		plan->class_weight[1] = (negative + positive) / (2 * positive);
+	}
+}
+
+/* Multiplies each row's weight by that of its class. */
+static void
+weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	const char *weight = args->weight != NULL ? "s.weight" : "1::float8";
+	StringInfoData sql;
+	int i;
+
+	plan->class_weight[0] = plan->class_weight[1] = 1;
+	if (args->class_weight == NULL)
+		return;
+	if (plan->classes != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("class_weight with more than two classes is not built yet"),
+						errhint("Weigh the rows in the query: weight => 'column'.")));
+	if (args->class_weight->kind == DMP_DOC_OBJECT)
+	{
+		const char *classes[3] = {plan->positive, plan->negative, NULL};
+
+		dmp_doc_check_keys(args->class_weight, "option \"class_weight\"", classes);
+		plan->class_weight[0] = given_class_weight(args->class_weight, plan->negative);
+		plan->class_weight[1] = given_class_weight(args->class_weight, plan->positive);
+	}
+	else
+		balance_classes(args, plan, weight);
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "SELECT s.target, %s * CASE s.target WHEN 1 THEN '%.17g'::float8 "
+					 "ELSE '%.17g'::float8 END AS weight",
+					 weight, plan->class_weight[1], plan->class_weight[0]);
+	if (args->test_fraction > 0)
+		appendStringInfoString(&sql, ", s.split");
+	for (i = 1; i <= plan->spec.nfeatures; i++)
+		appendStringInfo(&sql, ", s.f%d", i);
+	appendStringInfo(&sql, " FROM (%s) AS s", plan->spec.select_sql);
+	plan->spec.select_sql = sql.data;
+	plan->spec.has_weight = true;
+}
+
 /*
  * Spark divides by n - 1 where everybody else divides by n. With r = sqrt(n /
  * (n - 1)) its lambda and alpha are lambda (alpha r + (1 - alpha) r^2) and
@@ -463,7 +540,7 @@ convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
 
 	if (args->compat == NULL || strcmp(args->compat, "spark") != 0 || args->lambda == 0)
 		return;
-	if (args->weight != NULL)
+	if (plan->spec.has_weight)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with a weight is not built yet")));
 	dmp_spi(psprintf("SELECT count(*) FROM (%s) AS s WHERE target IS NOT NULL%s",
@@ -516,6 +593,7 @@ dmp_train_plan(DmpTrainArgs *args)
 	spec->tolerance = args->tolerance;
 	spec->max_iterations = args->max_iterations;
 	spec->seed = args->seed;
+	weigh_classes(args, plan);
 	convert_spark(args, plan);
 	dmp_train_choose_encodes(args, plan);
 	return plan;
