@@ -88,44 +88,44 @@ RESET dmp.training_memory;
 SELECT md5(dmp.roc_curve(s, y)::text) = small AS same FROM spilled, small GROUP BY small;
 
 -- of a model, on rows whose target is known
-CREATE TABLE visit AS
+CREATE TABLE curve_row AS
 SELECT i AS id, (i * 7919 % 1000) / 1000.0::float8 AS spend, i * 17 % 5 = 0 AS mobile,
 	   i * 31337 % 1009 / 1009.0 < 1 / (1 + exp(1.5 - 3 * (i * 7919 % 1000) / 1000.0 + (i * 17 % 5 = 0)::int)) AS buys
 FROM generate_series(1, 3000) i;
-SELECT status FROM dmp.train('visits', 'SELECT * FROM visit WHERE id <= 2000', 'buys', key => '{id}');
+SELECT status FROM dmp.train('visits', 'SELECT * FROM curve_row WHERE id <= 2000', 'buys', key => '{id}');
 SELECT kind, count(*) AS points, sum(c.rows) AS rows, count(*) FILTER (WHERE (c.threshold, c.x, c.y, c.rows) = (a.threshold, a.x, a.y, a.rows)) AS equal
 FROM (SELECT dmp.roc_curve(p, buys) AS roc, dmp.pr_curve(p, buys) AS pr, dmp.gains_curve(p, buys) AS gains, dmp.calibration_curve(p, buys) AS calibration
-	  FROM (SELECT dmp.predict('visits', v) AS p, buys FROM visit v WHERE id > 2000) x) y,
+	  FROM (SELECT dmp.predict('visits', v) AS p, buys FROM curve_row v WHERE id > 2000) x) y,
 	 LATERAL (VALUES ('roc', roc), ('pr', pr), ('gains', gains), ('calibration', calibration)) k(kind, points),
-	 LATERAL dmp.curve('visits', 'SELECT * FROM visit WHERE id > 2000', kind) WITH ORDINALITY c JOIN LATERAL unnest(points) WITH ORDINALITY a USING (ordinality)
+	 LATERAL dmp.curve('visits', 'SELECT * FROM curve_row WHERE id > 2000', kind) WITH ORDINALITY c JOIN LATERAL unnest(points) WITH ORDINALITY a USING (ordinality)
 GROUP BY kind ORDER BY kind;
-SELECT threshold BETWEEN 0 AND 1 AS probability, x::numeric(6, 4), y::numeric(6, 4), rows FROM dmp.curve('visits', 'visit', 'calibration');
-SELECT * FROM dmp.curve('visits', 'SELECT * FROM visit WHERE false', 'roc');
-SELECT * FROM dmp.curve('visits', 'visit', 'lift');
-SELECT * FROM dmp.curve('visits', 'visit', NULL);
+SELECT threshold BETWEEN 0 AND 1 AS probability, x::numeric(6, 4), y::numeric(6, 4), rows FROM dmp.curve('visits', 'curve_row', 'calibration');
+SELECT * FROM dmp.curve('visits', 'SELECT * FROM curve_row WHERE false', 'roc');
+SELECT * FROM dmp.curve('visits', 'curve_row', 'lift');
+SELECT * FROM dmp.curve('visits', 'curve_row', NULL);
 SELECT * FROM dmp.curve('visits', NULL, 'roc');
-SELECT * FROM dmp.curve('visit', 'visit', 'roc');
-SELECT * FROM dmp.curve('visits', 'SELECT spend, mobile FROM visit', 'roc');
-SELECT * FROM dmp.curve('visits', 'SELECT spend, buys FROM visit', 'roc');
+SELECT * FROM dmp.curve('visit', 'curve_row', 'roc');
+SELECT * FROM dmp.curve('visits', 'SELECT spend, mobile FROM curve_row', 'roc');
+SELECT * FROM dmp.curve('visits', 'SELECT spend, buys FROM curve_row', 'roc');
 -- a model of several classes has no one curve
-SELECT status FROM dmp.train('bands', $$SELECT spend, mobile, (ARRAY['low', 'middle', 'high'])[1 + id % 3] AS band FROM visit$$, 'band', lambda => 0.01);
-SELECT * FROM dmp.curve('bands', $$SELECT spend, mobile, 'low' AS band FROM visit$$, 'roc');
+SELECT status FROM dmp.train('bands', $$SELECT spend, mobile, (ARRAY['low', 'middle', 'high'])[1 + id % 3] AS band FROM curve_row$$, 'band', lambda => 0.01);
+SELECT * FROM dmp.curve('bands', $$SELECT spend, mobile, 'low' AS band FROM curve_row$$, 'roc');
 SELECT dmp.drop_model('bands');
 -- rights: those of the model, and those to the rows
 \set SHOW_CONTEXT never
 CREATE ROLE regress_dmp_drawer;
 SET ROLE regress_dmp_drawer;
-SELECT * FROM dmp.curve('visits', 'visit', 'roc');
+SELECT * FROM dmp.curve('visits', 'curve_row', 'roc');
 RESET ROLE;
 SELECT dmp.grant_model('visits', 'regress_dmp_drawer');
 SET ROLE regress_dmp_drawer;
-SELECT * FROM dmp.curve('visits', 'visit', 'roc');
+SELECT * FROM dmp.curve('visits', 'curve_row', 'roc');
 RESET ROLE;
-GRANT SELECT ON visit TO regress_dmp_drawer;
+GRANT SELECT ON curve_row TO regress_dmp_drawer;
 SET ROLE regress_dmp_drawer;
-SELECT count(*) > 100 AS drawn FROM dmp.curve('visits', 'visit', 'roc');
+SELECT count(*) > 100 AS drawn FROM dmp.curve('visits', 'curve_row', 'roc');
 RESET ROLE;
 SELECT dmp.drop_model('visits');
 DROP OWNED BY regress_dmp_drawer;
 DROP ROLE regress_dmp_drawer;
-DROP TABLE drawn, drawn_many, visit;
+DROP TABLE drawn, drawn_many, curve_row;
