@@ -309,7 +309,7 @@ dmp_curve(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	dmp_arg_model_value(&args, row->value);
 	dmp_spi(psprintf("SELECT dmp_internal.scores(margin, label) FROM (%s) AS s",
-					 dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), NIL)),
+					 dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), NIL, "")),
 			&args, true);
 	state = dmp_spi_datum(0, 1, &isnull);
 	if (isnull)

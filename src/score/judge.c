@@ -274,7 +274,8 @@ dmp_append_segment(StringInfo sql, TupleDesc desc, List *by)
 }
 
 char *
-dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by)
+dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by,
+				const char *more)
 {
 	char *select = dmp_query_select(query, "query");
 	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
@@ -285,7 +286,7 @@ dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query
 	appendStringInfo(&sql, "SELECT dmp.margin($1, q.*) AS margin, %s AS label",
 					 label_sql(model, desc));
 	dmp_append_segment(&sql, desc, by);
-	appendStringInfo(&sql, " FROM (%s) AS q", select);
+	appendStringInfo(&sql, "%s FROM (%s) AS q", more, select);
 	return sql.data;
 }
 
@@ -328,7 +329,7 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
-	sql = dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by);
+	sql = dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by, "");
 	dmp_arg_float8(&args, threshold);
 	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
 						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",
@@ -394,7 +395,7 @@ find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query,
 	dmp_arg_text(&args, method);
 	dmp_spi(psprintf("SELECT dmp_internal.best_threshold(dmp_internal.scores(margin, label), $2) "
 					 "FROM (%s) AS s",
-					 dmp_margins_sql(row, model, query, NIL)),
+					 dmp_margins_sql(row, model, query, NIL, "")),
 			&args, true);
 	(void) dmp_spi_datum(0, 1, &isnull);
 	if (isnull)

@@ -79,9 +79,9 @@ extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 
 /* ---- judge.c */
 
-/* SELECT margin, label[, segment] FROM the query; $1 is the model's value. SPI must be connected. */
+/* SELECT margin, label[, segment] more FROM the query; $1 is the model's value. SPI must be connected. */
 extern char *dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query,
-							 List *by);
+							 List *by, const char *more);
 
 /* ---- table.c: dmp.score */
 

@@ -481,6 +481,12 @@ CREATE FUNCTION dmp.curve(model text, query text, kind text)
 COMMENT ON FUNCTION dmp.curve(text, text, text) IS 'curve of a model on rows whose target is known: kind roc, pr, gains or calibration; x and y as in dmp.roc_curve ...
 Example: SELECT * FROM dmp.curve(''buyers'', ''held_out'', ''roc'')';
 
+CREATE FUNCTION dmp.compare(model_a text, model_b text, query text)
+	RETURNS TABLE (metric text, a float8, b float8, difference float8, low float8, high float8, p float8)
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_compare';
+COMMENT ON FUNCTION dmp.compare(text, text, text) IS 'two models, or two versions, on the same rows: a - b with a 95 % interval and p, by the paired tests of DeLong (roc_auc) and Student (log_loss, brier_score)
+Example: SELECT * FROM dmp.compare(''buyers@latest'', ''buyers'', ''held_out'')';
+
 -- a table of scores
 
 CREATE FUNCTION dmp_internal.score_row(model dmp.model_value, input record) RETURNS float8

@@ -143,6 +143,7 @@ my @contract = (
 	'model_sql' => q{SELECT format('SELECT max(abs(dmp.predict(''buyers'', t) - (%s))) < 1e-12 FROM training t', dmp.model_sql('buyers')) \gexec}, qr/^t$/,
 	'grant_model' => q{SELECT count(*) FROM dmp.grant_model('buyers', 'bob')}, qr/^1$/,
 	'margin' => q{SELECT count(*) FROM training t WHERE abs(1 / (1 + exp(-dmp.margin('buyers', t))) - dmp.predict('buyers', t)) < 1e-12}, qr/^300$/,
+	'compare' => q{SELECT count(*) FROM dmp.compare('buyers', 'buyers@1', 'training')}, qr/^3$/,
 	'curve' => q{SELECT count(*) FROM unnest('{roc,pr,gains,calibration}'::text[]) k WHERE EXISTS (SELECT FROM dmp.curve('buyers', 'training', k))}, qr/^4$/,
 	'curves' => q{SELECT array_length(dmp.roc_curve(p, label), 1) > 2, array_length(dmp.pr_curve(p, label), 1) > 2, array_length(dmp.gains_curve(p, label), 1) > 2,
 		array_length(dmp.calibration_curve(p, label), 1) > 0 FROM (SELECT dmp.predict('buyers', t) p, label FROM training t) s}, qr/^t\|t\|t\|t$/,

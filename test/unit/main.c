@@ -46,6 +46,7 @@ main(void)
 	test_metrics();
 	test_linalg();
 	test_glm();
+	test_student();
 	test_sparse();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;

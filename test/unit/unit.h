@@ -18,6 +18,7 @@ extern void test_hash(void);
 extern void test_metrics(void);
 extern void test_linalg(void);
 extern void test_glm(void);
+extern void test_student(void);
 extern void test_sparse(void);
 
 #endif
