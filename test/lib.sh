@@ -160,6 +160,13 @@ own_folder()
 		die "$1 exists and does not belong to $DMP_USER"
 }
 
+# alone folder: this script has the folder for itself until it ends
+alone()
+{
+	exec 8<"$1"
+	flock -n 8 || die "another run works in $1"
+}
+
 # The files of the project: what git knows or would add, or the folder as it is.
 # Times are kept, so that make sees what changed.
 project_files()
@@ -238,7 +245,7 @@ start_cluster()
 			echo "$setting"
 		done | as_user tee -a "$folder/data/postgresql.conf" >/dev/null
 	fi
-	as_user "$bindir/pg_ctl" -s -D "$folder/data" -l "$folder/log" -w start </dev/null 9<&- || {
+	as_user "$bindir/pg_ctl" -s -D "$folder/data" -l "$folder/log" -w start </dev/null 8<&- 9<&- || {
 		tail -20 "$folder/log"
 		die "the server did not start"
 	}
