@@ -66,8 +66,7 @@ extern void dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const
 extern int dmp_tile_shift(const double *in, double pivot, double *out);
 extern void dmp_glm_sums_clear(const DmpGlmShape *shape, DmpGlmSums *sums);
 
-/* "avx2" or "any"; what the kernel runs on. Tests force one with dmp_glm_use; 0 when unknown. */
-extern const char *dmp_glm_instructions(void);
+/* Tests force "avx2" or "any", which the kernel otherwise chooses by the machine; 0 when unknown. */
 extern int dmp_glm_use(const char *instructions);
 
 /* --------------------------------------------------------------- moments */
@@ -89,8 +88,6 @@ extern void dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile);
 /* from's pivots are (into's + shift); shift NULL: the same */
 extern void dmp_moments_merge(DmpMoments *into, const DmpMoments *from, int ndense,
 							  const double *shift);
-/* moves the pivots by shift: values become x - shift */
-extern void dmp_moments_shift(DmpMoments *m, int ndense, const double *shift);
 
 /* ------------------------------------------------------------- quadratic */
 

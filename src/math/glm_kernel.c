@@ -73,12 +73,6 @@ kernel(void)
 	return chosen;
 }
 
-const char *
-dmp_glm_instructions(void)
-{
-	return kernel() == &kernel_any ? "any" : "avx2";
-}
-
 int
 dmp_glm_use(const char *instructions)
 {
@@ -266,20 +260,6 @@ dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile)
 	}
 	m->weight = all;
 	m->weight_positive = all_positive;
-}
-
-void
-dmp_moments_shift(DmpMoments *m, int ndense, const double *shift)
-{
-	int j;
-
-	for (j = 0; j < ndense; j++)
-	{
-		m->mean[j] -= m->weight > 0 ? shift[j] : 0;
-		m->positive_mean[j] -= m->weight_positive > 0 ? shift[j] : 0;
-		m->low[j] -= shift[j];
-		m->high[j] -= shift[j];
-	}
 }
 
 void

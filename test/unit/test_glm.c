@@ -448,6 +448,21 @@ separation(void)
 	}
 }
 
+/* moves the pivots by shift: values become x - shift */
+static void
+moments_shift(DmpMoments *m, int ndense, const double *shift)
+{
+	int j;
+
+	for (j = 0; j < ndense; j++)
+	{
+		m->mean[j] -= m->weight > 0 ? shift[j] : 0;
+		m->positive_mean[j] -= m->weight_positive > 0 ? shift[j] : 0;
+		m->low[j] -= shift[j];
+		m->high[j] -= shift[j];
+	}
+}
+
 /* moments and quadratics do not depend on where the pivots are */
 static void
 shifting(void)
@@ -471,7 +486,7 @@ shifting(void)
 		dmp_moments_tile(&half[t % 2], 4, &tile);
 	}
 	/* the second half as if its pivots were shift higher */
-	dmp_moments_shift(&half[1], 4, shift);
+	moments_shift(&half[1], 4, shift);
 	dmp_moments_merge(&half[0], &half[1], 4, shift);
 	for (i = 0; i < d.n; i++)
 	{
