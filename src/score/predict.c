@@ -40,7 +40,9 @@ typedef struct Holder
 	Datum *values;
 	bool *nulls;
 	Oid *types;
-	bool checked; /* against the model */
+	bool checked;    /* against the model */
+	uint64 rows;     /* since then */
+	DmpQuick *quick; /* NULL: the model is more than terms */
 } Holder;
 
 static Holder *
@@ -72,6 +74,7 @@ hold_reference(Holder *holder, text *ref)
 		return;
 	holder->model = NULL;
 	holder->checked = false;
+	holder->quick = NULL;
 	MemoryContextReset(holder->context);
 	cached = dmp_model_hold(text_to_cstring(ref), holder->context, false);
 	holder->ref = MemoryContextAlloc(holder->context, VARSIZE_ANY(ref));
@@ -110,9 +113,8 @@ hold_value(Holder *holder, Datum datum)
 	holder->map = dmp_row_map(holder->model, NULL, 0, holder->context);
 }
 
-/* The row of a call with arguments as those of dmp.predict, mapped to the features of its model. */
-DmpRowMap *
-dmp_row_of_call(FunctionCallInfo fcinfo)
+static Holder *
+hold_model(FunctionCallInfo fcinfo)
 {
 	Holder *holder = fcinfo->flinfo->fn_extra;
 
@@ -122,6 +124,15 @@ dmp_row_of_call(FunctionCallInfo fcinfo)
 		hold_reference(holder, PG_GETARG_TEXT_PP(0));
 	else
 		hold_value(holder, PG_GETARG_DATUM(0));
+	return holder;
+}
+
+/* The row of a call with arguments as those of dmp.predict, mapped to the features of its model. */
+DmpRowMap *
+dmp_row_of_call(FunctionCallInfo fcinfo)
+{
+	Holder *holder = hold_model(fcinfo);
+
 	switch (holder->row_type)
 	{
 		case RECORDOID:
@@ -140,12 +151,15 @@ dmp_row_of_call(FunctionCallInfo fcinfo)
 }
 
 static double
-row_margin(FunctionCallInfo fcinfo, const DmpModel **model, DmpRowNotes *notes)
+row_margin(FunctionCallInfo fcinfo)
 {
-	DmpRowMap *map = dmp_row_of_call(fcinfo);
+	Holder *holder = hold_model(fcinfo);
+	const DmpRowMap *map;
 
-	*model = map->model;
-	return dmp_model_margin(map->model, map->values, map->nulls, map->types, notes);
+	if (holder->row_type == RECORDOID)
+		return dmp_record_margin(holder->map, PG_GETARG_HEAPTUPLEHEADER(1));
+	map = dmp_row_of_call(fcinfo);
+	return dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
 }
 
 /* Probabilities of the classes of the row of a call, in map->margins; returns the most probable. */
@@ -176,18 +190,14 @@ class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oi
 Datum
 dmp_predict(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-
-	PG_RETURN_FLOAT8(dmp_model_probability(row_margin(fcinfo, &model, NULL)));
+	PG_RETURN_FLOAT8(dmp_model_probability(row_margin(fcinfo)));
 }
 
 /* dmp.margin(model, row): its log-odds, which do not saturate as probabilities do */
 Datum
 dmp_margin(PG_FUNCTION_ARGS)
 {
-	const DmpModel *model;
-
-	PG_RETURN_FLOAT8(row_margin(fcinfo, &model, NULL));
+	PG_RETURN_FLOAT8(row_margin(fcinfo));
 }
 
 /* dmp.classify(model, row) */
@@ -205,56 +215,97 @@ dmp_classify(PG_FUNCTION_ARGS)
  * the model's order. The right to the model is checked where they run.
  */
 static Holder *
-read_columns(FunctionCallInfo fcinfo)
+make_columns_holder(FunctionCallInfo fcinfo)
 {
-	Holder *holder = fcinfo->flinfo->fn_extra;
+	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	Holder *holder;
 	int n = PG_NARGS() - 1;
 	int i;
 
-	if (unlikely(holder == NULL))
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	if (get_fn_expr_variadic(fcinfo->flinfo))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("this function is called by plans of dmp.predict only")));
+	holder = make_holder(fcinfo);
+	holder->values = palloc(sizeof(Datum) * Max(n, 1));
+	holder->nulls = palloc(sizeof(bool) * Max(n, 1));
+	holder->types = palloc(sizeof(Oid) * Max(n, 1));
+	for (i = 0; i < n; i++)
+		holder->types[i] = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, i + 1));
+	MemoryContextSwitchTo(old);
+	return holder;
+}
 
-		holder = make_holder(fcinfo);
-		holder->values = palloc(sizeof(Datum) * Max(n, 1));
-		holder->nulls = palloc(sizeof(bool) * Max(n, 1));
-		holder->types = palloc(sizeof(Oid) * Max(n, 1));
-		for (i = 0; i < n; i++)
-			holder->types[i] = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, i + 1));
-		MemoryContextSwitchTo(old);
+static void
+check_columns(Holder *holder, int n)
+{
+	int i;
+
+	if (n != holder->model->design.nfeatures)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the model has %d features, not %d", holder->model->design.nfeatures, n)));
+	for (i = 0; i < n; i++)
+	{
+		if (dmp_value_kind(holder->types[i]) != dmp_kind_needed(&holder->model->design.features[i]))
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("feature %d is of another type", i + 1)));
 	}
-	if (PG_ARGISNULL(0) || get_fn_expr_variadic(fcinfo->flinfo))
+	holder->rows = 0;
+	holder->checked = true;
+}
+
+static void
+make_terms(Holder *holder)
+{
+	int n = holder->model->design.nfeatures;
+	int *places = palloc(sizeof(int) * Max(n, 1));
+	int i;
+
+	for (i = 0; i < n; i++)
+		places[i] = i + 1;
+	holder->quick = dmp_quick_make(holder->model, holder->types, places, holder->context);
+	pfree(places);
+}
+
+static Holder *
+hold_columns(FunctionCallInfo fcinfo)
+{
+	Holder *holder = fcinfo->flinfo->fn_extra;
+
+	if (unlikely(holder == NULL))
+		holder = make_columns_holder(fcinfo);
+	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("this function is called by plans of dmp.predict only")));
 	hold_reference(holder, PG_GETARG_TEXT_PP(0));
 	if (unlikely(!holder->checked))
-	{
-		if (n != holder->model->design.nfeatures)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("the model has %d features, not %d",
-								   holder->model->design.nfeatures, n)));
-		for (i = 0; i < n; i++)
-		{
-			if (dmp_value_kind(holder->types[i]) !=
-				dmp_kind_needed(&holder->model->design.features[i]))
-				ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-								errmsg("feature %d is of another type", i + 1)));
-		}
-		holder->checked = true;
-	}
-	for (i = 0; i < n; i++)
+		check_columns(holder, PG_NARGS() - 1);
+	return holder;
+}
+
+static void
+read_columns(FunctionCallInfo fcinfo, Holder *holder)
+{
+	int i;
+
+	for (i = 0; i < holder->model->design.nfeatures; i++)
 	{
 		holder->values[i] = PG_GETARG_DATUM(i + 1);
 		holder->nulls[i] = PG_ARGISNULL(i + 1);
 	}
-	return holder;
 }
 
 static double
 columns_margin(FunctionCallInfo fcinfo)
 {
-	Holder *holder = read_columns(fcinfo);
+	Holder *holder = hold_columns(fcinfo);
+	double margin;
 
+	if (unlikely(++holder->rows == DMP_QUICK_FROM))
+		make_terms(holder);
+	if (holder->quick != NULL && dmp_quick_args(holder->quick, fcinfo->args, &margin))
+		return margin;
+	read_columns(fcinfo, holder);
 	return dmp_model_margin(holder->model, holder->values, holder->nulls, holder->types, NULL);
 }
 
@@ -273,8 +324,9 @@ dmp_margin_columns(PG_FUNCTION_ARGS)
 Datum
 dmp_classify_columns(PG_FUNCTION_ARGS)
 {
-	Holder *holder = read_columns(fcinfo);
+	Holder *holder = hold_columns(fcinfo);
 
+	read_columns(fcinfo, holder);
 	PG_RETURN_TEXT_P(class_of(holder->model, holder->values, holder->nulls, holder->types,
 							  holder->map->margins));
 }

@@ -89,6 +89,41 @@ pg_attribute_noreturn()
 			 errdetail("To the model it is %s.", kind_names[dmp_kind_needed(feature)])));
 }
 
+/* The model's terms over rows of map->desc, where it has them. */
+static void
+map_terms(DmpRowMap *map)
+{
+	int n = map->model->design.nfeatures;
+	int *places = palloc(sizeof(int) * Max(n, 1));
+	int *offsets = palloc(sizeof(int) * Max(map->desc->natts, 1));
+	int natts = 0;
+	int offset = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+	{
+		places[i] = map->attnums[i];
+		natts = Max(natts, map->attnums[i] + 1);
+	}
+	map->quick_columns = dmp_quick_make(map->model, map->types, places, map->context);
+	memset(&map->deformed, 0, sizeof(map->deformed));
+	for (i = 0; i < natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(map->desc, i);
+
+		if (att->attlen <= 0)
+			return; /* what is behind it is not always at the same place */
+		offsets[i] = att_align_nominal(offset, att->attalign);
+		offset = offsets[i] + att->attlen;
+	}
+	for (i = 0; i < n; i++)
+		places[i] = offsets[map->attnums[i]];
+	map->quick_bytes = dmp_quick_make(map->model, map->types, places, map->context);
+	map->fixed_length = offset;
+	pfree(places);
+	pfree(offsets);
+}
+
 static void
 map_record(DmpRowMap *map, TupleDesc desc)
 {
@@ -126,6 +161,8 @@ map_record(DmpRowMap *map, TupleDesc desc)
 	map->desc = CreateTupleDescCopy(desc);
 	map->columns = palloc0(sizeof(Datum) * Max(desc->natts, 1));
 	map->column_nulls = palloc0(sizeof(bool) * Max(desc->natts, 1));
+	map->quick_columns = map->quick_bytes = NULL;
+	map->rows = 0;
 	MemoryContextSwitchTo(old);
 }
 
@@ -135,33 +172,98 @@ dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc de
 	map_record(dmp_row_map(model, name, version, CurrentMemoryContext), desc);
 }
 
-void
-dmp_record_row(DmpRowMap *map, HeapTupleHeader record)
+/* The map is that of the record's type from here on. */
+static inline void
+map_of(DmpRowMap *map, HeapTupleHeader record)
 {
 	Oid type = HeapTupleHeaderGetTypeId(record);
 	int32 typmod = HeapTupleHeaderGetTypMod(record);
-	uint64 id = assign_record_type_identifier(type, typmod);
+	TupleDesc desc;
+
+	/* a named type may change while we look; an anonymous one never does */
+	if (likely(map->desc_id != 0 && type == map->row_type && typmod == map->row_typmod &&
+			   (type == RECORDOID || (map->row_entry->tupDesc != NULL &&
+									  map->row_entry->tupDesc_identifier == map->desc_id))))
+		return;
+	map->desc_id = 0;
+	desc = lookup_rowtype_tupdesc(type, typmod);
+	map_record(map, desc);
+	ReleaseTupleDesc(desc);
+	map->row_type = type;
+	map->row_typmod = typmod;
+	map->row_entry = type == RECORDOID ? NULL : lookup_type_cache(type, TYPECACHE_TUPDESC);
+	map->desc_id = assign_record_type_identifier(type, typmod);
+}
+
+static inline void
+deform(DmpRowMap *map, HeapTupleHeader record)
+{
 	HeapTupleData tuple;
-	int i;
 
-	if (id != map->desc_id)
-	{
-		TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
-
-		map_record(map, desc);
-		ReleaseTupleDesc(desc);
-		map->desc_id = id;
-	}
 	tuple.t_len = HeapTupleHeaderGetDatumLength(record);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = record;
 	heap_deform_tuple(&tuple, map->desc, map->columns, map->column_nulls);
+}
+
+static void
+take_columns(DmpRowMap *map)
+{
+	int i;
+
 	for (i = 0; i < map->model->design.nfeatures; i++)
 	{
 		map->values[i] = map->columns[map->attnums[i]];
 		map->nulls[i] = map->column_nulls[map->attnums[i]];
 	}
+}
+
+void
+dmp_record_row(DmpRowMap *map, HeapTupleHeader record)
+{
+	map_of(map, record);
+	deform(map, record);
+	take_columns(map);
+}
+
+/*
+ * Is the layout of a record that of one that was deformed? heap_deform_tuple()
+ * also refuses records made before a column of their type was changed, which
+ * their header tells in the places compared here.
+ */
+static inline bool
+same_layout(const DmpRowMap *map, const HeapTupleHeaderData *record)
+{
+	const HeapTupleHeaderData *known = &map->deformed;
+
+	return record->t_infomask == known->t_infomask && record->t_infomask2 == known->t_infomask2 &&
+		   record->t_hoff == known->t_hoff &&
+		   record->t_choice.t_datum.datum_typmod == known->t_choice.t_datum.datum_typmod &&
+		   memcmp(&record->t_ctid, &known->t_ctid, sizeof(ItemPointerData)) == 0 &&
+		   HeapTupleHeaderGetDatumLength(record) >= record->t_hoff + map->fixed_length;
+}
+
+double
+dmp_record_margin(DmpRowMap *map, HeapTupleHeader record)
+{
+	double margin;
+
+	map_of(map, record);
+	if (unlikely(++map->rows == DMP_QUICK_FROM))
+		map_terms(map);
+	if (map->quick_bytes != NULL && same_layout(map, record) &&
+		dmp_quick_bytes(map->quick_bytes, (char *) record + record->t_hoff, &margin))
+		return margin;
+	deform(map, record);
+	if (map->quick_bytes != NULL && (record->t_infomask & HEAP_HASNULL) == 0 &&
+		HeapTupleHeaderGetNatts(record) == map->desc->natts)
+		memcpy(&map->deformed, record, SizeofHeapTupleHeader);
+	if (map->quick_columns != NULL &&
+		dmp_quick_columns(map->quick_columns, map->columns, map->column_nulls, &margin))
+		return margin;
+	take_columns(map);
+	return dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
 }
 
 static List *

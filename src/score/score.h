@@ -12,11 +12,12 @@
 
 #include "dmp.h"
 
-#include "access/htup.h"
+#include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "learn/learn.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
+#include "utils/typcache.h"
 
 /* ---- cache.c: models by reference, kept by the backend */
 
@@ -37,6 +38,19 @@ typedef struct DmpCachedModel
  */
 extern DmpCachedModel *dmp_model_hold(const char *ref, MemoryContext holder, bool missing_ok);
 
+/* ---- quick.c: a model's terms over rows of one type */
+
+typedef struct DmpQuick DmpQuick;
+
+#define DMP_QUICK_FROM 8 /* the row from which on terms pay for being made */
+
+extern DmpQuick *dmp_quick_make(const DmpModel *model, const Oid *types, const int *places,
+								MemoryContext context);
+extern bool dmp_quick_args(const DmpQuick *quick, const NullableDatum *args, double *margin);
+extern bool dmp_quick_columns(const DmpQuick *quick, const Datum *columns, const bool *nulls,
+							  double *margin);
+extern bool dmp_quick_bytes(const DmpQuick *quick, const char *bytes, double *margin);
+
 /* ---- row.c: a row's columns by name */
 
 typedef struct DmpRowMap
@@ -46,7 +60,15 @@ typedef struct DmpRowMap
 	int version;
 	MemoryContext context;
 	uint64 desc_id; /* identifier of the row type that is mapped, 0: none */
+	Oid row_type;
+	int32 row_typmod;
+	const TypeCacheEntry *row_entry; /* of a named row type */
 	TupleDesc desc;
+	uint64 rows;                  /* that dmp_record_margin() met */
+	DmpQuick *quick_columns;      /* over columns; NULL: the model is more than terms */
+	DmpQuick *quick_bytes;        /* over a record's bytes; NULL: its columns are not fixed */
+	int fixed_length;             /* of those columns */
+	HeapTupleHeaderData deformed; /* of a record without NULLs that was; zeros: none yet */
 	AttrNumber *attnums;
 	Datum *columns; /* of the row */
 	bool *column_nulls;
@@ -64,6 +86,8 @@ extern DmpValueKind dmp_kind_needed(const DmpFeature *feature);
 extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
 /* fill values, nulls and types of the map from a row */
 extern void dmp_record_row(DmpRowMap *map, HeapTupleHeader record);
+/* the margin of a record, by its terms where the model has them */
+extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record);
 extern void dmp_jsonb_row(DmpRowMap *map, Jsonb *row);
 
 /* ---- judge.c, judge_classes.c: dmp.evaluate */
