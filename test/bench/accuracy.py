@@ -1,6 +1,4 @@
 """accuracy.py data-folder psql-command [set ...]: run by test/bench/accuracy."""
-import shlex
-import subprocess
 import sys
 
 import numpy as np
@@ -8,63 +6,13 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from datasets import Server, bank, credit, german, heart, pima, shoppers, shoppers_codes
+
 FOLDS = 5
 LAMBDA = 1e-4
 BOUND = 0.002
 
-data, psql = sys.argv[1], shlex.split(sys.argv[2])
-
-
-def sql(text, rows=None):
-    done = subprocess.run(psql + ["-c", text], input=rows, text=True, capture_output=True)
-    if done.returncode:
-        sys.exit(text[:200] + "\n" + done.stderr)
-    return done.stdout.strip()
-
-
-def shoppers():
-    frame = pd.read_csv(data + "/online_shoppers/online_shoppers_intention.csv")
-    return frame.rename(columns={"Revenue": "target"})
-
-
-def shoppers_codes():
-    frame = shoppers()
-    for name in ("OperatingSystems", "Browser", "Region", "TrafficType"):
-        frame[name] = frame[name].astype(str)
-    return frame
-
-
-def bank():
-    frame = pd.read_csv(data + "/bank_marketing/bank-additional-full.csv", sep=";").drop(columns="duration")
-    frame["target"] = frame.pop("y") == "yes"
-    return frame
-
-
-def credit():
-    frame = pd.read_csv(data + "/credit_default_uci/UCI_Credit_Card.csv").drop(columns="ID")
-    frame["target"] = frame.pop("default.payment.next.month") == 1
-    return frame
-
-
-def german():
-    frame = pd.read_csv(data + "/german_credit/german.csv", header=None)
-    frame.columns = ["a%d" % i for i in range(frame.shape[1])]
-    frame["target"] = frame.pop("a20") == 2
-    return frame
-
-
-def pima():
-    frame = pd.read_csv(data + "/pima/pima-indians-diabetes.csv", header=None)
-    frame.columns = ["a%d" % i for i in range(frame.shape[1])]
-    frame["target"] = frame.pop("a8") == 1
-    return frame
-
-
-def heart():
-    frame = pd.read_csv(data + "/heart_cleveland/processed.cleveland.csv", na_values="?")
-    frame["target"] = frame.pop("C") > 0
-    return frame
-
+data, sql = sys.argv[1], Server(sys.argv[2])
 
 # name: (reader, the AUC that is known to be reachable)
 SETS = {"shoppers": (shoppers, 0.892), "shoppers_codes": (shoppers_codes, 0.892), "bank": (bank, 0.789),
@@ -96,20 +44,13 @@ def reference(frame, fold):
     return roc_auc_score(y[~train], fit.decision_function(x[~train]))
 
 
-def kind(values):
-    if values.dtype == bool:
-        return "boolean"
-    return "float8" if pd.api.types.is_numeric_dtype(values) else "text"
-
-
 sql("CREATE EXTENSION dmp")
 bad = False
 print("%-16s %8s %8s %10s" % ("data set", "dmp", "sklearn", "difference"))
 for name in sys.argv[3:] or SETS:
     reader, floor = SETS[name]
-    frame = reader()
-    sql('CREATE TABLE "%s" (id int, %s)' % (name, ", ".join('"%s" %s' % (c, kind(frame[c])) for c in frame.columns)))
-    sql('COPY "%s" FROM STDIN (FORMAT csv)' % name, frame.to_csv(header=False))
+    frame = reader(data)
+    sql.load(name, frame)
     ours, theirs = [], []
     for fold in range(FOLDS):
         sql("SELECT status FROM dmp.train('%s', 'SELECT * FROM %s WHERE id %% %d <> %d', 'target', lambda => %g, exclude => '{id}', deploy => false)"
