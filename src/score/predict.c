@@ -19,7 +19,7 @@
 PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
-PG_FUNCTION_INFO_V1(dmp_score_row);
+PG_FUNCTION_INFO_V1(dmp_score_counted);
 PG_FUNCTION_INFO_V1(dmp_predict_columns);
 PG_FUNCTION_INFO_V1(dmp_margin_columns);
 PG_FUNCTION_INFO_V1(dmp_classify_columns);
@@ -331,9 +331,36 @@ dmp_classify_columns(PG_FUNCTION_ARGS)
 							  holder->map->margins));
 }
 
+/*
+ * Score and class of a row of the relation that dmp_slot_map() was given, for
+ * dmp.score_row.
+ */
+double
+dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class)
+{
+	const DmpModel *model = map->model;
+	double margin;
+	double p;
+	int best;
+
+	dmp_slot_row(map, slot);
+	if (model->nclasses > 0)
+	{
+		best = row_classes(map, NULL);
+		*class = model->classes[best];
+		return map->margins[best];
+	}
+	if (map->quick_columns == NULL ||
+		!dmp_quick_columns(map->quick_columns, slot->tts_values, slot->tts_isnull, &margin))
+		margin = dmp_model_margin(model, map->values, map->nulls, map->types, NULL);
+	p = dmp_model_probability(margin);
+	*class = p >= model->threshold ? model->positive : model->negative;
+	return p;
+}
+
 /* dmp_internal.score_row(value, row): the score of dmp.score, which counts what it met */
 Datum
-dmp_score_row(PG_FUNCTION_ARGS)
+dmp_score_counted(PG_FUNCTION_ARGS)
 {
 	DmpRowMap *map = dmp_row_of_call(fcinfo);
 	DmpRowNotes notes = {0, 0};

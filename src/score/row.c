@@ -266,6 +266,27 @@ dmp_record_margin(DmpRowMap *map, HeapTupleHeader record)
 	return dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
 }
 
+void
+dmp_slot_map(DmpRowMap *map, TupleDesc desc)
+{
+	map_record(map, desc);
+}
+
+void
+dmp_slot_row(DmpRowMap *map, TupleTableSlot *slot)
+{
+	int i;
+
+	if (unlikely(++map->rows == DMP_QUICK_FROM))
+		map_terms(map);
+	slot_getallattrs(slot);
+	for (i = 0; i < map->model->design.nfeatures; i++)
+	{
+		map->values[i] = slot->tts_values[map->attnums[i]];
+		map->nulls[i] = slot->tts_isnull[map->attnums[i]];
+	}
+}
+
 static List *
 jsonb_keys(Jsonb *row)
 {

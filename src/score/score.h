@@ -14,6 +14,7 @@
 
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "learn/learn.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -89,6 +90,9 @@ extern void dmp_record_row(DmpRowMap *map, HeapTupleHeader record);
 /* the margin of a record, by its terms where the model has them */
 extern double dmp_record_margin(DmpRowMap *map, HeapTupleHeader record);
 extern void dmp_jsonb_row(DmpRowMap *map, Jsonb *row);
+/* rows of a relation, in slots */
+extern void dmp_slot_map(DmpRowMap *map, TupleDesc desc);
+extern void dmp_slot_row(DmpRowMap *map, TupleTableSlot *slot);
 
 /* ---- judge.c, judge_classes.c: dmp.evaluate */
 
@@ -100,6 +104,7 @@ extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row
 
 /* the row of a call (model reference or value, record, jsonb or text, ...), its values in the map */
 extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
+extern double dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class);
 
 /* ---- judge.c */
 

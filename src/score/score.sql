@@ -490,12 +490,19 @@ Example: SELECT * FROM dmp.compare(''buyers@latest'', ''buyers'', ''held_out'')'
 -- a table of scores
 
 CREATE FUNCTION dmp_internal.score_row(model dmp.model_value, input record) RETURNS float8
-	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_score_row';
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_score_counted';
 CREATE FUNCTION dmp.score(model text, query text, into_table text, key text[] DEFAULT NULL, if_exists text DEFAULT 'upsert')
 	RETURNS TABLE (rows bigint, rows_missing bigint, rows_unseen_level bigint, model text, version int)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_score';
 COMMENT ON FUNCTION dmp.score(text, text, text, text[], text) IS 'write a table of scores: the key, score, class, model, version and scored_at of each row
 Example: SELECT * FROM dmp.score(''buyers'', ''users'', ''buyer_scores'', key => ''{user_id}'')';
+
+-- rows scored as they are written
+
+CREATE FUNCTION dmp.score_row() RETURNS trigger
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_score_row';
+COMMENT ON FUNCTION dmp.score_row() IS 'trigger BEFORE INSERT OR UPDATE, FOR EACH ROW: puts the row''s score by the champion, and its class, into columns of the row; the writer needs the right to the model
+Example: CREATE TRIGGER score BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION dmp.score_row(''buyers'', ''score'', ''class'')';
 
 -- for a PostgreSQL without the extension
 

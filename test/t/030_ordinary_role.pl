@@ -136,6 +136,9 @@ my @contract = (
 	'model_value' => q{SELECT count(*) FROM training t WHERE dmp.predict((SELECT dmp.model_value('buyers')), t) = dmp.predict('buyers', t)}, qr/^300$/,
 	'classify' => q{SELECT count(DISTINCT dmp.classify('buyers', t)) <= 2 FROM training t}, qr/^t$/,
 	'score' => q{SELECT rows, model FROM dmp.score('buyers', $$SELECT * FROM feature.users_at('2024-03-01')$$, into_table => 'scores', key => '{user_id}')}, qr/^150\|buyers$/,
+	'score_row' => q{CREATE TABLE visits AS SELECT * FROM training LIMIT 0; ALTER TABLE visits ADD p float8, ADD class text;
+		CREATE TRIGGER score BEFORE INSERT ON visits FOR EACH ROW EXECUTE FUNCTION dmp.score_row('buyers', 'p', 'class');
+		INSERT INTO visits SELECT * FROM training; SELECT count(*) FROM visits v WHERE p = dmp.predict('buyers', v)}, qr/^300$/,
 	'evaluate' => q{SELECT count(*) > 3 FROM dmp.evaluate('buyers', 'training')}, qr/^t$/,
 	'metrics' => q{SELECT dmp.roc_auc(p, label) BETWEEN 0.5 AND 1, dmp.average_precision(p, label) <= 1, dmp.log_loss(p, label) > 0, dmp.brier_score(p, label) < 1,
 		dmp.ks_statistic(p, label) <= 1, dmp.precision_score(p, label) IS DISTINCT FROM 2, dmp.recall_score(p, label) <= 1, dmp.f1_score(p, label) IS DISTINCT FROM 2
