@@ -4,9 +4,11 @@
  *
  * Coefficients are on the scale of the columns as given; the intercept is the
  * margin of a row of zeros and baselines. z = coef / std_err and p is two
- * sided, from the normal distribution. A coefficient the fit could not tell
- * from others (aliased) is NULL, as is anything about a reference level but
- * its coefficient 0.
+ * sided, from the normal distribution (least squares: Student's t); low and
+ * high are Wald's 95 % interval by the same. With a penalty estimates are
+ * biased, and there is a standard error but none of these. A coefficient the
+ * fit could not tell from others (aliased) is NULL, as is anything about a
+ * reference level but its coefficient 0.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -16,6 +18,7 @@
 #include "base/base.h"
 #include "catalog/pg_type.h"
 #include "learn/learn.h"
+#include "math/student.h"
 #include "utils/array.h"
 
 PG_FUNCTION_INFO_V1(dmp_coefficients);
@@ -39,6 +42,9 @@ enum
 	COEF_SCALE,
 	COEF_ROWS,
 	COEF_CLASS,
+	COEF_VIF,
+	COEF_ODDS_LOW,
+	COEF_ODDS_HIGH,
 	COEF_COLUMNS
 };
 
@@ -114,9 +120,10 @@ class_intercept(const DmpModel *model, int class)
 }
 
 DmpCoefficient *
-dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32 *aliased,
-					   int naliased, int *n)
+dmp_model_coefficients(const DmpModel *model, const DmpErrors *errors, int *n)
 {
+	const double *std_err = errors->std_err;
+	double half = isnan(errors->df) ? NORMAL_975 : dmp_student_975(errors->df);
 	int sets = Max(model->nclasses, 1);
 	DmpCoefficient *rows;
 	int size = 1;
@@ -136,7 +143,7 @@ dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32
 		int class = i / count;
 		double error = NAN;
 
-		row->std_err = row->z = row->p = NAN;
+		row->std_err = row->z = row->p = row->low = row->high = row->vif = NAN;
 		if (model->nclasses > 0)
 			row->class = model->classes[class];
 		if (row->column == -2)
@@ -149,19 +156,25 @@ dmp_model_coefficients(const DmpModel *model, const double *std_err, const int32
 		{
 			row->coef = model->coef[row->column * sets + class];
 			error = std_err ? std_err[row->column + 1] : NAN;
+			row->vif = errors->vif ? errors->vif[row->column] : NAN;
 		}
 		else if (row->column == COLUMN_HASHED)
 			row->coef = NAN;
-		for (k = 0; k < naliased; k++)
+		for (k = 0; k < errors->naliased; k++)
 		{
-			if (aliased[k] == row->column)
+			if (errors->aliased[k] == row->column)
 				row->coef = error = NAN;
 		}
 		if (error > 0 && isfinite(error))
 		{
 			row->std_err = error;
+			if (errors->biased)
+				continue;
 			row->z = row->coef / error;
-			row->p = erfc(fabs(row->z) / M_SQRT2);
+			row->p = isnan(errors->df) ? erfc(fabs(row->z) / M_SQRT2)
+									   : dmp_student_p(row->z, errors->df);
+			row->low = row->coef - half * error;
+			row->high = row->coef + half * error;
 		}
 	}
 	*n = count * sets;
@@ -175,16 +188,30 @@ set_float8(Datum *values, bool *nulls, int column, double value)
 	values[column] = Float8GetDatum(value);
 }
 
-/* dmp_internal.coefficients(value, std_err, aliased) */
+/* an argument of n numbers, or NULL */
+static const double *
+numbers_arg(FunctionCallInfo fcinfo, int arg, int n, const char *name)
+{
+	ArrayType *array;
+
+	if (PG_ARGISNULL(arg))
+		return NULL;
+	array = PG_GETARG_ARRAYTYPE_P(arg);
+	if ((n > 0 && (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != n)) ||
+		(n == 0 && ARR_NDIM(array) != 0) || ARR_HASNULL(array))
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("%s must have %d elements", name, n)));
+	return (const double *) ARR_DATA_PTR(array);
+}
+
+/* dmp_internal.coefficients(value, std_err, aliased, biased, df, inflation) */
 Datum
 dmp_coefficients(PG_FUNCTION_ARGS)
 {
 	DmpModel *model;
 	DmpModelValue *value;
 	DmpCoefficient *rows;
-	double *std_err = NULL;
-	int32 *aliased = NULL;
-	int naliased = 0;
+	DmpErrors errors = {0};
 	int n;
 	int i;
 
@@ -193,16 +220,10 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	value = (DmpModelValue *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
 	model = dmp_model_from_json(dmp_model_value_json(value), CurrentMemoryContext);
-	if (!PG_ARGISNULL(1))
-	{
-		ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
-
-		if (ARR_NDIM(array) != 1 || ARR_HASNULL(array) ||
-			ARR_DIMS(array)[0] != model->design.width + 1)
-			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-							errmsg("std_err must have %d elements", model->design.width + 1)));
-		std_err = (double *) ARR_DATA_PTR(array);
-	}
+	errors.std_err = numbers_arg(fcinfo, 1, model->design.width + 1, "std_err");
+	errors.vif = numbers_arg(fcinfo, 5, model->design.width, "inflation");
+	errors.biased = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	errors.df = PG_ARGISNULL(4) ? NAN : PG_GETARG_FLOAT8(4);
 	if (!PG_ARGISNULL(2))
 	{
 		ArrayType *array = PG_GETARG_ARRAYTYPE_P(2);
@@ -210,10 +231,10 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		if (ARR_NDIM(array) > 1 || ARR_HASNULL(array))
 			ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 							errmsg("aliased must be an array of column numbers")));
-		naliased = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
-		aliased = (int32 *) ARR_DATA_PTR(array);
+		errors.naliased = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+		errors.aliased = (int32 *) ARR_DATA_PTR(array);
 	}
-	rows = dmp_model_coefficients(model, std_err, aliased, naliased, &n);
+	rows = dmp_model_coefficients(model, &errors, &n);
 	for (i = 0; i < n; i++)
 	{
 		const DmpCoefficient *row = &rows[i];
@@ -228,8 +249,11 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		set_float8(values, nulls, COEF_Z, row->z);
 		set_float8(values, nulls, COEF_P, row->p);
 		set_float8(values, nulls, COEF_ODDS_RATIO, exp(row->coef));
-		set_float8(values, nulls, COEF_LOW, row->coef - NORMAL_975 * row->std_err);
-		set_float8(values, nulls, COEF_HIGH, row->coef + NORMAL_975 * row->std_err);
+		set_float8(values, nulls, COEF_LOW, row->low);
+		set_float8(values, nulls, COEF_HIGH, row->high);
+		set_float8(values, nulls, COEF_VIF, row->vif);
+		set_float8(values, nulls, COEF_ODDS_LOW, exp(row->low));
+		set_float8(values, nulls, COEF_ODDS_HIGH, exp(row->high));
 		set_float8(values, nulls, COEF_MEAN,
 				   row->column >= 0 ? model->design.mean[row->column] : NAN);
 		set_float8(values, nulls, COEF_SCALE,

@@ -16,6 +16,7 @@
  * All scans run under one snapshot, so that they see the same rows.
  *-------------------------------------------------------------------------
  */
+#include "learn/inference.h"
 #include "learn/scan.h"
 
 #include <math.h>
@@ -49,6 +50,8 @@ typedef struct Fit
 	int scans;
 	DmpScanResult *last; /* of the last GRADIENT scan */
 	int64 memory;
+	double *meat; /* of robust errors, or NULL */
+	int64 clusters;
 } Fit;
 
 const char *
@@ -127,27 +130,40 @@ make_plan(Fit *fit)
 	p->memory = spec->memory;
 }
 
-/* features of one kind as the elements of an array: "f1::float8, f4::float8" */
+/* features of one kind as the elements of an array: "f1::float8, f4::float8"; NULL when there is none */
 static void
-append_elements(StringInfo sql, const Fit *fit, bool texts)
+append_elements(StringInfo sql, const DmpFitSpec *spec, bool texts)
 {
-	const char *separator = "";
+	const char *separator = "ARRAY[";
 	int i;
 
-	for (i = 0; i < fit->spec->nfeatures; i++)
+	for (i = 0; i < spec->nfeatures; i++)
 	{
-		bool is_text = fit->spec->features[i].encode == DMP_ENCODE_ONE_HOT;
+		bool is_text = spec->features[i].encode == DMP_ENCODE_ONE_HOT;
 
 		if (is_text != texts)
 			continue;
 		if (is_text)
 			appendStringInfo(sql, "%sq.f%d::pg_catalog.text", separator, i + 1);
-		else if (fit->spec->features[i].encode == DMP_ENCODE_BOOLEAN)
+		else if (spec->features[i].encode == DMP_ENCODE_BOOLEAN)
 			appendStringInfo(sql, "%sq.f%d::pg_catalog.int4::pg_catalog.float8", separator, i + 1);
 		else
 			appendStringInfo(sql, "%sq.f%d::pg_catalog.float8", separator, i + 1);
 		separator = ", ";
 	}
+	if (separator[0] == ',')
+		appendStringInfoString(sql, "]");
+	else
+		appendStringInfoString(sql,
+							   texts ? "NULL::pg_catalog.text[]" : "NULL::pg_catalog.float8[]");
+}
+
+void
+dmp_fit_append_arrays(StringInfo sql, const DmpFitSpec *spec)
+{
+	append_elements(sql, spec, false);
+	appendStringInfoString(sql, ", ");
+	append_elements(sql, spec, true);
 }
 
 /* SELECT of one scan; the plan is the last parameter */
@@ -165,22 +181,8 @@ make_sql(const Fit *fit)
 					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8");
 	if (fit->plan.arrays)
 	{
-		if (fit->plan.ndense > 0)
-		{
-			appendStringInfoString(&sql, ", ARRAY[");
-			append_elements(&sql, fit, false);
-			appendStringInfoString(&sql, "]");
-		}
-		else
-			appendStringInfoString(&sql, ", NULL::pg_catalog.float8[]");
-		if (fit->plan.ntexts > 0)
-		{
-			appendStringInfoString(&sql, ", ARRAY[");
-			append_elements(&sql, fit, true);
-			appendStringInfoString(&sql, "]");
-		}
-		else
-			appendStringInfoString(&sql, ", NULL::pg_catalog.text[]");
+		appendStringInfoString(&sql, ", ");
+		dmp_fit_append_arrays(&sql, spec);
 	}
 	else
 		for (i = 0; i < spec->nfeatures; i++)
@@ -565,62 +567,6 @@ warn(DmpFit *out, char *text)
 	out->warnings = lappend(out->warnings, text);
 }
 
-/* covariance of (intercept on the raw scale, design columns), and its square roots */
-static void
-make_errors(const Fit *fit, DmpFit *out, const DmpScanSolution *s, const int *column)
-{
-	const DmpScanPlan *plan = &fit->plan;
-	DmpGlmProblem problem;
-	int n = plan->layout.shape.nparams, width = out->design.width, i, j;
-	double *hessian, *cov, *shift, sum;
-	unsigned char *skip = palloc(n);
-	Size k;
-
-	if (out->status != DMP_FIT_CONVERGED || plan->lambda * plan->alpha > 0)
-		return;
-	dmp_layout_problem(plan, &plan->layout, &problem);
-	hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
-	cov = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
-	for (k = 0; k < DMP_TRI(n); k++)
-		hessian[k] = s->hessian[k] * plan->stats.weight;
-	for (i = 0; i < n; i++)
-		skip[i] = plan->layout.fixed[i] || s->aliased[i];
-	dmp_glm_covariance(&problem, hessian, plan->stats.weight, skip, cov);
-
-	out->covariance = palloc0(sizeof(double) * DMP_TRI(width + 1));
-	out->std_err = palloc0(sizeof(double) * (width + 1));
-	/* raw intercept = a - c.b: a linear map of the parameters */
-	shift = palloc0(sizeof(double) * n);
-	for (i = 1; i <= plan->ndense; i++)
-		shift[i] = column[i] >= 0 ? -plan->stats.pivot[i - 1] : 0;
-	if (!plan->layout.fixed[0])
-		shift[0] = 1;
-	for (i = 1; i < n; i++)
-	{
-		if (column[i] < 0)
-			continue;
-		for (j = 1; j <= i; j++)
-			if (column[j] >= 0)
-			{
-				int a = 1 + Max(column[i], column[j]), b = 1 + Min(column[i], column[j]);
-
-				out->covariance[DMP_TRI(a) + b] = cov[DMP_TRI(i) + j];
-			}
-	}
-	/* hessian is free: its first row serves as cov . shift */
-	dmp_symmetric_multiply(n, cov, shift, hessian);
-	sum = dmp_dot(n, shift, hessian);
-	out->covariance[0] = sum;
-	for (i = 1; i < n; i++)
-		if (column[i] >= 0)
-			out->covariance[DMP_TRI(1 + column[i])] = hessian[i];
-	for (i = 0; i <= width; i++)
-		out->std_err[i] = sqrt(fmax(out->covariance[DMP_TRI(i) + i], 0));
-	for (i = 1; i < n; i++)
-		if (column[i] >= 0 && s->aliased[i])
-			out->std_err[1 + column[i]] = NAN;
-}
-
 static DmpFit *
 make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 {
@@ -649,6 +595,8 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 		out->aliased = palloc0(sizeof(bool));
 		return out;
 	}
+	for (i = 0; i < n; i++)
+		out->rank += !plan->layout.fixed[i] && !s->aliased[i];
 	column = palloc(sizeof(int) * n);
 	memset(column, -1, sizeof(int) * n);
 	make_design(fit, out, column);
@@ -691,7 +639,7 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 		warn(out, psprintf("the classes can be told apart without error along %s: its coefficient "
 						   "has no finite value; a penalty (lambda) gives one",
 						   param_name(fit, s->separated_param)));
-	make_errors(fit, out, s, column);
+	dmp_fit_errors(fit->spec, plan, s, column, fit->meat, fit->clusters, out);
 	return out;
 }
 
@@ -723,6 +671,12 @@ dmp_fit_binomial(const DmpFitSpec *spec)
 	fit.alone = better_alone(&fit);
 	MemoryContextSwitchTo(fit.work);
 	solution = run_scans(&fit, &status);
+	if ((spec->robust || spec->has_cluster) && solution != NULL &&
+		solution->status == DMP_FIT_CONVERGED && dmp_errors_refused(spec) == NULL)
+	{
+		fit.meat = dmp_fit_meat(spec, &fit.plan, solution->theta, &fit.clusters);
+		fit.scans++;
+	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(fit.context);
 	out = make_fit(&fit, solution, status);

@@ -105,8 +105,9 @@ typedef enum DmpFitStatus
  * What is to be fitted. select_sql is a SELECT, without a trailing semicolon,
  * whose output columns are named: "target" float8 (NULL: row skipped and
  * counted), "weight" float8 when has_weight, "split" float8 in [0,1) when
- * test_fraction > 0 (a row with split < test_fraction is a test row), then one
- * column for each feature, named "f1" ... "fN", in the types of the query.
+ * test_fraction > 0 (a row with split < test_fraction is a test row), "cluster"
+ * when has_cluster, then one column for each feature, named "f1" ... "fN", in
+ * the types of the query.
  */
 typedef struct DmpFitSpec
 {
@@ -130,6 +131,10 @@ typedef struct DmpFitSpec
 	double tolerance; /* on the KKT residual of the mean objective, standardised scale */
 	int max_iterations;
 	int64 memory; /* bytes for packed rows, all processes together */
+	bool robust;  /* errors from what each row adds to the gradient, not from the model */
+	bool has_cluster;
+	const char *cluster_name; /* of the query's column, for messages */
+	const char *no_errors;    /* why no standard errors may be given, or NULL */
 } DmpFitSpec;
 
 typedef struct DmpFit
@@ -167,6 +172,19 @@ typedef struct DmpFit
 	float *wide;        /* wide_width runs of nclasses (or 1) */
 	double accuracy;    /* of the most probable class; NaN: none */
 	double test_accuracy;
+	/* inference.c */
+	const char *std_err_kind; /* "model", "robust", "cluster", "ridge"; NULL: there are none */
+	const char *no_errors;    /* then why */
+	double *vif;              /* inflation of variance, width; NaN: none; NULL: of no column */
+	int64 clusters;           /* 0: errors are not by cluster */
+	int rank;                 /* coefficients that were estimated, the intercept too */
+	double dispersion;
+	double deviance;
+	double null_deviance;
+	double aic; /* NaN: a penalty, or not at an optimum */
+	double bic;
+	int64 df_null;
+	int64 df_residual; /* -1: not a count, with a penalty */
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
@@ -291,11 +309,25 @@ typedef struct DmpCoefficient
 	double std_err;    /* NaN: there is none */
 	double z;
 	double p;
+	double low; /* 95 % interval */
+	double high;
+	double vif; /* NaN: there is none */
 } DmpCoefficient;
 
-/* In the order of the features, the intercept first, class by class; aliased: design columns. */
-extern DmpCoefficient *dmp_model_coefficients(const DmpModel *model, const double *std_err,
-											  const int32 *aliased, int naliased, int *n);
+/* what the registry knows of coefficients beyond the model */
+typedef struct DmpErrors
+{
+	const double *std_err; /* width + 1, the intercept first; or NULL */
+	const double *vif;     /* width; or NULL */
+	const int32 *aliased;  /* design columns */
+	int naliased;
+	bool biased; /* by a penalty: no z, p, interval */
+	double df;   /* of Student's distribution; NaN: normal */
+} DmpErrors;
+
+/* In the order of the features, the intercept first, class by class. */
+extern DmpCoefficient *dmp_model_coefficients(const DmpModel *model, const DmpErrors *errors,
+											  int *n);
 
 /* -------------------------------------------------------------- registry */
 

@@ -76,6 +76,17 @@ CREATE TABLE dmp_internal.model (
 	options jsonb NOT NULL,
 	trained_at timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
 	trained_by dmp_internal.owner NOT NULL,
+	null_deviance float8,
+	deviance float8,
+	aic float8,
+	bic float8,
+	dispersion float8,
+	df_null bigint,
+	df_residual bigint,
+	std_err_kind text,
+	no_errors text,
+	clusters bigint,
+	vif float8[],
 	UNIQUE (name, version)
 );
 COMMENT ON TABLE dmp_internal.model IS 'versions of models, a row each';
@@ -203,9 +214,11 @@ Example: SELECT * FROM dmp.train(''buyers'', ''training'', ''bought'', lambda =>
 -- readings
 
 CREATE FUNCTION dmp_internal.coefficients(value dmp.model_value, std_err float8[], aliased int[],
+	biased boolean, df float8, inflation float8[],
 	OUT feature text, OUT level text, OUT coef float8, OUT std_err float8, OUT z float8, OUT p float8,
 	OUT odds_ratio float8, OUT low float8, OUT high float8, OUT mean float8, OUT scale float8, OUT rows bigint,
-	OUT class text)
+	OUT class text, OUT vif float8, OUT odds_low float8,
+	OUT odds_high float8)
 	RETURNS SETOF record
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_coefficients';
 
@@ -217,7 +230,9 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   m.test_roc_auc, m.test_log_loss, m.objective, m.kkt_residual, m.lambda_max, m.tolerance,
 		   m.trained_at, m.trained_by::oid::regrole AS trained_by, m.query, m.search_path, m.key,
 		   m.at, m.weight, m.features AS feature_names, m.elapsed, m.memory, m.warnings, m.options,
-		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy
+		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy,
+		   m.null_deviance, m.deviance, m.aic, m.bic, m.dispersion, m.df_null, m.df_residual,
+		   m.std_err_kind, m.clusters
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
@@ -225,11 +240,13 @@ Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp
 CREATE VIEW dmp.coefficients WITH (security_invoker = true) AS
 	SELECT m.name AS model, m.version, NULL::text AS segment, c.feature, c.level, c.coef, c.std_err,
 		   c.z, c.p, c.odds_ratio, c.low, c.high, c.mean, c.scale, c.rows, c.ordinality AS position,
-		   c.class
+		   c.class, c.vif, c.odds_low, c.odds_high
 	FROM dmp_internal.model m
-	CROSS JOIN LATERAL dmp_internal.coefficients(m.value, m.std_err, m.aliased) WITH ORDINALITY
-		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, class, ordinality);
-COMMENT ON VIEW dmp.coefficients IS 'coefficients on the scale of the columns as given, with errors where the fit has them; low and high are a 95 % interval
+	CROSS JOIN LATERAL dmp_internal.coefficients(m.value, m.std_err, m.aliased, m.lambda > 0,
+			CASE WHEN m.family = 'gaussian' THEN m.df_residual END, m.vif) WITH ORDINALITY
+		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, class, vif, odds_low,
+			odds_high, ordinality);
+COMMENT ON VIEW dmp.coefficients IS 'coefficients on the scale of the columns as given, with errors where the fit has them; low and high are a 95 % interval, odds_low and odds_high that of the odds ratio, vif the inflation of variance
 Example: SELECT feature, level, coef, p FROM dmp.coefficients WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
 CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
@@ -242,6 +259,10 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 		('train', 'accuracy', m.accuracy),
 		('train', 'log_loss', m.log_loss),
 		('train', 'null_log_loss', m.null_log_loss),
+		('train', 'null_deviance', m.null_deviance),
+		('train', 'deviance', m.deviance),
+		('train', 'aic', m.aic),
+		('train', 'bic', m.bic),
 		('test', 'rows', nullif(m.rows_test, 0)),
 		('test', 'roc_auc', m.test_roc_auc),
 		('test', 'accuracy', m.test_accuracy),
@@ -263,6 +284,31 @@ CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';
 COMMENT ON FUNCTION dmp.summary(text) IS 'a model on a page: how the fit ended, coefficients with errors, quality
 Example: SELECT dmp.summary(''buyers'')';
+
+-- robust errors (meat.c): what rows add to the gradient, summed by cluster, squared
+
+CREATE FUNCTION dmp_internal.row_score(bytea, float8, float8, float8, float8[], text[]) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_row_score';
+CREATE FUNCTION dmp_internal.score_add(float8[], bytea, float8, float8, float8, float8[], text[]) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_score_add';
+CREATE FUNCTION dmp_internal.meat_add(float8[], float8[]) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_meat_add';
+CREATE FUNCTION dmp_internal.meat_combine(float8[], float8[]) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_meat_combine';
+CREATE AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8[], text[]) (
+	SFUNC = dmp_internal.score_add,
+	STYPE = float8[],
+	COMBINEFUNC = dmp_internal.meat_combine,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8[], text[]) IS 'gradient of the rows of a cluster';
+CREATE AGGREGATE dmp_internal.meat(float8[]) (
+	SFUNC = dmp_internal.meat_add,
+	STYPE = float8[],
+	COMBINEFUNC = dmp_internal.meat_combine,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp_internal.meat(float8[]) IS 'sum of squares of gradients, and how many there were';
 
 -- aggregates: the training scan (scan.h, fit.c)
 

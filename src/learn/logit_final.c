@@ -243,7 +243,7 @@ answer_from(LogitAnswer *a, const DmpGlmProblem *problem, const double *theta,
 		h[k] = hessian[k] * weight;
 	for (i = 0; i < n; i++)
 		skip[i] = aliased[i] != 0;
-	dmp_glm_covariance(problem, h, weight, skip, cov);
+	dmp_glm_covariance(problem, h, NULL, weight, skip, cov);
 	shift[0] = 1;
 	for (i = 1; i < n; i++)
 	{

@@ -1,6 +1,11 @@
 /*-------------------------------------------------------------------------
  * summary.c
  *		dmp.summary: a model on a page, as statisticians are used to read it.
+ *
+ * First what R's summary of a glm prints, in its order and by its rules, with
+ * seven significant digits where R shows four: the call, the table of
+ * coefficients, dispersion, deviances, AIC, steps. Then what a model has that
+ * a glm has not: rows held out and skipped, penalty, quality, warnings.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -10,17 +15,21 @@
 #include "base/base.h"
 #include "funcapi.h"
 #include "learn/learn.h"
+#include "learn/summary.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dmp_summary);
+
+#define DIGITS 7
+#define P_DIGITS 3
 
 /* columns of SUMMARY_SQL */
 enum
 {
 	S_STATUS = 1,
-	S_TARGET,
 	S_QUERY,
 	S_ROWS,
 	S_ROWS_TEST,
@@ -42,29 +51,41 @@ enum
 	S_STD_ERR,
 	S_ALIASED,
 	S_ACCURACY,
-	S_TEST_ACCURACY
+	S_TEST_ACCURACY,
+	S_NULL_DEVIANCE,
+	S_DEVIANCE,
+	S_AIC,
+	S_BIC,
+	S_DISPERSION,
+	S_DF_NULL,
+	S_DF_RESIDUAL,
+	S_STD_ERR_KIND,
+	S_NO_ERRORS,
+	S_CLUSTERS,
+	S_WEIGHT,
+	S_OPTIONS
 };
 
-#define SUMMARY_SQL                                                                               \
-	"SELECT status, target, query, rows, rows_test, rows_skipped, rows_positive, lambda, alpha, " \
-	"lambda_max, roc_auc, test_roc_auc, log_loss, test_log_loss, null_log_loss, kkt_residual, "   \
-	"scans, iterations, pg_catalog.format('%s by %s in %s', "                                     \
-	"pg_catalog.date_trunc('second', trained_at), trained_by, elapsed), warnings, std_err, "      \
-	"aliased, accuracy, test_accuracy FROM dmp_internal.model WHERE id = $1"
+#define SUMMARY_SQL                                                                              \
+	"SELECT status, query, rows, rows_test, rows_skipped, rows_positive, lambda, alpha, "        \
+	"lambda_max, roc_auc, test_roc_auc, log_loss, test_log_loss, null_log_loss, kkt_residual, "  \
+	"scans, iterations, pg_catalog.format('%s by %s in %s', "                                    \
+	"pg_catalog.date_trunc('second', trained_at), trained_by, elapsed), warnings, std_err, "     \
+	"aliased, accuracy, test_accuracy, null_deviance, deviance, aic, bic, dispersion, df_null, " \
+	"df_residual, std_err_kind, no_errors, clusters, weight, nullif(options, '{}')::text "       \
+	"FROM dmp_internal.model WHERE id = $1"
 
 static void
-line(FunctionCallInfo fcinfo, const char *text)
+line(FunctionCallInfo fcinfo, char *text)
 {
-	Datum value = CStringGetTextDatum(text);
+	int length = strlen(text);
+	Datum value;
 	bool isnull = false;
 
+	while (length > 0 && text[length - 1] == ' ')
+		text[--length] = '\0';
+	value = CStringGetTextDatum(text);
 	dmp_srf_row(fcinfo, &value, &isnull);
-}
-
-static const char *
-stars(double p)
-{
-	return p < 0.001 ? "***" : p < 0.01 ? "**" : p < 0.05 ? "*" : p < 0.1 ? "." : "";
 }
 
 static char *
@@ -73,32 +94,255 @@ number(double value, const char *format)
 	return isnan(value) ? pstrdup("-") : psprintf(format, value);
 }
 
-/* text filled with blanks to width characters of the screen */
+/* text filled with blanks to width characters of the screen, on its right or left */
 static char *
-padded(const char *text, int width)
+padded(const char *text, int width, bool right)
 {
-	int have = pg_mbstrlen(text);
+	int blanks = Max(width - pg_mbstrlen(text), 0);
 
-	return psprintf("%s%*s", text, Max(width - have, 0), "");
+	return right ? psprintf("%*s%s", blanks, "", text) : psprintf("%s%*s", text, blanks, "");
+}
+
+/* ---------------------------------------------------------------- the call */
+
+static void
+write_call(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *model)
+{
+	StringInfoData call;
+	double lambda = dmp_spi_float8(0, S_LAMBDA, 0);
+	char *weight = dmp_spi_text(0, S_WEIGHT);
+	char *options = dmp_spi_text(0, S_OPTIONS);
+
+	line(fcinfo, psprintf("Model %s, version %d%s", row->name, row->version,
+						  row->version == row->champion ? " (deployed)" : ""));
+	line(fcinfo, psprintf("Trained: %s", dmp_spi_text(0, S_TRAINED)));
+	line(fcinfo, pstrdup(""));
+	initStringInfo(&call);
+	appendStringInfo(&call, "dmp.train(%s, %s, %s", quote_literal_cstr(row->name),
+					 quote_literal_cstr(dmp_spi_text(0, S_QUERY)),
+					 quote_literal_cstr(model->target));
+	if (lambda > 0)
+		appendStringInfo(&call, ", lambda => %.7g, alpha => %.7g", lambda,
+						 dmp_spi_float8(0, S_ALPHA, 0));
+	appendStringInfo(&call, ", family => %s", quote_literal_cstr(model->family));
+	if (weight != NULL)
+		appendStringInfo(&call, ", weight => %s", quote_literal_cstr(weight));
+	if (options != NULL)
+		appendStringInfo(&call, ", options => %s", quote_literal_cstr(options));
+	appendStringInfoChar(&call, ')');
+	line(fcinfo, pstrdup("Call:"));
+	line(fcinfo, call.data);
+}
+
+/* ----------------------------------------------------- table of coefficients */
+
+/* a table of texts: names on the left, columns right-justified under their heads */
+static void
+write_table(FunctionCallInfo fcinfo, char **names, char ***columns, const char **heads,
+			int ncolumns, int n, char **stars)
+{
+	StringInfoData text;
+	int *width = palloc(sizeof(int) * Max(ncolumns, 1));
+	int most = 0;
+	int c;
+	int i;
+
+	for (i = 0; i < n; i++)
+		most = Max(most, pg_mbstrlen(names[i]));
+	most = Min(most, 60);
+	for (c = 0; c < ncolumns; c++)
+	{
+		width[c] = strlen(heads[c]);
+		for (i = 0; i < n; i++)
+			width[c] = Max(width[c], strlen(columns[c][i]));
+	}
+	initStringInfo(&text);
+	for (i = -1; i < n; i++)
+	{
+		resetStringInfo(&text);
+		appendStringInfoString(&text, padded(i < 0 ? "" : names[i], most, false));
+		for (c = 0; c < ncolumns; c++)
+			appendStringInfo(&text, " %s",
+							 padded(i < 0 ? heads[c] : columns[c][i], width[c], true));
+		if (i >= 0 && stars != NULL)
+			appendStringInfo(&text, " %s", stars[i]);
+		line(fcinfo, text.data);
+	}
+}
+
+static char *
+coefficient_name(const DmpCoefficient *c)
+{
+	char *name = c->column == -2 ? pstrdup("(Intercept)")
+				 : c->level      ? psprintf("%s = %s", c->feature, c->level)
+								 : pstrdup(c->feature);
+
+	return c->class ? psprintf("%s: %s", c->class, name) : name;
+}
+
+static DmpCoefficient *
+read_coefficients(const DmpModel *model, int *n)
+{
+	DmpErrors errors = {0};
+	bool isnull;
+	Datum datum = dmp_spi_datum(0, S_STD_ERR, &isnull);
+
+	errors.df = NAN;
+	if (strcmp(model->family, "gaussian") == 0)
+		errors.df = dmp_spi_float8(0, S_DF_RESIDUAL, NAN);
+	errors.biased = dmp_spi_float8(0, S_LAMBDA, 0) > 0;
+	if (!isnull)
+		errors.std_err = (double *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
+	datum = dmp_spi_datum(0, S_ALIASED, &isnull);
+	if (!isnull && ARR_NDIM(DatumGetArrayTypeP(datum)) > 0)
+	{
+		errors.naliased = ARR_DIMS(DatumGetArrayTypeP(datum))[0];
+		errors.aliased = (int32 *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
+	}
+	return dmp_model_coefficients(model, &errors, n);
+}
+
+/* what errors there are, or why there are none */
+static void
+write_errors_note(FunctionCallInfo fcinfo)
+{
+	char *kind = dmp_spi_text(0, S_STD_ERR_KIND);
+	char *why = dmp_spi_text(0, S_NO_ERRORS);
+
+	if (kind == NULL)
+		line(fcinfo, psprintf("No standard errors: %s", why ? why : "there are none to give"));
+	else if (strcmp(kind, "robust") == 0)
+		line(fcinfo, pstrdup("Standard errors: robust (sandwich, HC0 with n/(n-1))"));
+	else if (strcmp(kind, "cluster") == 0)
+		line(fcinfo, psprintf("Standard errors: robust, by " INT64_FORMAT
+							  " clusters (sandwich with G/(G-1))",
+							  dmp_spi_int8(0, S_CLUSTERS, 0)));
+	if (kind != NULL && dmp_spi_float8(0, S_LAMBDA, 0) > 0)
+		line(fcinfo, pstrdup("No z and p: the penalty biases the coefficients, so that their "
+							 "errors (of the sandwich with the penalty) test nothing"));
 }
 
 static void
-write_head(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *model)
+write_coefficients(FunctionCallInfo fcinfo, const DmpModel *model)
+{
+	int n;
+	DmpCoefficient *all = read_coefficients(model, &n);
+	bool student = strcmp(model->family, "gaussian") == 0;
+	const char *heads[4] = {"Estimate", "Std. Error", student ? "t value" : "z value",
+							student ? "Pr(>|t|)" : "Pr(>|z|)"};
+	char **columns[4];
+	char **names = palloc(sizeof(char *) * n);
+	char **stars = palloc(sizeof(char *) * n);
+	double *numbers = palloc(sizeof(double) * 4 * n);
+	double *estimate = numbers, *z = numbers + 2 * n, *p = numbers + 3 * n;
+	StringInfoData reference;
+	bool any_error = false, any_p = false, starred = false;
+	int m = 0, aliased = 0;
+	int i;
+
+	initStringInfo(&reference);
+	for (i = 0; i < n; i++)
+	{
+		/* the reference is no row of the table, nor is what another flag stands for */
+		if (all[i].column == -1)
+		{
+			if (all[i].level != NULL)
+				appendStringInfo(&reference, "%s%s", reference.len > 0 ? ", " : "",
+								 coefficient_name(&all[i]));
+			continue;
+		}
+		names[m] = coefficient_name(&all[i]);
+		stars[m] = pstrdup(dmp_stars(all[i].p));
+		starred |= all[i].p < 0.1;
+		any_error |= !isnan(all[i].std_err);
+		any_p |= !isnan(all[i].p);
+		aliased += all[i].column >= 0 && isnan(all[i].coef);
+		all[m++] = all[i];
+	}
+	for (i = 0; i < m; i++)
+	{
+		estimate[i] = all[i].coef;
+		estimate[m + i] = all[i].std_err;
+		z[i] = isnan(all[i].z) ? NAN : strtod(psprintf("%.5f", all[i].z), NULL);
+		p[i] = all[i].p;
+	}
+	columns[0] = dmp_format_estimates(estimate, m, DIGITS);
+	columns[1] = columns[0] + m;
+	columns[2] = dmp_format_numbers(z, m, DIGITS);
+	columns[3] = dmp_format_p(p, m, P_DIGITS);
+	line(fcinfo, pstrdup(""));
+	line(fcinfo, aliased > 0
+					 ? psprintf("Coefficients: (%d not defined because of singularities)", aliased)
+					 : pstrdup("Coefficients:"));
+	write_table(fcinfo, names, columns, heads,
+				any_p       ? 4
+				: any_error ? 2
+							: 1,
+				m, starred ? stars : NULL);
+	if (starred)
+	{
+		line(fcinfo, pstrdup("---"));
+		line(fcinfo, pstrdup("Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"));
+	}
+	if (reference.len > 0)
+		line(fcinfo, psprintf("Reference: %s", reference.data));
+	write_errors_note(fcinfo);
+}
+
+/* ---------------------------------------------------------------- deviances */
+
+static void
+write_deviance(FunctionCallInfo fcinfo, const DmpModel *model)
+{
+	double deviance[2] = {dmp_spi_float8(0, S_NULL_DEVIANCE, NAN),
+						  dmp_spi_float8(0, S_DEVIANCE, NAN)};
+	char **text = dmp_format_numbers(deviance, 2, DIGITS + 1);
+	char *df[2] = {dmp_spi_text(0, S_DF_NULL), dmp_spi_text(0, S_DF_RESIDUAL)};
+	double aic = dmp_spi_float8(0, S_AIC, NAN);
+	int width = Max(strlen(text[0]), strlen(text[1]));
+	int i;
+
+	line(fcinfo, pstrdup(""));
+	if (model->nclasses == 0)
+	{
+		line(fcinfo, psprintf("(Dispersion parameter for %s family taken to be %s)", model->family,
+							  dmp_format_number(dmp_spi_float8(0, S_DISPERSION, 1), DIGITS)));
+		line(fcinfo, pstrdup(""));
+	}
+	for (i = 0; i < 2; i++)
+		line(fcinfo, psprintf("%s deviance: %s%s", i == 0 ? "    Null" : "Residual",
+							  padded(text[i], width, true),
+							  df[i] == NULL || df[1] == NULL
+								  ? ""
+								  : psprintf("  on %s  degrees of freedom",
+											 padded(df[i], strlen(df[0]), true))));
+	if (!isnan(aic))
+	{
+		line(fcinfo, psprintf("AIC: %s", dmp_format_number(aic, DIGITS + 1)));
+		line(fcinfo,
+			 psprintf("BIC: %s", dmp_format_number(dmp_spi_float8(0, S_BIC, NAN), DIGITS + 1)));
+	}
+	line(fcinfo, pstrdup(""));
+	line(fcinfo,
+		 psprintf("Number of Newton steps: " INT64_FORMAT, dmp_spi_int8(0, S_ITERATIONS, 0)));
+}
+
+/* -------------------------------------------------------------- what is ours */
+
+static void
+write_rows(FunctionCallInfo fcinfo, const DmpModel *model)
 {
 	int64 rows = dmp_spi_int8(0, S_ROWS, 0);
 	int64 positive = dmp_spi_int8(0, S_ROWS_POSITIVE, 0);
 	double lambda = dmp_spi_float8(0, S_LAMBDA, 0);
 
-	line(fcinfo, psprintf("Model %s, version %d%s", row->name, row->version,
-						  row->version == row->champion ? " (deployed)" : ""));
-	line(fcinfo, psprintf("Trained: %s", dmp_spi_text(0, S_TRAINED)));
-	line(fcinfo, psprintf("Query:   %s", dmp_spi_text(0, S_QUERY)));
+	line(fcinfo, pstrdup(""));
 	if (model->nclasses > 0)
 		line(fcinfo, psprintf("Target:  %s, %d classes; multinomial family", model->target,
 							  model->nclasses));
 	else
-		line(fcinfo, psprintf("Target:  %s, \"%s\" against \"%s\"; binomial family", model->target,
-							  model->positive, model->negative));
+		line(fcinfo, psprintf("Target:  %s, \"%s\" against \"%s\"; %s family", model->target,
+							  model->positive, model->negative, model->family));
 	line(fcinfo, psprintf("Rows:    " INT64_FORMAT " trained on%s; " INT64_FORMAT
 						  " held out, " INT64_FORMAT " skipped",
 						  rows,
@@ -107,11 +351,10 @@ write_head(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *mode
 							  : psprintf(", " INT64_FORMAT " of them positive (%.1f%%)", positive,
 										 rows > 0 ? 100.0 * positive / rows : 0.0),
 						  dmp_spi_int8(0, S_ROWS_TEST, 0), dmp_spi_int8(0, S_ROWS_SKIPPED, 0)));
-	line(fcinfo,
-		 psprintf("Fit:     %s after " INT64_FORMAT " iterations and " INT64_FORMAT " scans, "
-				  "residual %s",
-				  dmp_spi_text(0, S_STATUS), dmp_spi_int8(0, S_ITERATIONS, 0),
-				  dmp_spi_int8(0, S_SCANS, 0), number(dmp_spi_float8(0, S_KKT, NAN), "%.0e")));
+	line(fcinfo, psprintf("Fit:     %s after " INT64_FORMAT " scan%s, residual %s",
+						  dmp_spi_text(0, S_STATUS), dmp_spi_int8(0, S_SCANS, 0),
+						  dmp_spi_int8(0, S_SCANS, 0) == 1 ? "" : "s",
+						  number(dmp_spi_float8(0, S_KKT, NAN), "%.0e")));
 	if (lambda > 0)
 		line(fcinfo,
 			 psprintf("Penalty: lambda %g, alpha %g%s", lambda, dmp_spi_float8(0, S_ALPHA, 0),
@@ -119,66 +362,7 @@ write_head(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *mode
 						  ? ""
 						  : psprintf(" (lambda_max %.3g)", dmp_spi_float8(0, S_LAMBDA_MAX, NAN))));
 	else
-		line(fcinfo, "Penalty: none");
-}
-
-static void
-write_coefficients(FunctionCallInfo fcinfo, const DmpModel *model)
-{
-	DmpCoefficient *rows;
-	double *std_err = NULL;
-	int32 *aliased = NULL;
-	int naliased = 0;
-	char **labels;
-	int width = 0;
-	bool isnull;
-	Datum datum;
-	int n;
-	int i;
-
-	datum = dmp_spi_datum(0, S_STD_ERR, &isnull);
-	if (!isnull)
-		std_err = (double *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
-	datum = dmp_spi_datum(0, S_ALIASED, &isnull);
-	if (!isnull && ARR_NDIM(DatumGetArrayTypeP(datum)) > 0)
-	{
-		naliased = ARR_DIMS(DatumGetArrayTypeP(datum))[0];
-		aliased = (int32 *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
-	}
-	rows = dmp_model_coefficients(model, std_err, aliased, naliased, &n);
-	labels = palloc(sizeof(char *) * n);
-	for (i = 0; i < n; i++)
-	{
-		labels[i] = rows[i].level ? psprintf("%s = %s", rows[i].feature, rows[i].level)
-								  : pstrdup(rows[i].feature);
-		if (rows[i].class != NULL)
-			labels[i] = psprintf("%s: %s", rows[i].class, labels[i]);
-		width = Max(width, pg_mbstrlen(labels[i]));
-	}
-	width = Min(width, 60);
-	line(fcinfo, "");
-	line(fcinfo, psprintf("%s %13s %11s %9s %9s %11s", padded("", width), "coef", "std_err", "z",
-						  "p", "odds_ratio"));
-	for (i = 0; i < n; i++)
-	{
-		const DmpCoefficient *c = &rows[i];
-		char *text =
-			psprintf("%s %13s %11s %9s %9s %11s %s", padded(labels[i], width),
-					 number(c->coef, "%.6g"), number(c->std_err, "%.4g"), number(c->z, "%.3f"),
-					 isnan(c->p)     ? "-"
-					 : c->p < 0.0001 ? "<0.0001"
-									 : psprintf("%.4f", c->p),
-					 number(exp(c->coef), "%.4g"), isnan(c->p) ? "" : stars(c->p));
-		int length = strlen(text);
-
-		while (length > 0 && text[length - 1] == ' ')
-			text[--length] = '\0';
-		line(fcinfo, text);
-	}
-	if (std_err != NULL)
-		line(fcinfo, "p: *** below 0.001, ** below 0.01, * below 0.05, . below 0.1");
-	else
-		line(fcinfo, "no standard errors: the fit is penalised or did not converge");
+		line(fcinfo, pstrdup("Penalty: none"));
 }
 
 static void
@@ -187,7 +371,7 @@ write_quality(FunctionCallInfo fcinfo, const DmpModel *model)
 	double loss = dmp_spi_float8(0, S_LOG_LOSS, NAN);
 	double null_loss = dmp_spi_float8(0, S_NULL_LOG_LOSS, NAN);
 
-	line(fcinfo, "");
+	line(fcinfo, pstrdup(""));
 	line(fcinfo, psprintf("                 trained on    held out"));
 	line(fcinfo,
 		 psprintf("roc_auc       %13s %11s", number(dmp_spi_float8(0, S_ROC_AUC, NAN), "%.4f"),
@@ -221,8 +405,10 @@ dmp_summary(PG_FUNCTION_ARGS)
 	dmp_arg_int8(&args, row->id);
 	if (dmp_spi_registry(SUMMARY_SQL, &args, true) == 0)
 		elog(ERROR, "model " INT64_FORMAT " is gone", row->id);
-	write_head(fcinfo, row, model);
+	write_call(fcinfo, row, model);
 	write_coefficients(fcinfo, model);
+	write_deviance(fcinfo, model);
+	write_rows(fcinfo, model);
 	write_quality(fcinfo, model);
 	warnings = dmp_spi_datum(0, S_WARNINGS, &isnull);
 	if (!isnull)

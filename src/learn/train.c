@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "common/shortest_dec.h"
+#include "learn/inference.h"
 #include "learn/train.h"
 #include "lib/stringinfo.h"
 #include "utils/guc.h"
@@ -81,6 +82,23 @@ row_texts(StringInfo row, const char *key, List *values)
 	appendStringInfoChar(row, ']');
 }
 
+/* an array of the design's width; what has none is NaN */
+static void
+row_vif(StringInfo row, const DmpFit *fit)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+	int j;
+
+	row_key(row, "vif");
+	appendStringInfoChar(row, '[');
+	for (j = 0; j < fit->design.width; j++)
+	{
+		double_to_shortest_decimal_buf(fit->vif[j], text);
+		appendStringInfo(row, "%s\"%s\"", j > 0 ? ", " : "", text);
+	}
+	appendStringInfoChar(row, ']');
+}
+
 static char *
 registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit, List *warnings,
 			 Interval *elapsed)
@@ -123,6 +141,20 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	row_integer(&row, "memory", fit->memory_used);
 	row_text(&row, "elapsed",
 			 DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(elapsed))));
+	row_number(&row, "null_deviance", fit->null_deviance);
+	row_number(&row, "deviance", fit->deviance);
+	row_number(&row, "aic", fit->aic);
+	row_number(&row, "bic", fit->bic);
+	row_number(&row, "dispersion", fit->dispersion);
+	row_integer(&row, "df_null", fit->df_null);
+	if (fit->df_residual >= 0)
+		row_integer(&row, "df_residual", fit->df_residual);
+	row_text(&row, "std_err_kind", fit->std_err_kind);
+	row_text(&row, "no_errors", fit->std_err_kind == NULL ? fit->no_errors : NULL);
+	if (fit->clusters > 0)
+		row_integer(&row, "clusters", fit->clusters);
+	if (fit->vif != NULL)
+		row_vif(&row, fit);
 	row_key(&row, "aliased");
 	appendStringInfoChar(&row, '[');
 	for (j = 0; fit->aliased != NULL && j < fit->design.width; j++)
@@ -199,6 +231,11 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
 
 	if (args->alpha > 0 && args->lambda == 0 && fit->lambda == 0)
 		warnings = lappend(warnings, "alpha has no effect while lambda is 0");
+	if ((args->std_err != NULL || args->cluster != NULL) && fit->std_err == NULL)
+		warnings = lappend(warnings, psprintf("there are no standard errors: %s", fit->no_errors));
+	else if ((args->std_err != NULL || args->cluster != NULL) && args->lambda > 0)
+		warnings = lappend(warnings, "the penalty biases the coefficients: they have standard "
+									 "errors but no z, p and intervals");
 	if (args->class_weight != NULL)
 		warnings = lappend(warnings, "the log losses are of the rows weighed by class_weight");
 	check_levels(args, fit, &warnings);
@@ -294,6 +331,7 @@ dmp_train(PG_FUNCTION_ARGS)
 				 dmp_fit_status_name(fit->status), fit->scans, fit->rows);
 	dmp_train_query_end(plan->query);
 	refuse_outcome(args, plan, fit);
+	dmp_fit_quality(&plan->spec, fit);
 
 	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative, plan->classes);
 	/* class weights move the odds: predicted are those of the rows as they are */

@@ -41,6 +41,8 @@ typedef struct DmpTrainArgs
 	char *compat;         /* or NULL */
 	DmpDoc *class_weight; /* "balanced", an object, or NULL */
 	bool calibrate;
+	char *std_err; /* "model", "robust", or NULL: not said */
+	char *cluster; /* column, or NULL */
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */

@@ -39,9 +39,10 @@ enum
 };
 
 static const char *const known_options[] = {
-	"max_iterations", "standardize", "intercept",    "positive",    "min_count",    "split",
-	"compat",         "encode",      "class_weight", "calibrate",   "impute",       "base_margin",
-	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", NULL};
+	"max_iterations", "standardize",  "intercept",      "positive",     "min_count",
+	"split",          "compat",       "encode",         "class_weight", "calibrate",
+	"impute",         "base_margin",  "penalty_factor", "bounds",       "select",
+	"fold_column",    "interactions", "std_err",        "cluster",      NULL};
 static const char *const later_options[] = {"impute", "base_margin", "penalty_factor", "bounds",
 											"select", "fold_column", "interactions"};
 
@@ -130,6 +131,7 @@ read_options(DmpTrainArgs *args)
 {
 	static const char *const standardize[] = {"default", "all", "none", NULL};
 	static const char *const split[] = {"hash", "time", NULL};
+	static const char *const std_err[] = {"model", "robust", NULL};
 	static const char *const compat[] = {"spark", "glmnet", "sklearn", NULL};
 	DmpDoc *options = args->options;
 	const DmpDoc *positive;
@@ -171,6 +173,13 @@ read_options(DmpTrainArgs *args)
 																			  : "all",
 									   "options");
 	choose("standardize", args->standardize, standardize);
+	args->cluster = dmp_doc_string(options, "cluster", NULL, "options");
+	args->std_err = dmp_doc_string(options, "std_err", NULL, "options");
+	choose("std_err", args->std_err, std_err);
+	if (args->cluster != NULL && args->std_err != NULL && strcmp(args->std_err, "model") == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"cluster\" asks for robust errors, std_err \"model\" for "
+							   "others")));
 	args->split = dmp_doc_string(options, "split", "hash", "options");
 	choose("split", args->split, split);
 	/* "positive": 2, "2" and true all name a class by its text */

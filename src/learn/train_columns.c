@@ -339,6 +339,11 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		taken = lappend(taken, args->at);
 	if (args->weight != NULL)
 		taken = lappend(taken, args->weight);
+	if (args->cluster != NULL)
+	{
+		(void) find_column(desc, args->cluster, "cluster: ");
+		taken = lappend(taken, args->cluster);
+	}
 	foreach (lc, args->key)
 		(void) find_column(desc, lfirst(lc), "key: ");
 	foreach (lc, args->exclude)
@@ -519,6 +524,8 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 					 weight, plan->class_weight[1], plan->class_weight[0]);
 	if (args->test_fraction > 0)
 		appendStringInfoString(&sql, ", s.split");
+	if (args->cluster != NULL)
+		appendStringInfoString(&sql, ", s.cluster");
 	for (i = 1; i <= plan->spec.nfeatures; i++)
 		appendStringInfo(&sql, ", s.f%d", i);
 	appendStringInfo(&sql, " FROM (%s) AS s", plan->spec.select_sql);
@@ -579,11 +586,16 @@ dmp_train_plan(DmpTrainArgs *args)
 		appendStringInfo(&sql, ", %s AS weight", weight_sql(args, plan));
 	if (args->test_fraction > 0)
 		appendStringInfo(&sql, ", %s AS split", split_sql(args, plan));
+	if (args->cluster != NULL)
+		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
 	add_features(args, plan, &sql);
 	appendStringInfo(&sql, " FROM (%s) AS q", plan->query->select);
 
 	spec->select_sql = sql.data;
 	spec->has_weight = args->weight != NULL;
+	spec->robust = args->std_err != NULL && strcmp(args->std_err, "robust") == 0;
+	spec->has_cluster = args->cluster != NULL;
+	spec->cluster_name = args->cluster;
 	spec->test_fraction = args->test_fraction;
 	spec->lambda = args->lambda;
 	spec->alpha = args->alpha;

@@ -221,6 +221,7 @@ static DmpFit *
 fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
 	DmpFitSpec *spec = &plan->spec;
+	DmpFit *fit;
 
 	if (args->compat != NULL && strcmp(args->compat, "spark") == 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -228,7 +229,9 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 							   "built yet")));
 	if (!args->lambda_given)
 		spec->lambda = NAN;
-	return dmp_fit_wide(spec);
+	fit = dmp_fit_wide(spec);
+	fit->no_errors = "hashed columns and several classes have none";
+	return fit;
 }
 
 DmpFit *

@@ -204,10 +204,13 @@ extern double dmp_glm_penalty(const DmpGlmProblem *problem, const double *theta)
 
 /*
  * Covariance of theta, packed: lambda 0 the inverse of hessian (a sum over
- * rows, not a mean); ridge A^-1 H A^-1 with A = H + W lambda s^2. Columns
- * marked in skip get 0; newly aliased ones are marked 2.
+ * rows, not a mean); ridge A^-1 H A^-1 with A = H + W lambda s^2. With meat,
+ * the packed sum of squares of what rows (or clusters of rows) add to the
+ * gradient, the sandwich A^-1 meat A^-1. Columns marked in skip get 0; newly
+ * aliased ones are marked 2.
  */
-extern void dmp_glm_covariance(const DmpGlmProblem *problem, const double *hessian, double weight,
-							   unsigned char *skip, double *covariance);
+extern void dmp_glm_covariance(const DmpGlmProblem *problem, const double *hessian,
+							   const double *meat, double weight, unsigned char *skip,
+							   double *covariance);
 
 #endif /* DMP_MATH_GLM_H */

@@ -290,7 +290,7 @@ dmp_glm_model_min(const DmpGlmProblem *problem, const double *theta, const doubl
 }
 
 void
-dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, double weight,
+dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, const double *meat, double weight,
 				   unsigned char *skip, double *covariance)
 {
 	int n = p->shape.nparams, i, j;
@@ -304,15 +304,17 @@ dmp_glm_covariance(const DmpGlmProblem *p, const double *hessian, double weight,
 	dmp_cholesky(n, l, d, skip, DMP_ALIAS_TOLERANCE, p->env);
 	dmp_cholesky_inverse(n, l, d, covariance, p->env);
 	p->env->release(l);
-	if (p->lambda == 0)
+	if (meat == NULL)
+		meat = hessian;
+	if (meat == hessian && p->lambda == 0)
 		return;
-	/* ridge: B H B with B = A^-1, both written out so that every sum runs along rows */
+	/* B M B with B = A^-1, both written out so that every sum runs along rows */
 	full_h = p->env->alloc(sizeof(double) * (2 * (size_t) n * n + n));
 	full_b = full_h + (size_t) n * n;
 	row = full_b + (size_t) n * n;
 	for (i = 0; i < n; i++)
 	{
-		copy_column(n, hessian, i, full_h + (size_t) i * n);
+		copy_column(n, meat, i, full_h + (size_t) i * n);
 		copy_column(n, covariance, i, full_b + (size_t) i * n);
 	}
 	for (i = 0; i < n; i++)

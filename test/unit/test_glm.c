@@ -370,7 +370,7 @@ sandwich(void)
 	p.sd = p.penalty_scale = column_scale(&d, 0, &mean, &reach);
 	p.env = &unit_env;
 	eval(&d, theta, NULL, 1, &s, &weight);
-	dmp_glm_covariance(&p, s.hessian, weight, skip, cov);
+	dmp_glm_covariance(&p, s.hessian, NULL, weight, skip, cov);
 	for (i = 0; i < q; i++)
 		for (j = 0; j < 2 * q; j++)
 			a[i][j] = j >= q ? j - q == i
