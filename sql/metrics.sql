@@ -88,18 +88,19 @@ SELECT (i * 7919::bigint % 50021) / 50021.0::float8 AS s, i::bigint * i % 11 IN 
 ALTER TABLE judged_most SET (parallel_workers = 2);
 ANALYZE judged_most;
 SET max_parallel_workers_per_gather = 0;
+\set plain '{"format":1,"kind":"glm","family":"binomial","target":"y","positive":"1","negative":"0","threshold":0.5,"intercept":0,"coef":[],"pivot":[],"mean":[],"scale":[],"features":[]}'
 CREATE TEMP TABLE in_memory AS
 SELECT dmp.roc_auc(s, y) AS a, dmp.roc_auc(s, y, w) AS b, dmp.average_precision(s, y) AS c, dmp.average_precision(s, y, w) AS d,
-	   dmp.ks_statistic(s, y) AS e, dmp.ks_statistic(s, y, w) AS f, dmp_internal.judge(dmp_internal.scores(s, y::int), 0.6) AS g,
-	   dmp_internal.best_threshold(dmp_internal.scores(s, y::int), 'f1') AS h, dmp.roc_auc(s, y, CASE WHEN s > 0.9 THEN 1 ELSE w END) AS i
+	   dmp.ks_statistic(s, y) AS e, dmp.ks_statistic(s, y, w) AS f, dmp_internal.judge(dmp_internal.scores(s, y::int), :'plain', 0.6, false) AS g,
+	   dmp_internal.best_threshold(dmp_internal.scores(s, y::int), :'plain', 0, 0, 0, 0) AS h, dmp.roc_auc(s, y, CASE WHEN s > 0.9 THEN 1 ELSE w END) AS i
 FROM judged_most;
 SET dmp.training_memory = '1MB';
 CREATE TEMP VIEW spilled AS
 SELECT abs(a - dmp.roc_auc(s, y)) < 1e-12 AS a, abs(b - dmp.roc_auc(s, y, w)) < 1e-12 AS b,
 	   abs(c - dmp.average_precision(s, y)) < 1e-12 AS c, abs(d - dmp.average_precision(s, y, w)) < 1e-12 AS d,
 	   abs(e - dmp.ks_statistic(s, y)) < 1e-12 AS e, abs(f - dmp.ks_statistic(s, y, w)) < 1e-12 AS f,
-	   (SELECT bool_and(coalesce(abs(p - q) <= 1e-9 * abs(p), p::text = q::text)) FROM unnest(g, dmp_internal.judge(dmp_internal.scores(s, y::int), 0.6)) u(p, q)) AS g,
-	   h = dmp_internal.best_threshold(dmp_internal.scores(s, y::int), 'f1') AS h,
+	   (SELECT bool_and(coalesce(abs(p - q) <= 1e-9 * abs(p), p::text = q::text)) FROM unnest(g, dmp_internal.judge(dmp_internal.scores(s, y::int), :'plain', 0.6, false)) u(p, q)) AS g,
+	   h = dmp_internal.best_threshold(dmp_internal.scores(s, y::int), :'plain', 0, 0, 0, 0) AS h,
 	   abs(i - dmp.roc_auc(s, y, CASE WHEN s > 0.9 THEN 1 ELSE w END)) < 1e-12 AS i
 FROM judged_most, in_memory GROUP BY in_memory.a, in_memory.b, in_memory.c, in_memory.d, in_memory.e, in_memory.f, in_memory.g, in_memory.h, in_memory.i;
 SELECT * FROM spilled;

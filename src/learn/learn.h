@@ -201,6 +201,26 @@ extern DmpFit *dmp_fit_wide(const DmpFitSpec *spec);
 
 /* ----------------------------------------------------------------- model */
 
+/* How scores are made to come true (calibration.c): a step after the link, fitted by dmp.calibrate. */
+typedef enum DmpCalibrationMethod
+{
+	DMP_CALIBRATION_PLATT,
+	DMP_CALIBRATION_ISOTONIC
+} DmpCalibrationMethod;
+
+typedef struct DmpCalibration
+{
+	DmpCalibrationMethod method;
+	double slope; /* PLATT: p = 1 / (1 + e^-(slope margin + intercept)), slope >= 0 */
+	double intercept;
+	int n;     /* ISOTONIC: knots, at least 1, linear between them */
+	double *x; /* margins, ascending */
+	double *y; /* probabilities, not descending */
+} DmpCalibration;
+
+/* margins beyond are taken as it: past it exp() leaves the range of float8 */
+#define DMP_MARGIN_LIMIT 700.0
+
 /*
  * A model in memory, made from a fit or parsed from its stored json (type
  * dmp.model_value, whose storage is a small header and the json text).
@@ -212,7 +232,8 @@ typedef struct DmpModel
 	char *target;   /* column name */
 	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
 	char *negative;
-	double threshold; /* of dmp.classify */
+	double threshold;            /* of dmp.classify */
+	DmpCalibration *calibration; /* NULL: scores are the link of the margin */
 	DmpDesign design;
 	double a;
 	double *coef; /* design.width runs of max(nclasses, 1) */
@@ -298,6 +319,24 @@ extern int dmp_model_softmax(int nclasses, double *margins);
 /* 1 / (1 + exp(-margin)), the margin held within +-700 as in dmp.model_sql */
 extern double dmp_model_probability(double margin);
 
+/* ---- calibration.c */
+
+/* 1 - score, which keeps its digits near 0 */
+extern double dmp_model_score_rest(const DmpModel *model, double margin);
+/* -log of the probability given to label (0 or 1) */
+extern double dmp_model_loss(const DmpModel *model, double margin, int label);
+extern const char *dmp_calibration_method_name(DmpCalibrationMethod method);
+extern double dmp_calibrated(const DmpCalibration *calibration, double margin);
+
+/* the score of a row of a model without classes: the link of its margin, then the calibration */
+static inline double
+dmp_model_score(const DmpModel *model, double margin)
+{
+	if (likely(model->calibration == NULL))
+		return dmp_model_probability(margin);
+	return dmp_calibrated(model->calibration, margin);
+}
+
 typedef struct DmpCoefficient
 {
 	const char *feature;
@@ -358,6 +397,7 @@ typedef struct DmpModelRow
 	List *key;         /* columns the training rows were told apart by, or NIL */
 	char *query;       /* what it was trained on */
 	char *search_path; /* of that query */
+	char *weight;      /* column its rows were weighted by, or NULL */
 	Oid trained_by;
 } DmpModelRow;
 
@@ -386,6 +426,12 @@ extern int dmp_registry_add(const char *name, const char *row, const DmpModelVal
 							const double *std_err, int n_std_err, bool deploy);
 /* replaces the value of a stored version, by id */
 extern void dmp_registry_update_value(int64 id, const DmpModelValue *value);
+/*
+ * A version to be changed in place (its threshold, its calibration): locked,
+ * and read anew, so that what others changed meanwhile stays.
+ */
+extern DmpModel *dmp_model_lock(const DmpModelRow *row);
+extern void dmp_model_store(const DmpModelRow *row, const DmpModel *model);
 /* champion of a name, 0: none; *pinned: by dmp.deploy, a new fit does not replace it */
 extern int dmp_registry_champion(const char *name, bool *pinned);
 extern void dmp_registry_init(void);

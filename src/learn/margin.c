@@ -17,9 +17,6 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
-/* past it exp() leaves the range of float8, and PostgreSQL's exp() raises */
-#define MARGIN_LIMIT 700.0
-
 DmpValueKind
 dmp_value_kind(Oid type)
 {
@@ -213,7 +210,7 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 double
 dmp_model_probability(double margin)
 {
-	return 1.0 / (1.0 + exp(-Max(-MARGIN_LIMIT, Min(MARGIN_LIMIT, margin))));
+	return 1.0 / (1.0 + exp(-Max(-DMP_MARGIN_LIMIT, Min(DMP_MARGIN_LIMIT, margin))));
 }
 
 double

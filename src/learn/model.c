@@ -15,6 +15,8 @@
  *			"levels":[["DE",120,2],["FR",80,-1]],
  *			"other_column":3, "rows_other":4, "missing_column":-1, ...}]}
  *
+ * "calibration" is there when dmp.calibrate made it (calibration.c).
+ *
  * A level is [text, rows, column]; column -1 is the reference. Levels are in
  * byte order. Every design column belongs to exactly one place. Numbers are
  * printed in the shortest form that reads back to the same float8. Users can
@@ -38,9 +40,9 @@
 #define WHAT "model"
 
 static const char *const model_keys[] = {
-	"format",    "kind",      "family",     "target", "positive", "negative",
-	"threshold", "intercept", "coef",       "pivot",  "mean",     "scale",
-	"features",  "classes",   "intercepts", "wide",   NULL};
+	"format",    "kind",      "family",     "target", "positive",    "negative",
+	"threshold", "intercept", "coef",       "pivot",  "mean",        "scale",
+	"features",  "classes",   "intercepts", "wide",   "calibration", NULL};
 static const char *const feature_keys[] = {
 	"name",       "encode",         "column",       "fill", "levels",   "other_column",
 	"rows_other", "missing_column", "rows_missing", "bits", "min_rows", "blocks",
@@ -53,8 +55,8 @@ PG_FUNCTION_INFO_V1(dmp_model_value_send);
 
 /* ------------------------------------------------------------- writing */
 
-static void
-append_number(StringInfo buf, double value)
+void
+dmp_model_append_number(StringInfo buf, double value)
 {
 	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
 
@@ -64,8 +66,8 @@ append_number(StringInfo buf, double value)
 	appendStringInfoString(buf, text);
 }
 
-static void
-append_numbers(StringInfo buf, const char *key, const double *values, int n)
+void
+dmp_model_append_numbers(StringInfo buf, const char *key, const double *values, int n)
 {
 	int i;
 
@@ -74,7 +76,7 @@ append_numbers(StringInfo buf, const char *key, const double *values, int n)
 	{
 		if (i > 0)
 			appendStringInfoChar(buf, ',');
-		append_number(buf, values[i]);
+		dmp_model_append_number(buf, values[i]);
 	}
 	appendStringInfoChar(buf, ']');
 }
@@ -113,7 +115,7 @@ append_feature(StringInfo buf, const DmpFeature *feature)
 	else
 	{
 		appendStringInfo(buf, ",\"column\":%d,\"fill\":", feature->index);
-		append_number(buf, feature->fill);
+		dmp_model_append_number(buf, feature->fill);
 	}
 	appendStringInfo(buf, ",\"missing_column\":%d,\"rows_missing\":" INT64_FORMAT "}",
 					 feature->missing_index, feature->rows_missing);
@@ -136,17 +138,19 @@ dmp_model_to_json(const DmpModel *model)
 		append_text(&buf, "positive", model->positive);
 		append_text(&buf, "negative", model->negative);
 		appendStringInfoString(&buf, ",\"threshold\":");
-		append_number(&buf, model->threshold);
+		dmp_model_append_number(&buf, model->threshold);
+		if (model->calibration != NULL)
+			dmp_calibration_append(&buf, model->calibration);
 		appendStringInfoString(&buf, ",\"intercept\":");
-		append_number(&buf, model->a);
+		dmp_model_append_number(&buf, model->a);
 	}
 	else
-		append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
-	append_numbers(&buf, "coef", model->coef, design->width * Max(model->nclasses, 1));
+		dmp_model_append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
+	dmp_model_append_numbers(&buf, "coef", model->coef, design->width * Max(model->nclasses, 1));
 	dmp_wide_append_model(&buf, model);
-	append_numbers(&buf, "pivot", design->pivot, design->width);
-	append_numbers(&buf, "mean", design->mean, design->width);
-	append_numbers(&buf, "scale", design->scale, design->width);
+	dmp_model_append_numbers(&buf, "pivot", design->pivot, design->width);
+	dmp_model_append_numbers(&buf, "mean", design->mean, design->width);
+	dmp_model_append_numbers(&buf, "scale", design->scale, design->width);
 	appendStringInfoString(&buf, ",\"features\":[");
 	for (i = 0; i < design->nfeatures; i++)
 	{
@@ -173,8 +177,8 @@ dmp_model_refuse(const char *format, ...)
 					errdetail_internal("%s.", detail)));
 }
 
-static double
-number_of(const DmpDoc *doc, const char *key)
+double
+dmp_model_number(const DmpDoc *doc, const char *key)
 {
 	double value;
 	char *end;
@@ -191,7 +195,7 @@ number_of(const DmpDoc *doc, const char *key)
 int64
 dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high)
 {
-	double value = number_of(doc, key);
+	double value = dmp_model_number(doc, key);
 
 	if (value != floor(value) || value < (double) low || value > (double) high)
 		dmp_model_refuse("\"%s\" must be an integer from " INT64_FORMAT " to " INT64_FORMAT, key,
@@ -215,8 +219,8 @@ array_of(const DmpDoc *doc, const char *key)
 	return doc;
 }
 
-static double *
-numbers_of(const DmpDoc *doc, const char *key, int n)
+double *
+dmp_model_numbers(const DmpDoc *doc, const char *key, int n)
 {
 	double *values;
 	int i;
@@ -226,7 +230,7 @@ numbers_of(const DmpDoc *doc, const char *key, int n)
 		dmp_model_refuse("\"%s\" has %d numbers, not %d", key, doc->n, n);
 	values = palloc(sizeof(double) * Max(n, 1));
 	for (i = 0; i < n; i++)
-		values[i] = number_of(doc->items[i], key);
+		values[i] = dmp_model_number(doc->items[i], key);
 	return values;
 }
 
@@ -308,7 +312,7 @@ read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *ta
 	{
 		feature->type = feature->encode == DMP_ENCODE_NUMERIC ? FLOAT8OID : BOOLOID;
 		feature->index = column_of(dmp_doc_get(doc, "column"), "column", design->width, taken);
-		feature->fill = number_of(dmp_doc_get(doc, "fill"), "fill");
+		feature->fill = dmp_model_number(dmp_doc_get(doc, "fill"), "fill");
 	}
 	/* few missing values share the column of the rare levels */
 	feature->missing_index = (int) dmp_model_integer(dmp_doc_get(doc, "missing_column"),
@@ -377,18 +381,22 @@ read_family(DmpModel *model, const DmpDoc *doc)
 		dmp_model_refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
 	if (strcmp(model->family, "multinomial") == 0)
 	{
+		if (dmp_doc_get(doc, "calibration") != NULL)
+			dmp_model_refuse("a model of several classes has no \"calibration\"");
 		model->positive = model->negative = "";
 		dmp_wide_read_classes(model, doc);
 		model->intercepts =
-			numbers_of(dmp_doc_get(doc, "intercepts"), "intercepts", model->nclasses);
+			dmp_model_numbers(dmp_doc_get(doc, "intercepts"), "intercepts", model->nclasses);
 		return model->nclasses;
 	}
 	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
 	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
-	model->threshold = number_of(dmp_doc_get(doc, "threshold"), "threshold");
+	model->threshold = dmp_model_number(dmp_doc_get(doc, "threshold"), "threshold");
 	if (model->threshold < 0 || model->threshold > 1)
 		dmp_model_refuse("\"threshold\" must be from 0 to 1");
-	model->a = number_of(dmp_doc_get(doc, "intercept"), "intercept");
+	if (dmp_doc_get(doc, "calibration") != NULL)
+		model->calibration = dmp_calibration_read(dmp_doc_get(doc, "calibration"));
+	model->a = dmp_model_number(dmp_doc_get(doc, "intercept"), "intercept");
 	return 1;
 }
 
@@ -427,10 +435,10 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 	if ((int64) width * sets > PG_INT32_MAX)
 		dmp_model_refuse("there are too many coefficients");
 	model->design.width = width;
-	model->coef = numbers_of(dmp_doc_get(doc, "coef"), "coef", width * sets);
-	model->design.pivot = numbers_of(list, "pivot", width);
-	model->design.mean = numbers_of(dmp_doc_get(doc, "mean"), "mean", width);
-	model->design.scale = numbers_of(dmp_doc_get(doc, "scale"), "scale", width);
+	model->coef = dmp_model_numbers(dmp_doc_get(doc, "coef"), "coef", width * sets);
+	model->design.pivot = dmp_model_numbers(list, "pivot", width);
+	model->design.mean = dmp_model_numbers(dmp_doc_get(doc, "mean"), "mean", width);
+	model->design.scale = dmp_model_numbers(dmp_doc_get(doc, "scale"), "scale", width);
 	list = array_of(dmp_doc_get(doc, "features"), "features");
 	model->design.nfeatures = list->n;
 	model->design.features = palloc0(sizeof(DmpFeature) * Max(list->n, 1));

@@ -18,6 +18,16 @@ extern void dmp_model_refuse(const char *format, ...) pg_attribute_noreturn()
 	pg_attribute_printf(1, 2);
 extern int64 dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high);
 
+/* a finite number, an array: or an error that names key */
+extern double dmp_model_number(const DmpDoc *doc, const char *key);
+extern double *dmp_model_numbers(const DmpDoc *doc, const char *key, int n);
+extern void dmp_model_append_number(StringInfo buf, double value);
+extern void dmp_model_append_numbers(StringInfo buf, const char *key, const double *values, int n);
+
+/* ---- calibration.c */
+extern void dmp_calibration_append(StringInfo buf, const DmpCalibration *calibration);
+extern DmpCalibration *dmp_calibration_read(const DmpDoc *doc);
+
 /* ---- wide_model.c */
 extern const char *dmp_encode_name(DmpEncode encode);
 extern void dmp_wide_append_feature(StringInfo buf, const DmpFeature *feature);

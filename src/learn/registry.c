@@ -204,13 +204,14 @@ pg_attribute_noreturn() no_such_version(const DmpModelRef *ref)
 			 errhint("Choose one with dmp.deploy, or name a version: \"%s@latest\".", ref->name)));
 }
 
-#define LOOKUP_SQL                                                                               \
-	"SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, m.query, m.search_path, " \
-	"m.trained_by::oid FROM dmp_internal.model_name n CROSS JOIN LATERAL (SELECT CASE $3 "       \
-	"WHEN 0 THEN n.champion WHEN 1 THEN $2 "                                                     \
-	"WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v WHERE v.name = n.name) "       \
-	"ELSE " PREVIOUS_OF " END AS version) w "                                                    \
-	"LEFT JOIN dmp_internal.model m ON m.name = n.name AND m.version = w.version "               \
+#define LOOKUP_SQL                                                                                \
+	"SELECT m.id, m.version, n.owner::oid, n.champion, m.value, m.key, m.query, m.search_path, "  \
+	"m.trained_by::oid, m.weight FROM dmp_internal.model_name n CROSS JOIN LATERAL (SELECT CASE " \
+	"$3 "                                                                                         \
+	"WHEN 0 THEN n.champion WHEN 1 THEN $2 "                                                      \
+	"WHEN 2 THEN (SELECT max(v.version) FROM dmp_internal.model v WHERE v.name = n.name) "        \
+	"ELSE " PREVIOUS_OF " END AS version) w "                                                     \
+	"LEFT JOIN dmp_internal.model m ON m.name = n.name AND m.version = w.version "                \
 	"WHERE n.name = $1"
 
 DmpModelRow *
@@ -250,6 +251,7 @@ dmp_model_find(const char *text, bool missing_ok)
 	row->key = isnull ? NIL : dmp_text_array_to_list(DatumGetArrayTypePCopy(value));
 	row->query = dmp_spi_text(0, 7);
 	row->search_path = dmp_spi_text(0, 8);
+	row->weight = dmp_spi_text(0, 10);
 	MemoryContextSwitchTo(old);
 	dmp_spi_finish();
 	if (missing_ok && (row->version == 0 || !dmp_model_may_use(row->name, row->owner)))
@@ -443,6 +445,36 @@ dmp_registry_update_value(int64 id, const DmpModelValue *value)
 	dmp_arg_model_value(&args, value);
 	dmp_spi_registry("UPDATE dmp_internal.model SET value = $2 WHERE id = $1", &args, false);
 	dmp_spi_finish();
+}
+
+DmpModel *
+dmp_model_lock(const DmpModelRow *row)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	DmpArgs args = {0};
+	DmpModel *model;
+	bool isnull;
+	Datum value;
+
+	dmp_spi_connect();
+	dmp_arg_int8(&args, row->id);
+	if (dmp_spi_registry("SELECT value FROM dmp_internal.model WHERE id = $1 FOR UPDATE", &args,
+						 false) == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" has no version %d", row->name, row->version)));
+	value = dmp_spi_datum(0, 1, &isnull);
+	model = dmp_model_from_json(dmp_model_value_json((DmpModelValue *) PG_DETOAST_DATUM(value)),
+								caller);
+	dmp_spi_finish();
+	return model;
+}
+
+void
+dmp_model_store(const DmpModelRow *row, const DmpModel *model)
+{
+	char *json = dmp_model_to_json(model);
+
+	dmp_registry_update_value(row->id, dmp_model_value_make(json, strlen(json)));
 }
 
 /* --------------------------------------------------------- deployment */

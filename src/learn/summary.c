@@ -380,6 +380,9 @@ write_quality(FunctionCallInfo fcinfo, const DmpModel *model)
 						  number(dmp_spi_float8(0, S_TEST_LOG_LOSS, NAN), "%.5f")));
 	line(fcinfo, psprintf("null_log_loss %13s", number(null_loss, "%.5f")));
 	line(fcinfo, psprintf("pseudo R2     %13s  (McFadden)", number(1 - loss / null_loss, "%.4f")));
+	if (model->calibration != NULL)
+		line(fcinfo, psprintf("calibration   %13s",
+							  dmp_calibration_method_name(model->calibration->method)));
 	if (model->nclasses == 0)
 		line(fcinfo, psprintf("threshold     %13g", model->threshold));
 	else

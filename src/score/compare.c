@@ -220,18 +220,18 @@ compare_auc(const Pairs *pairs, Comparison *c)
 }
 
 static double
-loss(double margin, int label, bool brier)
+loss(const DmpModel *model, double margin, int label, bool brier)
 {
 	double p;
 
 	if (!brier)
-		return dmp_log_loss_margin(margin, label);
-	p = dmp_model_probability(margin);
+		return dmp_model_loss(model, margin, label);
+	p = dmp_model_score(model, margin);
 	return (p - label) * (p - label);
 }
 
 static void
-compare_loss(const Pairs *pairs, bool brier, Comparison *c)
+compare_loss(const Pairs *pairs, DmpModel *const *models, bool brier, Comparison *c)
 {
 	Spread means[2] = {{0, 0, 0}, {0, 0, 0}};
 	Spread differences = {0, 0, 0};
@@ -240,8 +240,8 @@ compare_loss(const Pairs *pairs, bool brier, Comparison *c)
 
 	for (i = 0; i < pairs->n; i++)
 	{
-		double a = loss(pairs->margin[0][i], pairs->label[i], brier);
-		double b = loss(pairs->margin[1][i], pairs->label[i], brier);
+		double a = loss(models[0], pairs->margin[0][i], pairs->label[i], brier);
+		double b = loss(models[1], pairs->margin[1][i], pairs->label[i], brier);
 
 		if ((i & 0xFFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -336,7 +336,8 @@ dmp_compare(PG_FUNCTION_ARGS)
 	dmp_arg_model_value(&args, rows[1]->value);
 	dmp_row_check(models[1], rows[1]->name, rows[1]->version,
 				  dmp_query_columns(dmp_query_select(query, "query"), NULL, NULL));
-	sql = dmp_margins_sql(rows[0], models[0], query, NIL, ", dmp.margin($2, q.*) AS other");
+	sql = dmp_labelled_sql(dmp_labelled(rows[0], models[0], query, ""), NIL,
+						   ", dmp.margin($2, q.*) AS other");
 	read_pairs(sql, &args, &pairs);
 	if (pairs.n == 0)
 		ereport(ERROR,
@@ -349,7 +350,7 @@ dmp_compare(PG_FUNCTION_ARGS)
 		if (i == 0)
 			compare_auc(&pairs, &c);
 		else
-			compare_loss(&pairs, i == 2, &c);
+			compare_loss(&pairs, models, i == 2, &c);
 		put_comparison(fcinfo, metrics[i], &c);
 	}
 	dmp_spi_finish();

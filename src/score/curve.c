@@ -71,7 +71,8 @@ typedef struct Point
 typedef struct Sink
 {
 	void (*put)(struct Sink *sink, const Point *point);
-	bool margins;            /* scores are margins, to be shown as probabilities */
+	const DmpModel
+		*model; /* scores are its margins, to be shown as its scores; NULL: as they are */
 	FunctionCallInfo fcinfo; /* dmp.curve */
 	TupleDesc desc;          /* an aggregate */
 	ArrayBuildState *array;
@@ -90,7 +91,7 @@ share(double part, double whole)
 static double
 shown(const Sink *sink, double score)
 {
-	return sink->margins ? dmp_model_probability(score) : score;
+	return sink->model != NULL ? dmp_model_score(sink->model, score) : score;
 }
 
 static void
@@ -276,10 +277,10 @@ kind_of(const char *name)
 }
 
 /*
- * dmp.curve(model, query, kind) -> (threshold, x, y, rows)
+ * dmp.curve(model, query, kind, weight) -> (threshold, x, y, rows)
  *
  * Rows are ranked by their margins, which do not tie as probabilities near 1
- * do; thresholds are shown as probabilities.
+ * do; thresholds are shown as scores.
  */
 Datum
 dmp_curve(PG_FUNCTION_ARGS)
@@ -287,11 +288,10 @@ dmp_curve(PG_FUNCTION_ARGS)
 	static const char *const names[] = {"model", "query", "kind"};
 	DmpModelRow *row;
 	DmpModel *model;
-	DmpArgs args = {0};
+	DmpLabelled *rows;
 	Sink sink = {put_row};
 	CurveKind kind;
 	Datum state;
-	bool isnull;
 	int i;
 
 	for (i = 0; i < lengthof(names); i++)
@@ -307,17 +307,11 @@ dmp_curve(PG_FUNCTION_ARGS)
 	if (model->nclasses > 0)
 		dmp_model_refuse_classes(model);
 	dmp_spi_connect();
-	dmp_arg_model_value(&args, row->value);
-	dmp_spi(psprintf("SELECT dmp_internal.scores(margin, label) FROM (%s) AS s",
-					 dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), NIL, "")),
-			&args, true);
-	state = dmp_spi_datum(0, 1, &isnull);
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA),
-				 errmsg("the query has no rows with a value of target \"%s\"", model->target)));
+	rows =
+		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 3));
+	state = dmp_labelled_state(rows);
 	sink.fcinfo = fcinfo;
-	sink.margins = true;
+	sink.model = model;
 	draw(state, kind, &sink);
 	dmp_spi_finish();
 	return (Datum) 0;

@@ -14,6 +14,9 @@
  * design columns of a source column, its levels and its missing flag, are one
  * term: a term is the margin of the model that has this feature alone. Of
  * hashed columns no means are kept: they are told against nothing instead.
+ *
+ * Of a calibrated model a last row, '(calibration)', is what the calibration
+ * adds to the margin: the sum is the log-odds of the score then.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -143,8 +146,8 @@ value_text(const DmpRowMap *map, int i)
  * dmp.explain(model, row, top) -> (rank, feature, value, contribution, odds_factor)
  *
  * Rank 0 is '(average)', the log-odds of the average row; the features follow;
- * when top leaves some out, '(other)' is their sum and comes last. No model or
- * no row: no rows.
+ * when top leaves some out, '(other)' is their sum and comes behind them;
+ * '(calibration)' is last, of a model that has one. No model or no row: no rows.
  */
 Datum
 dmp_explain(PG_FUNCTION_ARGS)
@@ -154,6 +157,7 @@ dmp_explain(PG_FUNCTION_ARGS)
 	Contribution *rows;
 	double average;
 	double other = 0;
+	double margin;
 	int top;
 	int i;
 
@@ -177,6 +181,13 @@ dmp_explain(PG_FUNCTION_ARGS)
 		other += rows[i].value; /* smallest first */
 	if (top < design->nfeatures)
 		put_row(fcinfo, top + 1, "(other)", NULL, other);
+	if (map->model->calibration != NULL)
+	{
+		margin = dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
+		put_row(fcinfo, top + 1 + (top < design->nfeatures), "(calibration)", NULL,
+				dmp_model_loss(map->model, margin, 0) - dmp_model_loss(map->model, margin, 1) -
+					margin);
+	}
 	return (Datum) 0;
 }
 
@@ -218,9 +229,9 @@ dmp_class_probabilities(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		append_class(&json, model->positive, dmp_model_probability(map->margins[0]));
+		append_class(&json, model->positive, dmp_model_score(model, map->margins[0]));
 		appendStringInfoString(&json, ", ");
-		append_class(&json, model->negative, dmp_model_probability(-map->margins[0]));
+		append_class(&json, model->negative, dmp_model_score_rest(model, map->margins[0]));
 	}
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));

@@ -78,6 +78,80 @@ append_value(StringInfo sql, const DmpModel *model, const DmpFeature *feature)
 	}
 }
 
+/* the knots of an isotonic calibration as a CASE of dmp_m.m */
+static void
+append_knots(StringInfo sql, const DmpCalibration *c)
+{
+	int i;
+
+	appendStringInfoString(sql, "CASE\n  WHEN dmp_m.m <= ");
+	append_number(sql, c->x[0]);
+	appendStringInfoString(sql, " THEN ");
+	append_number(sql, c->y[0]);
+	for (i = 1; i < c->n; i++)
+	{
+		appendStringInfoString(sql, "\n  WHEN dmp_m.m < ");
+		append_number(sql, c->x[i]);
+		appendStringInfoString(sql, " THEN ");
+		if (c->y[i] == c->y[i - 1])
+		{
+			append_number(sql, c->y[i]);
+			continue;
+		}
+		appendStringInfoString(sql, "least(");
+		append_number(sql, c->y[i]);
+		appendStringInfoString(sql, ", ");
+		append_number(sql, c->y[i - 1]);
+		appendStringInfoString(sql, " + ");
+		append_number(sql, c->y[i] - c->y[i - 1]);
+		appendStringInfoString(sql, " * ((dmp_m.m - ");
+		append_number(sql, c->x[i - 1]);
+		appendStringInfoString(sql, ") / ");
+		append_number(sql, c->x[i] - c->x[i - 1]);
+		appendStringInfoString(sql, "))");
+	}
+	appendStringInfoString(sql, "\n  ELSE ");
+	append_number(sql, c->y[c->n - 1]);
+	appendStringInfoString(sql, " END");
+}
+
+/* "1 / (1 + exp(-" and so on, with the margin left out; close_link() ends it */
+static void
+open_link(StringInfo sql, const DmpCalibration *calibration)
+{
+	if (calibration == NULL || calibration->method == DMP_CALIBRATION_PLATT)
+		appendStringInfoString(sql, "1 / (1 + exp(- greatest(-700, least(700, ");
+	if (calibration == NULL)
+		return;
+	if (calibration->method == DMP_CALIBRATION_PLATT)
+	{
+		append_number(sql, calibration->slope);
+		appendStringInfoString(sql, " * greatest(-700, least(700, ");
+	}
+	else
+	{
+		appendStringInfoString(sql, "(SELECT ");
+		append_knots(sql, calibration);
+		appendStringInfoString(sql, "\nFROM (VALUES (");
+	}
+}
+
+static void
+close_link(StringInfo sql, const DmpCalibration *calibration)
+{
+	if (calibration != NULL && calibration->method == DMP_CALIBRATION_ISOTONIC)
+	{
+		appendStringInfoString(sql, ")) AS dmp_m (m))");
+		return;
+	}
+	if (calibration != NULL)
+	{
+		appendStringInfoString(sql, ")) + ");
+		append_number(sql, calibration->intercept);
+	}
+	appendStringInfoString(sql, "))))");
+}
+
 /* dmp.model_sql(model): an expression over the columns that is dmp.predict */
 Datum
 dmp_model_sql(PG_FUNCTION_ARGS)
@@ -89,7 +163,7 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 
 	dmp_model_refuse_wide(model, "an SQL expression");
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "1 / (1 + exp(- greatest(-700, least(700, ");
+	open_link(&sql, model->calibration);
 	append_number(&sql, model->a);
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
@@ -100,7 +174,7 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 		else
 			append_value(&sql, model, feature);
 	}
-	appendStringInfoString(&sql, "))))");
+	close_link(&sql, model->calibration);
 	PG_RETURN_TEXT_P(cstring_to_text(sql.data));
 }
 

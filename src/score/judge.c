@@ -1,11 +1,17 @@
 /*-------------------------------------------------------------------------
  * judge.c
- *		How good a model is on rows with known labels: dmp.evaluate and
- *		dmp.set_threshold.
+ *		How good a model is on rows with known labels: dmp.evaluate.
  *
  * One scan gathers margins and labels (the state of the rank metrics); every
- * metric comes from there. Intervals are 95 %: DeLong's for roc_auc (DeLong,
- * DeLong and Clarke-Pearson 1988, by mid-ranks), Wilson's for shares.
+ * metric comes from there. Rows are ranked by their margins, which calibration
+ * does not touch; losses and whatever hangs on a threshold go by the scores.
+ *
+ * Intervals are 95 %: DeLong's for roc_auc (DeLong, DeLong and Clarke-Pearson
+ * 1988, by mid-ranks), Wilson's for shares. With weights a share's interval is
+ * that of as many rows as the weights are worth, (sum w)^2 / sum w^2 (Kish
+ * 1965), and roc_auc has none: DeLong's variance is of rows that count alike.
+ *
+ * A slice of fewer than MIN_SLICE rows has its counts, the rest is NULL.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -18,43 +24,81 @@
 #include "score/score.h"
 #include "score/scores.h"
 #include "utils/array.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(dmp_judge);
-PG_FUNCTION_INFO_V1(dmp_best_threshold);
 PG_FUNCTION_INFO_V1(dmp_evaluate);
-PG_FUNCTION_INFO_V1(dmp_set_threshold);
-PG_FUNCTION_INFO_V1(dmp_refuse_label);
 
 #define NORMAL_975 1.959963984540054
+#define MIN_SLICE 10
 
 /* what dmp_internal.judge returns, in this order; each is value, low, high */
-static const char *const metric_names[] = {
-	"rows",         "rows_positive", "positive_rate", "roc_auc",   "average_precision",
-	"ks_statistic", "log_loss",      "brier_score",   "threshold", "accuracy",
-	"precision",    "recall",        "specificity",   "f1",        "predicted_positive_rate"};
-
-#define METRICS lengthof(metric_names)
-
-typedef struct Judgement
+enum
 {
-	double value, low, high;
-} Judgement;
+	J_ROWS,
+	J_ROWS_POSITIVE,
+	J_WEIGHT,
+	J_POSITIVE_RATE,
+	J_ROC_AUC,
+	J_AVERAGE_PRECISION,
+	J_KS_STATISTIC,
+	J_LOG_LOSS,
+	J_BRIER_SCORE,
+	J_THRESHOLD,
+	J_ACCURACY,
+	J_PRECISION,
+	J_RECALL,
+	J_SPECIFICITY,
+	J_F1,
+	J_PREDICTED_POSITIVE_RATE,
+	METRICS
+};
+
+static const char *const metric_names[METRICS] = {
+	"rows",        "rows_positive",     "weight",       "positive_rate",
+	"roc_auc",     "average_precision", "ks_statistic", "log_loss",
+	"brier_score", "threshold",         "accuracy",     "precision",
+	"recall",      "specificity",       "f1",           "predicted_positive_rate"};
+
+typedef struct KeptModel
+{
+	uint64 hash;
+	DmpModel *model;
+} KeptModel;
+
+/* weights and their squares */
+typedef struct Mass
+{
+	double weight;
+	double square;
+} Mass;
+
+static Mass
+mass_add(Mass a, Mass b)
+{
+	Mass sum = {a.weight + b.weight, a.square + b.square};
+
+	return sum;
+}
 
 static void
-set_share(Judgement *j, double part, double whole)
+set_share(DmpJudgement *j, Mass part, Mass whole)
 {
-	double p;
+	if (whole.weight > 0)
+		dmp_wilson(j, part.weight / whole.weight, whole.weight * whole.weight / whole.square);
+}
+
+/* share p of n rows */
+void
+dmp_wilson(DmpJudgement *j, double p, double n)
+{
 	double z2 = NORMAL_975 * NORMAL_975;
 	double centre;
 	double half;
 
-	if (whole == 0)
-		return;
-	p = part / whole;
-	centre = (p + z2 / (2 * whole)) / (1 + z2 / whole);
-	half = NORMAL_975 * sqrt(p * (1 - p) / whole + z2 / (4 * whole * whole)) / (1 + z2 / whole);
+	p = Min(p, 1);
+	centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+	half = NORMAL_975 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
 	j->value = p;
 	j->low = Max(0, centre - half);
 	j->high = Min(1, centre + half);
@@ -81,86 +125,170 @@ spread_add(Spread *s, double value, double n)
 }
 
 /*
- * One pass over the rows from the highest score down. DeLong's variance of the
- * auc is that of the placements: for a positive, the share of negatives below
- * it; for a negative, the share of positives above; ties one half.
+ * DeLong's interval from one pass over the rows, the highest score first. The
+ * variance of the auc is that of the placements: for a positive, the share of
+ * negatives below it; for a negative, the share of positives above; ties one
+ * half. NaN when it is not defined.
  */
+typedef struct Placements
+{
+	double n[2];
+	double met[2];
+	Spread places[2];
+} Placements;
+
 static void
-judge(Datum state, double threshold, Judgement *j)
+placements_add(Placements *p, const double *rows)
+{
+	if (p->n[0] > 0 && p->n[1] > 0)
+	{
+		spread_add(&p->places[1], (p->n[0] - p->met[0] - rows[0] / 2) / p->n[0], rows[1]);
+		spread_add(&p->places[0], (p->met[1] + rows[1] / 2) / p->n[1], rows[0]);
+	}
+	p->met[0] += rows[0];
+	p->met[1] += rows[1];
+}
+
+static void
+set_delong(DmpJudgement *j, const Placements *p)
+{
+	double half;
+
+	if (p->n[0] < 2 || p->n[1] < 2)
+		return;
+	half = NORMAL_975 * sqrt(p->places[1].m2 / (p->n[1] - 1) / p->n[1] +
+							 p->places[0].m2 / (p->n[0] - 1) / p->n[0]);
+	j->low = Max(0, j->value - half);
+	j->high = Min(1, j->value + half);
+}
+
+/* roc_auc of a state with DeLong's interval, none with weights */
+void
+dmp_judge_auc(Datum state, DmpJudgement *j)
 {
 	DmpRankMetrics ranks;
-	DmpConfusion c = {0, 0, 0, 0};
+	DmpScoreTotals totals;
+	DmpScoreReader *reader;
+	DmpScoreGroup group;
+	Placements places = {{0, 0}};
+
+	j->low = j->high = NAN;
+	dmp_scores_rank(state, &ranks);
+	j->value = ranks.roc_auc;
+	reader = dmp_scores_read(state, &totals);
+	if (totals.weighted)
+		return;
+	places.n[0] = (double) totals.rows[0];
+	places.n[1] = (double) totals.rows[1];
+	while (dmp_scores_next(reader, &group))
+		placements_add(&places, group.weight);
+	set_delong(j, &places);
+}
+
+/* shares of rows called positive or negative, against what they are */
+static void
+judge_calls(DmpJudgement *j, Mass calls[2][2])
+{
+	DmpConfusion c = {calls[1][1].weight, calls[1][0].weight, calls[0][0].weight,
+					  calls[0][1].weight};
+	Mass positives = mass_add(calls[0][1], calls[1][1]);
+	Mass negatives = mass_add(calls[0][0], calls[1][0]);
+	Mass called = mass_add(calls[1][0], calls[1][1]);
+	Mass all = mass_add(positives, negatives);
+
+	set_share(&j[J_POSITIVE_RATE], positives, all);
+	set_share(&j[J_ACCURACY], mass_add(calls[1][1], calls[0][0]), all);
+	set_share(&j[J_PRECISION], calls[1][1], called);
+	set_share(&j[J_RECALL], calls[1][1], positives);
+	set_share(&j[J_SPECIFICITY], calls[0][0], negatives);
+	set_share(&j[J_PREDICTED_POSITIVE_RATE], called, all);
+	j[J_F1].value = dmp_f1(&c);
+}
+
+static void
+judge(Datum state, const DmpModel *model, double threshold, bool slice, DmpJudgement *j)
+{
+	DmpRankMetrics ranks;
 	DmpScoreTotals totals;
 	DmpScoreReader *reader = dmp_scores_read(state, &totals);
 	DmpScoreGroup group;
-	Spread places[2] = {{0, 0, 0}, {0, 0, 0}};
-	double nn = (double) totals.rows[0];
-	double np = (double) totals.rows[1];
-	double n = nn + np;
-	double met[2] = {0, 0};
+	Placements places = {{(double) totals.rows[0], (double) totals.rows[1]}};
+	Mass calls[2][2] = {{{0, 0}, {0, 0}}, {{0, 0}, {0, 0}}}; /* called, is */
+	double n = places.n[0] + places.n[1];
+	double weight = totals.weight[0] + totals.weight[1];
 	double log_loss = 0;
 	double brier = 0;
 	int i;
 
+	for (i = 0; i < METRICS; i++)
+		j[i].value = j[i].low = j[i].high = NAN;
+	j[J_ROWS].value = n;
+	j[J_ROWS_POSITIVE].value = places.n[1];
+	if (totals.weighted)
+		j[J_WEIGHT].value = weight;
+	if (slice && n < MIN_SLICE)
+		return;
 	dmp_scores_rank(state, &ranks);
 	while (dmp_scores_next(reader, &group))
 	{
-		double p = dmp_model_probability(group.score);
+		double p = dmp_model_score(model, group.score);
+		bool called = p >= threshold;
 
 		for (i = 0; i < 2; i++)
 		{
-			double w = group.weight[i];
+			Mass mass = {group.weight[i], group.square[i]};
 
-			if (w == 0)
+			if (mass.weight == 0)
 				continue;
-			log_loss += w * dmp_log_loss_margin(group.score, i);
-			brier += w * (p - i) * (p - i);
-			dmp_confusion_add(&c, p >= threshold, i, w);
+			log_loss += mass.weight * dmp_model_loss(model, group.score, i);
+			brier += mass.weight * (p - i) * (p - i);
+			calls[called][i] = mass_add(calls[called][i], mass);
 		}
-		if (np > 0 && nn > 0)
-		{
-			spread_add(&places[1], (nn - met[0] - group.weight[0] / 2) / nn, group.weight[1]);
-			spread_add(&places[0], (met[1] + group.weight[1] / 2) / np, group.weight[0]);
-		}
-		met[0] += group.weight[0];
-		met[1] += group.weight[1];
+		if (!totals.weighted)
+			placements_add(&places, group.weight);
 	}
-	for (i = 0; i < METRICS; i++)
-		j[i].value = j[i].low = j[i].high = NAN;
-	j[0].value = n;
-	j[1].value = np;
-	set_share(&j[2], np, n);
-	j[3].value = ranks.roc_auc;
-	if (np > 1 && nn > 1)
-	{
-		double half =
-			NORMAL_975 * sqrt(places[1].m2 / (np - 1) / np + places[0].m2 / (nn - 1) / nn);
-
-		j[3].low = Max(0, ranks.roc_auc - half);
-		j[3].high = Min(1, ranks.roc_auc + half);
-	}
-	j[4].value = ranks.average_precision;
-	j[5].value = ranks.ks;
-	j[6].value = log_loss / n;
-	j[7].value = brier / n;
-	j[8].value = threshold;
-	set_share(&j[9], c.true_positive + c.true_negative, n);
-	set_share(&j[10], c.true_positive, c.true_positive + c.false_positive);
-	set_share(&j[11], c.true_positive, np);
-	set_share(&j[12], c.true_negative, nn);
-	j[13].value = dmp_f1(&c);
-	set_share(&j[14], c.true_positive + c.false_positive, n);
+	judge_calls(j, calls);
+	j[J_ROC_AUC].value = ranks.roc_auc;
+	if (!totals.weighted)
+		set_delong(&j[J_ROC_AUC], &places);
+	j[J_AVERAGE_PRECISION].value = ranks.average_precision;
+	j[J_KS_STATISTIC].value = ranks.ks;
+	j[J_LOG_LOSS].value = log_loss / weight;
+	j[J_BRIER_SCORE].value = brier / weight;
+	j[J_THRESHOLD].value = threshold;
 }
 
-/* dmp_internal.judge(state, threshold): value, low, high of each metric in order; NaN: none */
+/* the model of a value, kept for the calls that follow */
+const DmpModel *
+dmp_model_of_call(FunctionCallInfo fcinfo, int argument)
+{
+	DmpModelValue *value = (DmpModelValue *) PG_DETOAST_DATUM(PG_GETARG_DATUM(argument));
+	KeptModel *kept = fcinfo->flinfo->fn_extra;
+
+	if (kept == NULL || kept->hash != value->hash)
+	{
+		if (kept == NULL)
+			kept = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(KeptModel));
+		else if (kept->model != NULL)
+			MemoryContextDelete(kept->model->context);
+		kept->model = NULL;
+		fcinfo->flinfo->fn_extra = kept;
+		kept->model = dmp_model_from_json(dmp_model_value_json(value), fcinfo->flinfo->fn_mcxt);
+		kept->hash = value->hash;
+	}
+	return kept->model;
+}
+
+/* dmp_internal.judge(state, value, threshold, slice): value, low, high of each metric in order; NaN: none */
 Datum
 dmp_judge(PG_FUNCTION_ARGS)
 {
-	Judgement judgement[METRICS];
+	DmpJudgement judgement[METRICS];
 	Datum items[3 * METRICS];
 	int i;
 
-	judge(PG_GETARG_DATUM(0), PG_GETARG_FLOAT8(1), judgement);
+	judge(PG_GETARG_DATUM(0), dmp_model_of_call(fcinfo, 1), PG_GETARG_FLOAT8(2), PG_GETARG_BOOL(3),
+		  judgement);
 	for (i = 0; i < METRICS; i++)
 	{
 		items[3 * i] = Float8GetDatum(judgement[i].value);
@@ -171,128 +299,9 @@ dmp_judge(PG_FUNCTION_ARGS)
 									  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/*
- * dmp_internal.best_threshold(state, method): the probability from which on
- * calling a row positive gives the largest F1, or the largest difference of
- * true and false positive rates (Youden's J).
- */
-Datum
-dmp_best_threshold(PG_FUNCTION_ARGS)
-{
-	bool youden = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(1)), "youden") == 0;
-	DmpScoreTotals totals;
-	DmpScoreReader *reader = dmp_scores_read(PG_GETARG_DATUM(0), &totals);
-	DmpScoreGroup group;
-	double tp = 0;
-	double fp = 0;
-	double best = -1;
-	double threshold = 0.5;
-
-	if (totals.rows[0] == 0 || totals.rows[1] == 0)
-		PG_RETURN_NULL();
-	while (dmp_scores_next(reader, &group))
-	{
-		double value;
-
-		tp += group.weight[1];
-		fp += group.weight[0];
-		value = youden ? tp / totals.weight[1] - fp / totals.weight[0]
-					   : 2 * tp / (tp + fp + totals.weight[1]);
-		if (value > best)
-		{
-			best = value;
-			threshold = dmp_model_probability(group.score);
-		}
-	}
-	PG_RETURN_FLOAT8(threshold);
-}
-
-/* ---------------------------------------------------------------- labels */
-
-/* dmp_internal.refuse_label(value, column): a value of the target the model does not know */
-Datum
-dmp_refuse_label(PG_FUNCTION_ARGS)
-{
-	dmp_error_alone();
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("target \"%s\" has the value \"%s\", which the model does not know",
-					text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0)))));
-	PG_RETURN_NULL();
-}
-
-/* 0, 1 or NULL by the model's classes; the column is q.target of the query */
-static char *
-label_sql(const DmpModel *model, TupleDesc desc)
-{
-	Oid type =
-		TupleDescAttr(desc, dmp_column_number(desc, model->target, "target: ") - 1)->atttypid;
-	char *column = psprintf("q.%s", quote_identifier(model->target));
-	char *cast;
-
-	switch (dmp_value_kind(type))
-	{
-		case DMP_VALUE_NUMBER:
-			/* a model of a boolean also judges 0 and 1 */
-			if (strcmp(model->positive, "true") == 0 || strcmp(model->positive, "false") == 0)
-				return psprintf("CASE %s::float8 WHEN 1 THEN %d WHEN 0 THEN %d END::float8", column,
-								model->positive[0] == 't', model->positive[0] != 't');
-			cast = "::float8";
-			break;
-		case DMP_VALUE_BOOLEAN:
-			if (strcmp(model->positive, "1") == 0 || strcmp(model->positive, "0") == 0)
-				return psprintf("(%s = %s)::int::float8", column,
-								model->positive[0] == '1' ? "true" : "false");
-			cast = "::boolean";
-			break;
-		default:
-			cast = "::text COLLATE \"C\"";
-			break;
-	}
-	return psprintf("CASE WHEN %s%s = %s%s THEN 1 WHEN %s%s = %s%s THEN 0 "
-					"WHEN %s IS NOT NULL THEN dmp_internal.refuse_label(%s::text, %s) END::float8",
-					column, cast, quote_literal_cstr(model->positive), cast, column, cast,
-					quote_literal_cstr(model->negative), cast, column, column,
-					quote_literal_cstr(model->target));
-}
-
-/* ", ... AS segment" of a SELECT over q; nothing when by is NIL */
-void
-dmp_append_segment(StringInfo sql, TupleDesc desc, List *by)
-{
-	ListCell *lc;
-
-	foreach (lc, by)
-	{
-		(void) dmp_column_number(desc, lfirst(lc), "by: ");
-		appendStringInfo(sql, "%sCOALESCE(q.%s::text, '(missing)')",
-						 foreach_current_index(lc) == 0 ? ", concat_ws(', ', " : ", ",
-						 quote_identifier(lfirst(lc)));
-	}
-	if (by != NIL)
-		appendStringInfoString(sql, ") AS segment");
-}
-
-char *
-dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query, List *by,
-				const char *more)
-{
-	char *select = dmp_query_select(query, "query");
-	TupleDesc desc = dmp_query_columns(select, NULL, NULL);
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	dmp_row_check(model, row->name, row->version, desc);
-	appendStringInfo(&sql, "SELECT dmp.margin($1, q.*) AS margin, %s AS label",
-					 label_sql(model, desc));
-	dmp_append_segment(&sql, desc, by);
-	appendStringInfo(&sql, "%s FROM (%s) AS q", more, select);
-	return sql.data;
-}
-
 /* ------------------------------------------------------- dmp.evaluate */
 
-/* dmp.evaluate(model, query, threshold, by) -> (metric, value, low, high, segment) */
+/* dmp.evaluate(model, query, threshold, by, weight) -> (metric, value, low, high, segment) */
 Datum
 dmp_evaluate(PG_FUNCTION_ARGS)
 {
@@ -300,7 +309,7 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 	DmpModel *model;
 	DmpArgs args = {0};
 	List *by = NIL;
-	char *sql;
+	DmpLabelled *rows;
 	double threshold;
 	uint64 n;
 	uint64 i;
@@ -329,11 +338,13 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
-	sql = dmp_margins_sql(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by, "");
+	rows =
+		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 4));
 	dmp_arg_float8(&args, threshold);
-	n = dmp_spi(psprintf("SELECT dmp_internal.judge(dmp_internal.scores(margin, label), $2), %s "
+	n = dmp_spi(psprintf("SELECT dmp_internal.judge(%s, $1, $2, %s), %s "
 						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",
-						 by != NIL ? "segment" : "NULL::text", sql,
+						 dmp_labelled_scores(rows), by != NIL ? "segment IS NOT NULL" : "false",
+						 by != NIL ? "segment" : "NULL::text", dmp_labelled_sql(rows, by, ""),
 						 by != NIL ? " GROUP BY GROUPING SETS ((), (segment))" : ""),
 				&args, true);
 	for (i = 0; i < n; i++)
@@ -353,6 +364,9 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 			bool nulls[5] = {false, false, false, false, false};
 			int m;
 
+			if (k == J_WEIGHT && isnan(numbers[3 * k]))
+				continue;
+
 			values[0] = CStringGetTextDatum(metric_names[k]);
 			for (m = 0; m < 3; m++)
 			{
@@ -365,91 +379,5 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 		}
 	}
 	dmp_spi_finish();
-	return (Datum) 0;
-}
-
-/* -------------------------------------------------- dmp.set_threshold */
-
-/* The best threshold on the rows of a query, or of the training query with its search_path. */
-static double
-find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query, char *method)
-{
-	DmpArgs args = {0};
-	int level = NewGUCNestLevel();
-	bool isnull;
-	double threshold;
-
-	if (query == NULL)
-	{
-		/* text of somebody else's is not run with the rights of who calls */
-		if (row->trained_by != GetUserId())
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("model \"%s\" was trained by another role", row->name),
-							errhint("Name the rows to judge on: query => '...'.")));
-		(void) set_config_option("search_path", row->search_path, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-		query = row->query;
-	}
-	dmp_spi_connect();
-	dmp_arg_model_value(&args, row->value);
-	dmp_arg_text(&args, method);
-	dmp_spi(psprintf("SELECT dmp_internal.best_threshold(dmp_internal.scores(margin, label), $2) "
-					 "FROM (%s) AS s",
-					 dmp_margins_sql(row, model, query, NIL, "")),
-			&args, true);
-	(void) dmp_spi_datum(0, 1, &isnull);
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA),
-				 errmsg("the query has no rows of both classes of target \"%s\"", model->target)));
-	threshold = dmp_spi_float8(0, 1, 0.5);
-	dmp_spi_finish();
-	AtEOXact_GUC(false, level);
-	return threshold;
-}
-
-/* dmp.set_threshold(model, threshold, method, query) -> (model, version, threshold, previous) */
-Datum
-dmp_set_threshold(PG_FUNCTION_ARGS)
-{
-	DmpModelRow *row;
-	DmpModel *model;
-	char *method = PG_ARGISNULL(2) ? "f1" : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	char *json;
-	double threshold;
-	double previous;
-	Datum values[4];
-	bool nulls[4] = {false, false, false, false};
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("\"model\" must not be null")));
-	if (strcmp(method, "f1") != 0 && strcmp(method, "youden") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown method \"%s\"", method),
-				 errhint("The methods are \"f1\" and \"youden\".")));
-	dmp_srf_begin(fcinfo);
-	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	dmp_check_owner(row->owner, "model", row->name);
-	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
-	if (model->nclasses > 0)
-		dmp_model_refuse_classes(model);
-	previous = model->threshold;
-	if (!PG_ARGISNULL(1))
-		threshold = PG_GETARG_FLOAT8(1);
-	else
-		threshold = find_threshold(
-			row, model, PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), method);
-	if (!(threshold >= 0 && threshold <= 1))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("threshold must be from 0 to 1")));
-	model->threshold = threshold;
-	json = dmp_model_to_json(model);
-	dmp_registry_update_value(row->id, dmp_model_value_make(json, strlen(json)));
-	values[0] = CStringGetTextDatum(row->name);
-	values[1] = Int32GetDatum(row->version);
-	values[2] = Float8GetDatum(threshold);
-	values[3] = Float8GetDatum(previous);
-	dmp_srf_row(fcinfo, values, nulls);
 	return (Datum) 0;
 }

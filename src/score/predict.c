@@ -182,7 +182,7 @@ class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oi
 		dmp_model_margins(model, values, nulls, types, NULL, margins);
 		return cstring_to_text(model->classes[dmp_model_softmax(model->nclasses, margins)]);
 	}
-	p = dmp_model_probability(dmp_model_margin(model, values, nulls, types, NULL));
+	p = dmp_model_score(model, dmp_model_margin(model, values, nulls, types, NULL));
 	return cstring_to_text(p >= model->threshold ? model->positive : model->negative);
 }
 
@@ -190,7 +190,9 @@ class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oi
 Datum
 dmp_predict(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(dmp_model_probability(row_margin(fcinfo)));
+	double margin = row_margin(fcinfo);
+
+	PG_RETURN_FLOAT8(dmp_model_score(((Holder *) fcinfo->flinfo->fn_extra)->model, margin));
 }
 
 /* dmp.margin(model, row): its log-odds, which do not saturate as probabilities do */
@@ -296,9 +298,8 @@ read_columns(FunctionCallInfo fcinfo, Holder *holder)
 }
 
 static double
-columns_margin(FunctionCallInfo fcinfo)
+columns_margin(FunctionCallInfo fcinfo, Holder *holder)
 {
-	Holder *holder = hold_columns(fcinfo);
 	double margin;
 
 	if (unlikely(++holder->rows == DMP_QUICK_FROM))
@@ -312,13 +313,16 @@ columns_margin(FunctionCallInfo fcinfo)
 Datum
 dmp_predict_columns(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(dmp_model_probability(columns_margin(fcinfo)));
+	Holder *holder = hold_columns(fcinfo);
+	double margin = columns_margin(fcinfo, holder);
+
+	PG_RETURN_FLOAT8(dmp_model_score(holder->model, margin));
 }
 
 Datum
 dmp_margin_columns(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(columns_margin(fcinfo));
+	PG_RETURN_FLOAT8(columns_margin(fcinfo, hold_columns(fcinfo)));
 }
 
 Datum
@@ -353,7 +357,7 @@ dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class)
 	if (map->quick_columns == NULL ||
 		!dmp_quick_columns(map->quick_columns, slot->tts_values, slot->tts_isnull, &margin))
 		margin = dmp_model_margin(model, map->values, map->nulls, map->types, NULL);
-	p = dmp_model_probability(margin);
+	p = dmp_model_score(model, margin);
 	*class = p >= model->threshold ? model->positive : model->negative;
 	return p;
 }
@@ -369,8 +373,8 @@ dmp_score_counted(PG_FUNCTION_ARGS)
 	if (map->model->nclasses > 0)
 		p = map->margins[row_classes(map, &notes)];
 	else
-		p = dmp_model_probability(
-			dmp_model_margin(map->model, map->values, map->nulls, map->types, &notes));
+		p = dmp_model_score(
+			map->model, dmp_model_margin(map->model, map->values, map->nulls, map->types, &notes));
 	dmp_count_row(&notes);
 	PG_RETURN_FLOAT8(p);
 }

@@ -94,9 +94,51 @@ extern void dmp_jsonb_row(DmpRowMap *map, Jsonb *row);
 extern void dmp_slot_map(DmpRowMap *map, TupleDesc desc);
 extern void dmp_slot_row(DmpRowMap *map, TupleTableSlot *slot);
 
+/* ---- labelled.c: rows whose target is known */
+
+typedef struct DmpLabelled
+{
+	const DmpModelRow *row;
+	const DmpModel *model;
+	char *select;
+	TupleDesc desc;
+	char *weight; /* column of the query, NULL: rows count alike */
+} DmpLabelled;
+
+/* argument n of a call, a weight column: NULL, or its name, "" for none */
+extern char *dmp_weight_arg(FunctionCallInfo fcinfo, int n);
+/*
+ * The rows of a query, checked against the model. weight NULL: the column the
+ * model was trained with, where the query has it. SPI must be connected.
+ */
+extern DmpLabelled *dmp_labelled(const DmpModelRow *row, const DmpModel *model, const char *query,
+								 const char *weight);
+/* an expression over q, of type float8 */
+extern char *dmp_labelled_weight(const DmpLabelled *rows);
+/* ", ... AS segment" of a SELECT over q; nothing when by is NIL */
+extern void dmp_append_segment(StringInfo sql, TupleDesc desc, List *by);
+/* SELECT margin, label[, weight][, segment] more FROM the query; $1 is the model's value */
+extern char *dmp_labelled_sql(const DmpLabelled *rows, List *by, const char *more);
+/* call of the aggregate that gathers those rows */
+extern const char *dmp_labelled_scores(const DmpLabelled *rows);
+/* the state it makes; error when the query has no row that counts */
+extern Datum dmp_labelled_state(const DmpLabelled *rows);
+
 /* ---- judge.c, judge_classes.c: dmp.evaluate */
 
-extern void dmp_append_segment(StringInfo sql, TupleDesc desc, List *by);
+/* NaN: none */
+typedef struct DmpJudgement
+{
+	double value, low, high;
+} DmpJudgement;
+
+/* a share of n rows with Wilson's interval */
+extern void dmp_wilson(DmpJudgement *j, double share, double n);
+/* roc_auc of a state of scores, with DeLong's interval unless there are weights */
+extern void dmp_judge_auc(Datum state, DmpJudgement *j);
+/* the model of an argument that is a value, kept in fn_extra */
+extern const DmpModel *dmp_model_of_call(FunctionCallInfo fcinfo, int argument);
+
 extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row,
 								 const DmpModel *model, const char *query, List *by, DmpArgs *args);
 
@@ -105,12 +147,6 @@ extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row
 /* the row of a call (model reference or value, record, jsonb or text, ...), its values in the map */
 extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 extern double dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class);
-
-/* ---- judge.c */
-
-/* SELECT margin, label[, segment] more FROM the query; $1 is the model's value. SPI must be connected. */
-extern char *dmp_margins_sql(const DmpModelRow *row, const DmpModel *model, const char *query,
-							 List *by, const char *more);
 
 /* ---- table.c: dmp.score */
 

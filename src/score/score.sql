@@ -364,24 +364,40 @@ Example: SELECT dmp.f1_score(score, label) FROM scored';
 CREATE AGGREGATE dmp_internal.scores(score float8, label float8) (
 	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536,
 	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
-CREATE FUNCTION dmp_internal.judge(dmp_internal.state, threshold float8) RETURNS float8[]
+CREATE AGGREGATE dmp_internal.scores(score float8, label float8, weight float8) (
+	SFUNC = dmp_internal.scores_add, STYPE = dmp_internal.state, SSPACE = 65536,
+	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
+CREATE FUNCTION dmp_internal.judge(dmp_internal.state, value dmp.model_value, threshold float8, slice boolean) RETURNS float8[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_judge';
-CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, method text) RETURNS float8
+CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, value dmp.model_value, method int,
+	cost_false_positive float8, cost_false_negative float8, at_least float8) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_best_threshold';
+CREATE FUNCTION dmp_internal.fit_calibration(dmp_internal.state, value dmp.model_value, method text) RETURNS float8[]
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_fit_calibration';
 CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS float8
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_label';
 
-CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL)
+CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL,
+	weight text DEFAULT NULL)
 	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_evaluate';
-COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[]) IS 'judge a model on rows whose target is known, in all and by segment; low and high are a 95 % interval
+COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[], text) IS 'judge a model on rows whose target is known, in all and by segment, rows weighted by a column (else by the one of training); low and high are a 95 % interval
 Example: SELECT metric, value, low, high FROM dmp.evaluate(''buyers'', ''held_out'')';
 
-CREATE FUNCTION dmp.set_threshold(model text, threshold float8 DEFAULT NULL, method text DEFAULT 'f1', query text DEFAULT NULL)
+CREATE FUNCTION dmp.set_threshold(model text, threshold float8 DEFAULT NULL, method text DEFAULT 'f1', query text DEFAULT NULL,
+	cost_false_positive float8 DEFAULT NULL, cost_false_negative float8 DEFAULT NULL, at_least float8 DEFAULT NULL,
+	weight text DEFAULT NULL)
 	RETURNS TABLE (model text, version int, threshold float8, previous float8)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_set_threshold';
-COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text) IS 'the probability from which dmp.classify says the positive class: a number, or the best by method f1 or youden on the rows of a query (else of the training query)
-Example: SELECT * FROM dmp.set_threshold(''buyers'', method => ''youden'', query => ''held_out'')';
+COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text, float8, float8, float8, text) IS 'the score from which dmp.classify says the positive class: a number, or the best on the rows of a query (else of the training query) by method f1, youden, cost (with both costs), precision or recall (with at_least)
+Example: SELECT * FROM dmp.set_threshold(''buyers'', method => ''cost'', query => ''held_out'', cost_false_positive => 1, cost_false_negative => 20)';
+
+CREATE FUNCTION dmp.calibrate(model text, query text DEFAULT NULL, method text DEFAULT 'platt', weight text DEFAULT NULL)
+	RETURNS TABLE (model text, version int, method text, rows bigint, log_loss_before float8, log_loss_after float8,
+		brier_before float8, brier_after float8)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_calibrate';
+COMMENT ON FUNCTION dmp.calibrate(text, text, text, text) IS 'make the scores of a version come true, by what happened to rows that were held out: method platt, isotonic, or none to take it back; the order of scores and dmp.margin stay
+Example: SELECT * FROM dmp.calibrate(''buyers'', ''held_out'', ''isotonic'')';
 
 -- curves to plot: a point for each distinct score, from the highest down
 
@@ -475,10 +491,10 @@ CREATE AGGREGATE dmp.calibration_curve(score float8, label float8, weight float8
 	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.calibration_curve(float8, float8, float8) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
 Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
-CREATE FUNCTION dmp.curve(model text, query text, kind text)
+CREATE FUNCTION dmp.curve(model text, query text, kind text, weight text DEFAULT NULL)
 	RETURNS TABLE (threshold float8, x float8, y float8, rows bigint)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_curve';
-COMMENT ON FUNCTION dmp.curve(text, text, text) IS 'curve of a model on rows whose target is known: kind roc, pr, gains or calibration; x and y as in dmp.roc_curve ...
+COMMENT ON FUNCTION dmp.curve(text, text, text, text) IS 'curve of a model on rows whose target is known: kind roc, pr, gains or calibration; x and y as in dmp.roc_curve ...
 Example: SELECT * FROM dmp.curve(''buyers'', ''held_out'', ''roc'')';
 
 CREATE FUNCTION dmp.compare(model_a text, model_b text, query text)

@@ -325,6 +325,7 @@ dmp_scores_read(Datum state, DmpScoreTotals *totals)
 		totals->rows[r] = source->n;
 		for (i = 0; i < source->n; i++)
 			totals->weight[r] += source->weights != NULL ? source->weights[i] : 1;
+		totals->weighted |= source->weights != NULL;
 	}
 	for (r = 0; r < nruns; r++)
 	{
@@ -335,6 +336,7 @@ dmp_scores_read(Datum state, DmpScoreTotals *totals)
 		(void) fill_source(reader->file, source);
 		totals->rows[run->label] += run->rows;
 		totals->weight[run->label] += run->weight;
+		totals->weighted |= run->weighted;
 	}
 	return reader;
 }
@@ -346,6 +348,7 @@ dmp_scores_next(DmpScoreReader *reader, DmpScoreGroup *group)
 	bool any = false;
 	int i;
 
+	CHECK_FOR_INTERRUPTS();
 	for (i = 0; i < reader->nsources; i++)
 	{
 		const Source *source = &reader->sources[i];
@@ -361,15 +364,18 @@ dmp_scores_next(DmpScoreReader *reader, DmpScoreGroup *group)
 	group->score = dmp_sort_key_value(key);
 	group->rows = 0;
 	group->weight[0] = group->weight[1] = 0;
+	group->square[0] = group->square[1] = 0;
 	for (i = 0; i < reader->nsources; i++)
 	{
 		Source *source = &reader->sources[i];
 
 		while (source->at < source->n && source->keys[source->at] == key)
 		{
+			double weight = source->weights != NULL ? source->weights[source->at] : 1;
+
 			group->rows++;
-			group->weight[source->label] +=
-				source->weights != NULL ? source->weights[source->at] : 1;
+			group->weight[source->label] += weight;
+			group->square[source->label] += weight * weight;
 			if (++source->at == source->n && !fill_source(reader->file, source))
 				break;
 		}

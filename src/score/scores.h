@@ -43,6 +43,7 @@ typedef struct DmpScoreTotals
 {
 	uint64 rows[2];
 	double weight[2];
+	bool weighted; /* some weight differs from 1 */
 } DmpScoreTotals;
 
 typedef struct DmpScoreGroup
@@ -50,6 +51,7 @@ typedef struct DmpScoreGroup
 	double score;
 	uint64 rows; /* of both classes */
 	double weight[2];
+	double square[2]; /* sums of squared weights */
 } DmpScoreGroup;
 
 extern DmpScoreReader *dmp_scores_read(Datum state, DmpScoreTotals *totals);

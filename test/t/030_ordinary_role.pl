@@ -129,6 +129,7 @@ my @contract = (
 	'rollback' => q{SELECT count(*) FROM dmp.rollback('buyers')}, qr/^1$/,
 	'deployments' => q{SELECT count(*) > 1 FROM dmp.deployments WHERE model = 'buyers'}, qr/^t$/,
 	'set_threshold' => q{SELECT count(*) FROM dmp.set_threshold('buyers', 0.4)}, qr/^1$/,
+	'calibrate' => q{SELECT method, rows FROM dmp.calibrate('buyers', 'SELECT * FROM training WHERE user_id % 2 = 0') UNION ALL SELECT method, rows FROM dmp.calibrate('buyers', method => 'none')}, qr/^platt\|\d+\nnone\|$/,
 	# ---- score
 	'predict a record' => q{SELECT count(*) FROM training t WHERE dmp.predict('buyers', t) BETWEEN 0 AND 1}, qr/^300$/,
 	'predict json' => q{SELECT dmp.predict('buyers', to_jsonb(t)) = dmp.predict('buyers@latest', t), dmp.predict('buyers', to_json(t)::text) = dmp.predict('buyers@2', t) FROM training t LIMIT 1}, qr/^t\|t$/,

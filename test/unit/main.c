@@ -44,6 +44,7 @@ main(void)
 {
 	test_hash();
 	test_metrics();
+	test_calibrate();
 	test_linalg();
 	test_glm();
 	test_student();

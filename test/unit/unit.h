@@ -16,6 +16,7 @@ extern const DmpMathEnv unit_env;
 
 extern void test_hash(void);
 extern void test_metrics(void);
+extern void test_calibrate(void);
 extern void test_linalg(void);
 extern void test_glm(void);
 extern void test_student(void);
