@@ -95,7 +95,7 @@ list_coefficients(const DmpModel *model, DmpCoefficient *rows)
 			rows[count].rows = feature->rows_other;
 			rows[count++].column = feature->other_index;
 		}
-		if (feature->rows_missing > 0)
+		if (feature->rows_missing > 0 || feature->missing_index >= 0)
 		{
 			/* a flag that equals an earlier one shares its column, which is listed there */
 			rows[count].feature = feature->name;

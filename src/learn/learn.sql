@@ -211,6 +211,24 @@ COMMENT ON FUNCTION dmp.train(text, text, text, float8, float8, text, text[], te
 	float8, boolean, float8, bigint, jsonb) IS 'fit a model to the rows of a query and store it as a new version; a converged fit becomes the champion
 Example: SELECT * FROM dmp.train(''buyers'', ''training'', ''bought'', lambda => 0.001, alpha => 0.5, test_fraction => 0.2)';
 
+-- models fitted elsewhere
+
+CREATE FUNCTION dmp.import_model(model text, coefficients text, deploy boolean DEFAULT true)
+	RETURNS TABLE (model text, version int, deployed boolean, status text, features int)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_import_model';
+COMMENT ON FUNCTION dmp.import_model(text, text, boolean) IS 'store a model fitted elsewhere as a new version: its intercept and coefficients by name, or what dmp.model_json gave
+Example: SELECT * FROM dmp.import_model(''buyers'', ''{"intercept": -1, "coefficients": {"clicks": 0.2, "country=DE": 0.5}}'')';
+CREATE FUNCTION dmp.import_model(model text, coefficients json, deploy boolean DEFAULT true)
+	RETURNS TABLE (model text, version int, deployed boolean, status text, features int)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_import_model';
+COMMENT ON FUNCTION dmp.import_model(text, json, boolean) IS 'store a model fitted elsewhere as a new version: its intercept and coefficients by name, or what dmp.model_json gave
+Example: SELECT * FROM dmp.import_model(''buyers'', ''{"intercept": -1, "coefficients": {"clicks": 0.2, "country=DE": 0.5}}'')';
+CREATE FUNCTION dmp.import_model(model text, coefficients jsonb, deploy boolean DEFAULT true)
+	RETURNS TABLE (model text, version int, deployed boolean, status text, features int)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_import_model';
+COMMENT ON FUNCTION dmp.import_model(text, jsonb, boolean) IS 'store a model fitted elsewhere as a new version: its intercept and coefficients by name, or what dmp.model_json gave
+Example: SELECT * FROM dmp.import_model(''buyers'', ''{"intercept": -1, "coefficients": {"clicks": 0.2, "country=DE": 0.5}}'')';
+
 -- readings
 
 CREATE FUNCTION dmp_internal.coefficients(value dmp.model_value, std_err float8[], aliased int[],

@@ -530,7 +530,7 @@ dmp_deploy(PG_FUNCTION_ARGS)
 	dmp_arg_int4(&args, version);
 	pinned = version != 0;
 	if (dmp_spi_registry("SELECT version, status FROM dmp_internal.model WHERE name = $1 "
-						 "AND ($2 = version OR ($2 = 0 AND status = 'converged')) "
+						 "AND ($2 = version OR ($2 = 0 AND status IN ('converged', 'imported'))) "
 						 "ORDER BY version DESC LIMIT 1",
 						 &args, false) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -539,7 +539,7 @@ dmp_deploy(PG_FUNCTION_ARGS)
 	version = (int) dmp_spi_int8(0, 1, 0);
 	status = dmp_spi_text(0, 2);
 	make_champion(ref.name, version, "deploy", pinned);
-	if (strcmp(status, "converged") != 0)
+	if (strcmp(status, "converged") != 0 && strcmp(status, "imported") != 0)
 		ereport(WARNING, (errmsg("version %d of model \"%s\" is deployed with status \"%s\"",
 								 version, ref.name, status)));
 	ref.name = MemoryContextStrdup(caller, ref.name);

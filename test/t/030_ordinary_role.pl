@@ -125,6 +125,7 @@ my @contract = (
 	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
 	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
 	'summary' => q{SELECT count(*) > 3 FROM dmp.summary('buyers')}, qr/^t$/,
+	'import_model' => q{SELECT version, status FROM dmp.import_model('imported', dmp.model_json('buyers'))}, qr/^1\|imported$/,
 	'deploy' => q{SELECT count(*) FROM dmp.deploy('buyers', 1)}, qr/^1$/,
 	'rollback' => q{SELECT count(*) FROM dmp.rollback('buyers')}, qr/^1$/,
 	'deployments' => q{SELECT count(*) > 1 FROM dmp.deployments WHERE model = 'buyers'}, qr/^t$/,
@@ -218,7 +219,7 @@ foreach my $example (@examples)
 }
 
 # ---- and away with it
-foreach my $act (q{SELECT dmp.revoke_model('buyers', 'bob')}, q{SELECT dmp.drop_model('buyers')}, q{SELECT dmp.drop_feature_set('users')},
+foreach my $act (q{SELECT dmp.revoke_model('buyers', 'bob')}, q{SELECT dmp.drop_model('buyers')}, q{SELECT dmp.drop_model('imported')}, q{SELECT dmp.drop_feature_set('users')},
 	q{SELECT dmp.drop_source('web')}, q{SELECT dmp.drop_source('raw')})
 {
 	my ($status, $out, $err) = as_role('ann', $act);
