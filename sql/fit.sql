@@ -107,9 +107,9 @@ SELECT kkt_residual <= 1e-8 AS kkt, scans FROM dmp.models WHERE model = 'fit_wid
 SELECT status, rows, features FROM dmp.train('fit_wide0', 'wide', 'y');
 
 -- the machinery refuses what is none of its own
-SELECT dmp_internal.train_scan('\x00'::bytea, 1, 1, 1, 1.0::float8);
-SELECT dmp_internal.train_scan(NULL, 1, 1, 1, 1.0::float8);
-SELECT dmp_internal.train_scan_any(NULL, '\x00', 1, 1, 1, 1.0::float8);
+SELECT dmp_internal.train_scan('\x00'::bytea, 1, 1, 1, NULL, 1.0::float8);
+SELECT dmp_internal.train_scan(NULL, 1, 1, 1, NULL, 1.0::float8);
+SELECT dmp_internal.train_scan_any(NULL, '\x00', 1, 1, 1, NULL, 1.0::float8);
 SELECT dmp_internal.train_scan_final('01000100040302010000000000000000');
 SELECT dmp_internal.train_scan_combine('0100010004030201000000000000000000000000', NULL);
 

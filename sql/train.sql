@@ -39,7 +39,7 @@ SELECT dmp.classify('t3', '{"spend": 0}'), dmp.classify('t4', '{"spend": 0}'), d
 
 -- targets that are refused
 SELECT * FROM dmp.train('bad', 'SELECT *, CASE WHEN buys THEN 2 ELSE 1 END AS y FROM shopper', 'y', features => '{spend}');
-SELECT * FROM dmp.train('bad', 'SELECT *, age AS y FROM shopper WHERE age > 3', 'y', features => '{spend}');
+SELECT * FROM dmp.train('bad', 'SELECT *, age AS y FROM shopper WHERE age > 3', 'y', features => '{spend}', family => 'binomial');
 SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}', family => 'binomial');
 SELECT * FROM dmp.train('bad', $$SELECT *, CASE WHEN buys THEN 'x' ELSE 'y' END AS y FROM shopper$$, 'y', features => '{spend}', options => '{"positive": "z"}');
 SELECT * FROM dmp.train('bad', 'shopper', 'seen_at', features => '{spend}');
@@ -78,7 +78,7 @@ SELECT status, warnings FROM dmp.train('rare', 'SELECT *, CASE WHEN id % 3 = 0 T
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', cv => 5);
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', n_lambdas => 20);
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', by => '{land}');
-SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'poisson');
+SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}', family => 'poisson');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'probit');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"penalty_factor": {"spend": 0}}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"max_iteration": 5}');

@@ -61,7 +61,8 @@ list_coefficients(const DmpModel *model, DmpCoefficient *rows)
 	rows[count].column = -2;
 	rows[count].rows = -1;
 	count++;
-	for (i = 0; i < design->nfeatures; i++)
+	/* a base margin is no coefficient */
+	for (i = 0; i < design->nfeatures - (model->base_margin != NULL); i++)
 	{
 		const DmpFeature *feature = &design->features[i];
 		bool one_hot = feature->encode == DMP_ENCODE_ONE_HOT;
@@ -212,6 +213,7 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 	DmpModelValue *value;
 	DmpCoefficient *rows;
 	DmpErrors errors = {0};
+	bool gaussian;
 	int n;
 	int i;
 
@@ -234,6 +236,7 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		errors.naliased = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
 		errors.aliased = (int32 *) ARR_DATA_PTR(array);
 	}
+	gaussian = model->link == DMP_GAUSSIAN;
 	rows = dmp_model_coefficients(model, &errors, &n);
 	for (i = 0; i < n; i++)
 	{
@@ -248,12 +251,12 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		set_float8(values, nulls, COEF_STD_ERR, row->std_err);
 		set_float8(values, nulls, COEF_Z, row->z);
 		set_float8(values, nulls, COEF_P, row->p);
-		set_float8(values, nulls, COEF_ODDS_RATIO, exp(row->coef));
+		set_float8(values, nulls, COEF_ODDS_RATIO, gaussian ? NAN : exp(row->coef));
 		set_float8(values, nulls, COEF_LOW, row->low);
 		set_float8(values, nulls, COEF_HIGH, row->high);
 		set_float8(values, nulls, COEF_VIF, row->vif);
-		set_float8(values, nulls, COEF_ODDS_LOW, exp(row->low));
-		set_float8(values, nulls, COEF_ODDS_HIGH, exp(row->high));
+		set_float8(values, nulls, COEF_ODDS_LOW, gaussian ? NAN : exp(row->low));
+		set_float8(values, nulls, COEF_ODDS_HIGH, gaussian ? NAN : exp(row->high));
 		set_float8(values, nulls, COEF_MEAN,
 				   row->column >= 0 ? model->design.mean[row->column] : NAN);
 		set_float8(values, nulls, COEF_SCALE,

@@ -75,20 +75,17 @@ dmp_fit_status_name(DmpFitStatus status)
 			return "too_few_rows";
 		case DMP_FIT_APPROXIMATE:
 			return "approximate";
+		case DMP_FIT_NOT_BINARY:
+			return "not_binary";
 	}
 	elog(ERROR, "unknown fit status %d", (int) status);
 	return NULL;
 }
 
-/* of the model that knows the rate only */
-static double
-null_log_loss(double positive, double weight)
+const char *
+dmp_family_name(DmpFamily family)
 {
-	double p = positive / weight;
-
-	if (!(p > 0 && p < 1))
-		return weight > 0 ? 0 : NAN;
-	return -(p * log(p) + (1 - p) * log1p(-p));
+	return family == DMP_GAUSSIAN ? "gaussian" : family == DMP_POISSON ? "poisson" : "binomial";
 }
 
 /* ------------------------------------------------------------------ plan */
@@ -128,6 +125,11 @@ make_plan(Fit *fit)
 	p->min_count = Max(1, spec->min_count);
 	p->max_iterations = spec->max_iterations;
 	p->memory = spec->memory;
+	p->family = spec->family;
+	p->guess = spec->guess;
+	p->has_offset = spec->base_margin != NULL;
+	p->scaled_target = spec->scaled_target;
+	p->target = pstrdup(spec->target ? spec->target : "");
 }
 
 /* features of one kind as the elements of an array: "f1::float8, f4::float8"; NULL when there is none */
@@ -175,10 +177,11 @@ make_sql(const Fit *fit)
 	int i;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT dmp_internal.train_scan%s($%d, q.target, %s, %s",
+	appendStringInfo(&sql, "SELECT dmp_internal.train_scan%s($%d, q.target, %s, %s, %s",
 					 fit->plan.arrays ? "_arrays" : "", spec->nargs + 1,
 					 spec->has_weight ? "q.weight" : "NULL::pg_catalog.float8",
-					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8");
+					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8",
+					 spec->base_margin ? "q.base_margin" : "NULL::pg_catalog.float8");
 	if (fit->plan.arrays)
 	{
 		appendStringInfoString(&sql, ", ");
@@ -305,6 +308,8 @@ histogram_range(Fit *fit, const double *theta)
 		mean += theta[j] * l->mean[j];
 		spread += fabs(theta[j]) * l->sd[j];
 	}
+	mean += fit->plan.stats.offset_mean;
+	spread += sqrt(fit->plan.stats.offset_m2 / fmax(fit->plan.stats.weight, 1e-300));
 	spread = fmax(spread, 1e-6 * fmax(1, fabs(mean)));
 	fit->plan.low = mean - 6 * spread;
 	fit->plan.high = mean + 6 * spread;
@@ -349,6 +354,20 @@ histogram_auc(const DmpScanResult *r, int which, double *error)
 	return auc;
 }
 
+/* mean loss where every margin is 0; INFINITY when the statistics do not say */
+static double
+objective_at_zero(const DmpScanPlan *plan)
+{
+	const DmpStats *s = &plan->stats;
+	double mean = s->weight_positive / s->weight;
+
+	if (plan->family == DMP_GAUSSIAN)
+		return (s->target_m2 / s->weight + mean * mean) / 2;
+	if (plan->has_offset)
+		return INFINITY;
+	return plan->family == DMP_POISSON ? 1 : log(2);
+}
+
 /* from quadratics of all rows to the exact optimum, scan by scan */
 static DmpScanSolution *
 solve_by_scans(Fit *fit, const DmpScanResult *blocks)
@@ -364,28 +383,30 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 	s.gradient = palloc0(sizeof(double) * n);
 	s.hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
 	s.aliased = palloc0(n);
-	if (plan->intercept)
-		s.theta[0] =
-			log(plan->stats.weight_positive / (plan->stats.weight - plan->stats.weight_positive));
+	s.theta[0] = dmp_null_start(plan, &plan->stats);
 	dmp_layout_problem(plan, &plan->layout, &problem);
+	problem.expensive = 1;
+	problem.eval = eval_scan;
+	problem.arg = fit;
+	out->null_loss = dmp_null_solve(plan, &plan->stats, &problem, &plan->layout.lambda_max);
+	out->lambda_max = plan->layout.lambda_max;
 	/* where to go back to should the quadratics mislead */
 	problem.fallback = palloc(sizeof(double) * n);
 	memcpy(problem.fallback, s.theta, sizeof(double) * n);
-	problem.fallback_objective = null_log_loss(plan->stats.weight_positive, plan->stats.weight);
+	problem.fallback_objective = out->null_loss;
 	if (!plan->intercept)
-		problem.fallback_objective = log(2);
+		problem.fallback_objective = objective_at_zero(plan);
 	if (blocks->quadratic)
 	{
 		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
 							s.theta);
 	}
-	problem.expensive = 1;
-	problem.eval = eval_scan;
-	problem.arg = fit;
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
-	out->roc_auc = histogram_auc(fit->last, 0, &out->auc_error);
-	out->test_roc_auc = out->test_log_loss = NAN;
+	out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
+	if (plan->family == DMP_BINOMIAL)
+		out->roc_auc = histogram_auc(fit->last, 0, &out->auc_error);
+	out->errors[0] = fit->last->errors[0];
 	if (plan->stats.rows_test > 0)
 	{
 		DmpScanResult *r;
@@ -395,7 +416,12 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 		plan->direction = NULL;
 		histogram_range(fit, s.theta);
 		r = scan(fit);
-		if (r == NULL || r->histogram == NULL)
+		if (r == NULL)
+			elog(ERROR, "training scan gave nothing");
+		memcpy(out->errors, r->errors, sizeof(out->errors));
+		if (plan->family != DMP_BINOMIAL)
+			return out;
+		if (r->histogram == NULL)
 			elog(ERROR, "training scan gave no histogram");
 		out->auc_error = 0;
 		out->roc_auc = histogram_auc(r, 0, &out->auc_error);
@@ -418,6 +444,9 @@ run_scans(Fit *fit, DmpFitStatus *status)
 	if (r->ndense != plan->ndense || r->ntexts != plan->ntexts)
 		elog(ERROR, "training scan gave another number of columns");
 	plan->stats = r->stats;
+	*status = DMP_FIT_NOT_BINARY;
+	if (r->stats.rows_odd > 0)
+		return NULL;
 	if (!dmp_scan_can_fit(plan, &plan->stats, status))
 		return NULL;
 	plan->layout = *dmp_layout_make(plan, &plan->stats);
@@ -458,7 +487,7 @@ make_design(const Fit *fit, DmpFit *out, int *column)
 	int width = 0, f, j = 0, k = 0, i;
 
 	d->nfeatures = plan->nfeatures;
-	d->features = palloc0(sizeof(DmpFeature) * (plan->nfeatures + 1));
+	d->features = palloc0(sizeof(DmpFeature) * (plan->nfeatures + 2));
 	for (f = 0; f < plan->nfeatures; f++)
 	{
 		DmpFeature *x = &d->features[f];
@@ -511,6 +540,18 @@ make_design(const Fit *fit, DmpFit *out, int *column)
 			j++;
 		}
 	}
+	if (plan->has_offset)
+	{
+		/* the base margin scores like a number whose coefficient is 1 */
+		DmpFeature *x = &d->features[d->nfeatures++];
+
+		x->name = pstrdup(fit->spec->base_margin);
+		x->type = FLOAT8OID;
+		x->encode = DMP_ENCODE_NUMERIC;
+		x->index = width++;
+		x->missing_index = x->other_index = -1;
+		x->fill = stats->offset_mean;
+	}
 	d->width = width;
 	d->pivot = palloc0(sizeof(double) * (width + 1));
 	d->mean = palloc0(sizeof(double) * (width + 1));
@@ -523,6 +564,11 @@ make_design(const Fit *fit, DmpFit *out, int *column)
 			d->mean[column[i]] = d->pivot[column[i]] + l->mean[i];
 			d->scale[column[i]] = l->penalty_scale[i];
 		}
+	if (plan->has_offset)
+	{
+		d->mean[width - 1] = stats->offset_mean;
+		d->scale[width - 1] = sqrt(stats->offset_m2 / stats->weight);
+	}
 }
 
 /* name of a design column for messages: price, city = 'Rome' */
@@ -567,6 +613,46 @@ warn(DmpFit *out, char *text)
 	out->warnings = lappend(out->warnings, text);
 }
 
+static void
+take_metrics(DmpFit *out, const DmpScanSolution *s, const DmpScanPlan *plan)
+{
+	const DmpErrorSums *e = &s->errors[0];
+	double W = plan->stats.weight;
+	int i;
+
+	if (plan->family == DMP_BINOMIAL)
+	{
+		out->log_loss = s->loss;
+		out->null_log_loss = s->null_loss;
+		return;
+	}
+	out->null_deviance_of_numbers = 2 * W * s->null_loss;
+	if (plan->family == DMP_GAUSSIAN)
+	{
+		double rows = (double) plan->stats.rows;
+
+		out->dispersion = plan->stats.rows > out->rank ? 2 * s->loss * W / (rows - out->rank) : NAN;
+		out->minus_two_log_likelihood =
+			rows * (log(2 * M_PI * e->square / rows) + 1) - e->log_weight;
+	}
+	else
+	{
+		/* what no model could explain: sum w (y - y log y) */
+		out->null_deviance_of_numbers += e->deviance - 2 * W * s->loss;
+		out->minus_two_log_likelihood = 2 * (W * s->loss + e->log_factorial);
+	}
+	for (i = 0; i < 2; i++)
+	{
+		e = &s->errors[i];
+		if (!(e->weight > 0))
+			continue;
+		out->rmse[i] = sqrt(e->square / e->weight);
+		out->mae[i] = e->absolute / e->weight;
+		out->mean_deviance[i] = e->deviance / e->weight;
+		out->r_squared[i] = e->target_m2 > 0 ? 1 - e->square / e->target_m2 : NAN;
+	}
+}
+
 static DmpFit *
 make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 {
@@ -584,7 +670,11 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 	out->weight_positive = plan->stats.weight_positive;
 	out->log_loss = out->objective = out->kkt_residual = NAN;
 	out->lambda_max = out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
-	out->null_log_loss = null_log_loss(out->weight_positive, out->weight_sum);
+	out->null_log_loss = out->loss = out->null_loss = NAN;
+	for (i = 0; i < 2; i++)
+		out->rmse[i] = out->mae[i] = out->r_squared[i] = out->mean_deviance[i] = NAN;
+	out->dispersion = 1;
+	out->family = plan->family;
 	out->scans = fit->scans;
 	out->memory_used = fit->memory;
 	if (s == NULL)
@@ -600,7 +690,7 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 	column = palloc(sizeof(int) * n);
 	memset(column, -1, sizeof(int) * n);
 	make_design(fit, out, column);
-	out->a = s->theta[0];
+	out->a = s->theta[0] + (plan->intercept ? plan->stats.target_pivot : 0);
 	out->coef = palloc0(sizeof(double) * (out->design.width + 1));
 	out->aliased = palloc0(sizeof(bool) * (out->design.width + 1));
 	for (i = 1; i < n; i++)
@@ -612,11 +702,18 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 				warn(out, psprintf("%s is a combination of other columns and has no coefficient",
 								   param_name(fit, i)));
 		}
-	out->log_loss = s->loss;
+	if (plan->has_offset)
+	{
+		out->coef[out->design.width - 1] = 1;
+		out->base_margin = pstrdup(fit->spec->base_margin);
+	}
+	out->loss = s->loss;
+	out->null_loss = s->null_loss;
+	take_metrics(out, s, plan);
 	out->objective = s->objective;
 	out->kkt_residual = s->kkt;
 	out->iterations = s->iterations;
-	out->lambda_max = plan->lambda > 0 ? plan->layout.lambda_max : NAN;
+	out->lambda_max = plan->lambda > 0 ? s->lambda_max : NAN;
 	out->roc_auc = s->roc_auc;
 	out->test_roc_auc = s->test_roc_auc;
 	out->test_log_loss = s->test_log_loss;
@@ -636,8 +733,11 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 		warn(out, psprintf("roc_auc is known to within %.1g only: margins lie too close together",
 						   s->auc_error));
 	if (s->separated_param >= 0)
-		warn(out, psprintf("the classes can be told apart without error along %s: its coefficient "
-						   "has no finite value; a penalty (lambda) gives one",
+		warn(out, psprintf(plan->family == DMP_POISSON
+							   ? "the target is 0 in all rows along %s: its coefficient has no "
+								 "finite value; a penalty (lambda) gives one"
+							   : "the classes can be told apart without error along %s: its "
+								 "coefficient has no finite value; a penalty (lambda) gives one",
 						   param_name(fit, s->separated_param)));
 	dmp_fit_errors(fit->spec, plan, s, column, fit->meat, fit->clusters, out);
 	return out;

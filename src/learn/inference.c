@@ -211,6 +211,8 @@ dmp_fit_errors(const DmpFitSpec *spec, const DmpScanPlan *plan, const DmpScanSol
 	out->no_errors = dmp_errors_refused(spec);
 	if (out->no_errors == NULL && out->status != DMP_FIT_CONVERGED)
 		out->no_errors = "the fit did not converge";
+	if (out->no_errors == NULL && !(out->dispersion >= 0))
+		out->no_errors = "there are no more rows than coefficients";
 	if (out->no_errors != NULL)
 		return;
 	dmp_layout_problem(plan, &plan->layout, &problem);
@@ -223,6 +225,8 @@ dmp_fit_errors(const DmpFitSpec *spec, const DmpScanPlan *plan, const DmpScanSol
 	out->covariance = palloc0(sizeof(double) * DMP_TRI(width + 1));
 	out->std_err = palloc0(sizeof(double) * (width + 1));
 	dmp_glm_covariance(&problem, hessian, NULL, plan->stats.weight, skip, cov);
+	for (k = 0; k < DMP_TRI(n); k++)
+		cov[k] *= out->dispersion;
 	take_covariance(plan, s, column, cov, out);
 	out->std_err_kind = plan->lambda > 0 ? "ridge" : "model";
 	if (plan->lambda == 0)
@@ -248,13 +252,17 @@ dmp_fit_quality(const DmpFitSpec *spec, DmpFit *fit)
 	double lambda = fit->lambda > 0 ? fit->lambda : spec->lambda;
 	double null_loss = fit->null_log_loss;
 
-	fit->dispersion = 1;
 	fit->df_null = fit->rows - (spec->intercept ? 1 : 0);
 	fit->df_residual = -1;
 	if (fit->nclasses == 0 && !spec->intercept)
 		null_loss = log(2);
 	fit->null_deviance = 2 * fit->weight_sum * null_loss;
 	fit->deviance = 2 * fit->weight_sum * fit->log_loss;
+	if (fit->family != DMP_BINOMIAL)
+	{
+		fit->null_deviance = fit->null_deviance_of_numbers;
+		fit->deviance = fit->mean_deviance[0] * fit->weight_sum;
+	}
 	fit->aic = fit->bic = NAN;
 	/* a penalty leaves no count of what was estimated, and no maximum to compare */
 	if (lambda > 0 || fit->rank == 0)
@@ -262,6 +270,15 @@ dmp_fit_quality(const DmpFitSpec *spec, DmpFit *fit)
 	fit->df_residual = fit->rows - fit->rank;
 	if (fit->status != DMP_FIT_CONVERGED)
 		return;
+	if (fit->family != DMP_BINOMIAL)
+	{
+		/* the dispersion of least squares counts as estimated, as in R */
+		int k = fit->rank + (fit->family == DMP_GAUSSIAN);
+
+		fit->aic = fit->minus_two_log_likelihood + 2 * k;
+		fit->bic = fit->minus_two_log_likelihood + log((double) fit->rows) * k;
+		return;
+	}
 	fit->aic = fit->deviance + 2 * fit->rank;
 	fit->bic = fit->deviance + log((double) fit->rows) * fit->rank;
 }

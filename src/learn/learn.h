@@ -21,6 +21,7 @@
 
 #include "dmp.h"
 #include "base/base.h"
+#include "math/glm.h"
 #include "nodes/pg_list.h"
 
 /* ---------------------------------------------------------------- design */
@@ -98,14 +99,16 @@ typedef enum DmpFitStatus
 	DMP_FIT_ONE_CLASS,
 	DMP_FIT_NO_ROWS,
 	DMP_FIT_TOO_FEW_ROWS,
-	DMP_FIT_APPROXIMATE /* dmp.logit past its memory budget only */
+	DMP_FIT_APPROXIMATE, /* dmp.logit past its memory budget only */
+	DMP_FIT_NOT_BINARY   /* the family was a guess, and a target is neither 0 nor 1: no fit */
 } DmpFitStatus;
 
 /*
  * What is to be fitted. select_sql is a SELECT, without a trailing semicolon,
  * whose output columns are named: "target" float8 (NULL: row skipped and
  * counted), "weight" float8 when has_weight, "split" float8 in [0,1) when
- * test_fraction > 0 (a row with split < test_fraction is a test row), "cluster"
+ * test_fraction > 0 (a row with split < test_fraction is a test row),
+ * "base_margin" float8 when base_margin (NULL: row skipped and counted), "cluster"
  * when has_cluster, then one column for each feature, named "f1" ... "fN", in
  * the types of the query.
  */
@@ -117,7 +120,12 @@ typedef struct DmpFitSpec
 	Datum *argvalues;
 	const char *argnulls;
 	int nfeatures;
-	DmpFeature *features; /* name, type, encode given; the rest is found by the scan */
+	DmpFeature *features;    /* name, type, encode given; the rest is found by the scan */
+	const char *target;      /* its name, for messages */
+	DmpFamily family;        /* unless nclasses > 0 */
+	bool guess;              /* family is binomial, or else status DMP_FIT_NOT_BINARY comes back */
+	bool scaled_target;      /* gaussian: the ridge part is divided by the target's deviation */
+	const char *base_margin; /* name of the column added to the margin, or NULL */
 	bool has_weight;
 	double test_fraction;
 	int nclasses;  /* 0: binomial; else "target" is a class number from 0 on, softmax */
@@ -152,8 +160,15 @@ typedef struct DmpFit
 	int64 rows_positive;
 	double weight_sum; /* W */
 	double weight_positive;
-	double log_loss;      /* mean over the training rows */
-	double null_log_loss; /* of the intercept-only model */
+	DmpFamily family;
+	char *base_margin; /* the last feature of the design, or NULL */
+	double loss;       /* of the family (math/glm.h), mean over the training rows */
+	double null_loss;  /* of intercept and offset alone */
+	double log_loss;   /* the same when the target is a class, else NaN */
+	double null_log_loss;
+	/* of a target of numbers, training and test; else NaN */
+	double rmse[2], mae[2], r_squared[2], mean_deviance[2];
+	double null_deviance_of_numbers, minus_two_log_likelihood;
 	double objective;
 	double kkt_residual;
 	double lambda_max; /* smallest lambda at which every penalised coef is 0; NaN when alpha = 0 */
@@ -178,7 +193,7 @@ typedef struct DmpFit
 	double *vif;              /* inflation of variance, width; NaN: none; NULL: of no column */
 	int64 clusters;           /* 0: errors are not by cluster */
 	int rank;                 /* coefficients that were estimated, the intercept too */
-	double dispersion;
+	double dispersion;        /* gaussian: residual sum of squares / (rows - rank); else 1 */
 	double deviance;
 	double null_deviance;
 	double aic; /* NaN: a penalty, or not at an optimum */
@@ -188,6 +203,7 @@ typedef struct DmpFit
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
+extern const char *dmp_family_name(DmpFamily family);
 
 /* the ereport(ERROR) that follows at once comes without context */
 extern void dmp_error_alone(void);
@@ -228,12 +244,16 @@ typedef struct DmpCalibration
 typedef struct DmpModel
 {
 	char *kind;     /* "glm" */
-	char *family;   /* "binomial" or "multinomial" */
+	char *family;   /* "binomial", "multinomial", "gaussian" or "poisson" */
+	DmpFamily link; /* of them, binomial also when multinomial */
 	char *target;   /* column name */
 	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
 	char *negative;
 	double threshold;            /* of dmp.classify */
 	DmpCalibration *calibration; /* NULL: scores are the link of the margin */
+	/* name of the feature that is added to the margin as it is: a numeric one with coefficient 1,
+	 * the last of the design; NULL: none */
+	char *base_margin;
 	DmpDesign design;
 	double a;
 	double *coef; /* design.width runs of max(nclasses, 1) */
@@ -316,6 +336,10 @@ extern void dmp_model_margins(const DmpModel *model, const Datum *values, const 
 							  const Oid *types, DmpRowNotes *notes, double *margins);
 /* margins of classes become their probabilities; returns the most probable one */
 extern int dmp_model_softmax(int nclasses, double *margins);
+/* what a margin predicts: a probability, or the mean of a target of numbers */
+extern double dmp_model_response(const DmpModel *model, double margin);
+/* error: the target is a number and has no classes; what: what was asked for */
+extern void dmp_model_refuse_numbers(const DmpModel *model, const char *what);
 /* 1 / (1 + exp(-margin)), the margin held within +-700 as in dmp.model_sql */
 extern double dmp_model_probability(double margin);
 
@@ -333,7 +357,8 @@ static inline double
 dmp_model_score(const DmpModel *model, double margin)
 {
 	if (likely(model->calibration == NULL))
-		return dmp_model_probability(margin);
+		return likely(model->link == DMP_BINOMIAL) ? dmp_model_probability(margin)
+												   : dmp_model_response(model, margin);
 	return dmp_calibrated(model->calibration, margin);
 }
 

@@ -87,6 +87,16 @@ CREATE TABLE dmp_internal.model (
 	no_errors text,
 	clusters bigint,
 	vif float8[],
+	-- of a target of numbers
+	rmse float8,
+	test_rmse float8,
+	mae float8,
+	test_mae float8,
+	r_squared float8,
+	test_r_squared float8,
+	mean_deviance float8,
+	test_mean_deviance float8,
+	base_margin text,
 	UNIQUE (name, version)
 );
 COMMENT ON TABLE dmp_internal.model IS 'versions of models, a row each';
@@ -250,7 +260,8 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   m.at, m.weight, m.features AS feature_names, m.elapsed, m.memory, m.warnings, m.options,
 		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy,
 		   m.null_deviance, m.deviance, m.aic, m.bic, m.dispersion, m.df_null, m.df_residual,
-		   m.std_err_kind, m.clusters
+		   m.std_err_kind, m.clusters, m.rmse, m.test_rmse, m.mae, m.test_mae, m.r_squared,
+		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
@@ -281,10 +292,18 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 		('train', 'deviance', m.deviance),
 		('train', 'aic', m.aic),
 		('train', 'bic', m.bic),
+		('train', 'rmse', m.rmse),
+		('train', 'mae', m.mae),
+		('train', 'r_squared', m.r_squared),
+		('train', 'mean_deviance', m.mean_deviance),
 		('test', 'rows', nullif(m.rows_test, 0)),
 		('test', 'roc_auc', m.test_roc_auc),
 		('test', 'accuracy', m.test_accuracy),
-		('test', 'log_loss', m.test_log_loss)) AS x (dataset, metric, value)
+		('test', 'log_loss', m.test_log_loss),
+		('test', 'rmse', m.test_rmse),
+		('test', 'mae', m.test_mae),
+		('test', 'r_squared', m.test_r_squared),
+		('test', 'mean_deviance', m.test_mean_deviance)) AS x (dataset, metric, value)
 	WHERE x.value IS NOT NULL;
 COMMENT ON VIEW dmp.model_metrics IS 'metrics of each version, a row each
 Example: SELECT dataset, metric, value FROM dmp.model_metrics WHERE model = ''buyers'' AND version = 3';
@@ -305,21 +324,21 @@ Example: SELECT dmp.summary(''buyers'')';
 
 -- robust errors (meat.c): what rows add to the gradient, summed by cluster, squared
 
-CREATE FUNCTION dmp_internal.row_score(bytea, float8, float8, float8, float8[], text[]) RETURNS float8[]
+CREATE FUNCTION dmp_internal.row_score(bytea, float8, float8, float8, float8, float8[], text[]) RETURNS float8[]
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_row_score';
-CREATE FUNCTION dmp_internal.score_add(float8[], bytea, float8, float8, float8, float8[], text[]) RETURNS float8[]
+CREATE FUNCTION dmp_internal.score_add(float8[], bytea, float8, float8, float8, float8, float8[], text[]) RETURNS float8[]
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_score_add';
 CREATE FUNCTION dmp_internal.meat_add(float8[], float8[]) RETURNS float8[]
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_meat_add';
 CREATE FUNCTION dmp_internal.meat_combine(float8[], float8[]) RETURNS float8[]
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_meat_combine';
-CREATE AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8[], text[]) (
+CREATE AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8, float8[], text[]) (
 	SFUNC = dmp_internal.score_add,
 	STYPE = float8[],
 	COMBINEFUNC = dmp_internal.meat_combine,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8[], text[]) IS 'gradient of the rows of a cluster';
+COMMENT ON AGGREGATE dmp_internal.score_sum(bytea, float8, float8, float8, float8, float8[], text[]) IS 'gradient of the rows of a cluster';
 CREATE AGGREGATE dmp_internal.meat(float8[]) (
 	SFUNC = dmp_internal.meat_add,
 	STYPE = float8[],
@@ -330,10 +349,10 @@ COMMENT ON AGGREGATE dmp_internal.meat(float8[]) IS 'sum of squares of gradients
 
 -- aggregates: the training scan (scan.h, fit.c)
 
-CREATE FUNCTION dmp_internal.train_scan_any(dmp_internal.state, bytea, float8, float8, float8, VARIADIC "any")
+CREATE FUNCTION dmp_internal.train_scan_any(dmp_internal.state, bytea, float8, float8, float8, float8, VARIADIC "any")
 	RETURNS dmp_internal.state
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_any';
-CREATE FUNCTION dmp_internal.train_scan_arrays(dmp_internal.state, bytea, float8, float8, float8, float8[], text[])
+CREATE FUNCTION dmp_internal.train_scan_arrays(dmp_internal.state, bytea, float8, float8, float8, float8, float8[], text[])
 	RETURNS dmp_internal.state
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_arrays';
 CREATE FUNCTION dmp_internal.train_scan_combine(dmp_internal.state, dmp_internal.state)
@@ -343,7 +362,7 @@ CREATE FUNCTION dmp_internal.train_scan_final(dmp_internal.state)
 	RETURNS dmp_internal.state
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_train_scan_final';
 -- (plan, target, weight, split, features); up to 90 features
-CREATE AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, VARIADIC "any") (
+CREATE AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, float8, VARIADIC "any") (
 	SFUNC = dmp_internal.train_scan_any,
 	STYPE = dmp_internal.state,
 	SSPACE = 1048576,
@@ -352,9 +371,9 @@ CREATE AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, VARIADIC
 	FINALFUNC_MODIFY = READ_WRITE,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, VARIADIC "any") IS 'one scan of training rows, as its plan says';
+COMMENT ON AGGREGATE dmp_internal.train_scan(bytea, float8, float8, float8, float8, VARIADIC "any") IS 'one scan of training rows, as its plan says';
 -- the same of any width, and where aggregates are pushed down to shards: numbers, texts
-CREATE AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8[], text[]) (
+CREATE AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8, float8[], text[]) (
 	SFUNC = dmp_internal.train_scan_arrays,
 	STYPE = dmp_internal.state,
 	SSPACE = 1048576,
@@ -363,7 +382,7 @@ CREATE AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, f
 	FINALFUNC_MODIFY = READ_WRITE,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8[], text[]) IS 'one scan of training rows of any width, as its plan says';
+COMMENT ON AGGREGATE dmp_internal.train_scan_arrays(bytea, float8, float8, float8, float8, float8[], text[]) IS 'one scan of training rows of any width, as its plan says';
 
 -- logistic regression as an aggregate: dmp.logit
 

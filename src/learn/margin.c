@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * margin.c
- *		How one row becomes a margin and a probability.
+ *		How one row becomes a margin and a probability or mean.
  *
  * The one place where a fitted model meets a row: dmp.predict, dmp.score and
  * dmp.evaluate all come through here, so a row scores as it was trained on.
@@ -214,6 +214,31 @@ dmp_model_probability(double margin)
 }
 
 double
+dmp_model_response(const DmpModel *model, double margin)
+{
+	switch (model->link)
+	{
+		case DMP_BINOMIAL:
+			return dmp_model_probability(margin);
+		case DMP_GAUSSIAN:
+			return margin;
+		case DMP_POISSON:
+			return exp(Max(-DMP_MARGIN_LIMIT, Min(DMP_MARGIN_LIMIT, margin)));
+	}
+	return margin;
+}
+
+void
+dmp_model_refuse_numbers(const DmpModel *model, const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("%s needs a model of classes, this one is of family \"%s\"", what,
+						   model->family),
+					errdetail("Its target \"%s\" is a number.", model->target),
+					errhint("dmp.predict gives its mean, dmp.evaluate its errors.")));
+}
+
+double
 dmp_model_intercept(const DmpModel *model)
 {
 	double a = model->a;
@@ -233,7 +258,8 @@ dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
 	int k;
 
 	model->kind = "glm";
-	model->family = fit->nclasses > 0 ? "multinomial" : "binomial";
+	model->link = fit->family;
+	model->family = fit->nclasses > 0 ? "multinomial" : pstrdup(dmp_family_name(fit->family));
 	model->nclasses = fit->nclasses;
 	model->intercepts = fit->intercepts;
 	model->wide_width = fit->wide_width;
@@ -242,8 +268,9 @@ dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
 	for (i = 0; i < fit->design.nfeatures; i++)
 		model->general |= DMP_ENCODE_IS_WIDE(fit->design.features[i].encode);
 	model->target = pstrdup(target);
-	model->positive = pstrdup(positive);
-	model->negative = pstrdup(negative);
+	model->positive = pstrdup(positive ? positive : "");
+	model->negative = pstrdup(negative ? negative : "");
+	model->base_margin = fit->base_margin;
 	if (fit->nclasses > 0)
 	{
 		model->classes = classes;

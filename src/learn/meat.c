@@ -37,6 +37,7 @@ enum
 	SCORE_TARGET = 1,
 	SCORE_WEIGHT,
 	SCORE_SPLIT,
+	SCORE_OFFSET,
 	SCORE_NUMBERS,
 	SCORE_TEXTS
 };
@@ -83,17 +84,27 @@ score_plan(FunctionCallInfo fcinfo, int first)
 	return kept;
 }
 
-/* target, weight and split, as admit() of scan_row.c has them; false: the row is not trained on */
+/* target, weight, split and offset, as admit() of scan_row.c has them; false: the row is not trained on */
 static bool
-admit(const DmpScanPlan *plan, FunctionCallInfo fcinfo, int first, double *y, double *w)
+admit(const DmpScanPlan *plan, FunctionCallInfo fcinfo, int first, double *y, double *w,
+	  double *offset)
 {
 	*w = 1;
+	*offset = 0;
 	if (PG_ARGISNULL(first + SCORE_TARGET))
 		return false;
 	*y = PG_GETARG_FLOAT8(first + SCORE_TARGET);
-	if (*y != 0 && *y != 1)
+	if (plan->family != DMP_BINOMIAL && !isfinite(*y))
+		return false;
+	if (plan->family == DMP_BINOMIAL && *y != 0 && *y != 1)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("target must be 0 or 1, got %g", *y));
+	if (plan->has_offset)
+	{
+		*offset = PG_ARGISNULL(first + SCORE_OFFSET) ? NAN : PG_GETARG_FLOAT8(first + SCORE_OFFSET);
+		if (!isfinite(*offset))
+			return false;
+	}
 	if (plan->has_weight)
 	{
 		*w = PG_ARGISNULL(first + SCORE_WEIGHT) ? NAN : PG_GETARG_FLOAT8(first + SCORE_WEIGHT);
@@ -190,16 +201,27 @@ static const double *
 row_score(ScorePlan *p, FunctionCallInfo fcinfo, int first)
 {
 	const DmpScanPlan *plan = p->plan;
-	double margin = plan->theta[0], y, w, u;
+	double margin = plan->theta[0], y, w, u = 0, offset;
 	int n = plan->layout.shape.nparams, non = 0, i;
 
-	if (!admit(plan, fcinfo, first, &y, &w) ||
+	if (!admit(plan, fcinfo, first, &y, &w, &offset) ||
 		!read_numbers(p, fcinfo, first + SCORE_NUMBERS, &margin, &non))
 		return NULL;
 	read_texts(p, fcinfo, first + SCORE_TEXTS, &non);
 	for (i = 0; i < non; i++)
 		margin += plan->theta[p->on[i]];
-	u = w * (dmp_model_probability(margin) - y);
+	switch (plan->family)
+	{
+		case DMP_BINOMIAL:
+			u = w * (dmp_model_probability(margin + offset) - y);
+			break;
+		case DMP_GAUSSIAN:
+			u = w * (margin + plan->stats.target_pivot - (y - offset));
+			break;
+		case DMP_POISSON:
+			u = w * (exp(fmin(margin + offset, 700)) - y);
+			break;
+	}
 	p->score[0] = u;
 	for (i = 1; i <= plan->ndense; i++)
 		p->score[i] *= u;
@@ -264,7 +286,7 @@ check_lengths(int a, int b)
 				errmsg("arrays of %d and %d numbers do not go together", a, b));
 }
 
-/* dmp_internal.row_score(plan, target, weight, split, numbers, texts) -> float8[] */
+/* dmp_internal.row_score(plan, target, weight, split, base_margin, numbers, texts) -> float8[] */
 Datum
 dmp_row_score(PG_FUNCTION_ARGS)
 {
@@ -285,7 +307,8 @@ dmp_row_score(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(out);
 }
 
-/* transition of dmp_internal.score_sum: (state, plan, target, weight, split, numbers, texts) */
+/* transition of dmp_internal.score_sum: (state, plan, target, weight, split, base_margin, numbers,
+ * texts) */
 Datum
 dmp_score_add(PG_FUNCTION_ARGS)
 {
@@ -379,10 +402,11 @@ meat_sql(const DmpFitSpec *spec, const DmpScanPlan *plan)
 	StringInfoData score;
 
 	initStringInfo(&score);
-	appendStringInfo(&score, "dmp_internal.%s($%d, q.target, %s, %s, ",
+	appendStringInfo(&score, "dmp_internal.%s($%d, q.target, %s, %s, %s, ",
 					 spec->has_cluster ? "score_sum" : "row_score", spec->nargs + 1,
 					 spec->has_weight ? "q.weight" : "NULL::pg_catalog.float8",
-					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8");
+					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8",
+					 spec->base_margin ? "q.base_margin" : "NULL::pg_catalog.float8");
 	dmp_fit_append_arrays(&score, spec);
 	appendStringInfoChar(&score, ')');
 	if (!spec->has_cluster)

@@ -17,7 +17,9 @@
  *
  * "calibration" is there when dmp.calibrate made it (calibration.c).
  *
- * A level is [text, rows, column]; column -1 is the reference. Levels are in
+ * Families "gaussian" and "poisson" have no positive, negative and threshold.
+ * "base_margin", when there, names the last feature: a number whose coefficient
+ * is 1. A level is [text, rows, column]; column -1 is the reference. Levels are in
  * byte order. Every design column belongs to exactly one place. Numbers are
  * printed in the shortest form that reads back to the same float8. Users can
  * reach the input functions, so nothing of it is trusted.
@@ -40,9 +42,9 @@
 #define WHAT "model"
 
 static const char *const model_keys[] = {
-	"format",    "kind",      "family",     "target", "positive",    "negative",
-	"threshold", "intercept", "coef",       "pivot",  "mean",        "scale",
-	"features",  "classes",   "intercepts", "wide",   "calibration", NULL};
+	"format",     "kind", "family",      "target",      "positive", "negative", "threshold",
+	"intercept",  "coef", "pivot",       "mean",        "scale",    "features", "classes",
+	"intercepts", "wide", "calibration", "base_margin", NULL};
 static const char *const feature_keys[] = {
 	"name",       "encode",         "column",       "fill", "levels",   "other_column",
 	"rows_other", "missing_column", "rows_missing", "bits", "min_rows", "blocks",
@@ -135,10 +137,13 @@ dmp_model_to_json(const DmpModel *model)
 	append_text(&buf, "target", model->target);
 	if (model->nclasses == 0)
 	{
-		append_text(&buf, "positive", model->positive);
-		append_text(&buf, "negative", model->negative);
-		appendStringInfoString(&buf, ",\"threshold\":");
-		dmp_model_append_number(&buf, model->threshold);
+		if (model->link == DMP_BINOMIAL)
+		{
+			append_text(&buf, "positive", model->positive);
+			append_text(&buf, "negative", model->negative);
+			appendStringInfoString(&buf, ",\"threshold\":");
+			dmp_model_append_number(&buf, model->threshold);
+		}
 		if (model->calibration != NULL)
 			dmp_calibration_append(&buf, model->calibration);
 		appendStringInfoString(&buf, ",\"intercept\":");
@@ -146,6 +151,8 @@ dmp_model_to_json(const DmpModel *model)
 	}
 	else
 		dmp_model_append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
+	if (model->base_margin != NULL)
+		append_text(&buf, "base_margin", model->base_margin);
 	dmp_model_append_numbers(&buf, "coef", model->coef, design->width * Max(model->nclasses, 1));
 	dmp_wide_append_model(&buf, model);
 	dmp_model_append_numbers(&buf, "pivot", design->pivot, design->width);
@@ -376,8 +383,13 @@ read_family(DmpModel *model, const DmpDoc *doc)
 	model->kind = text_of(dmp_doc_get(doc, "kind"), "kind");
 	model->family = text_of(dmp_doc_get(doc, "family"), "family");
 	model->target = text_of(dmp_doc_get(doc, "target"), "target");
+	if (strcmp(model->family, "gaussian") == 0)
+		model->link = DMP_GAUSSIAN;
+	else if (strcmp(model->family, "poisson") == 0)
+		model->link = DMP_POISSON;
 	if (strcmp(model->kind, "glm") != 0 ||
-		(strcmp(model->family, "binomial") != 0 && strcmp(model->family, "multinomial") != 0))
+		(model->link == DMP_BINOMIAL && strcmp(model->family, "binomial") != 0 &&
+		 strcmp(model->family, "multinomial") != 0))
 		dmp_model_refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
 	if (strcmp(model->family, "multinomial") == 0)
 	{
@@ -389,6 +401,15 @@ read_family(DmpModel *model, const DmpDoc *doc)
 			dmp_model_numbers(dmp_doc_get(doc, "intercepts"), "intercepts", model->nclasses);
 		return model->nclasses;
 	}
+	if (model->link != DMP_BINOMIAL)
+	{
+		if (dmp_doc_get(doc, "positive") != NULL || dmp_doc_get(doc, "threshold") != NULL ||
+			dmp_doc_get(doc, "calibration") != NULL)
+			dmp_model_refuse("family \"%s\" has no classes", model->family);
+		model->positive = model->negative = "";
+		model->a = dmp_model_number(dmp_doc_get(doc, "intercept"), "intercept");
+		return 1;
+	}
 	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
 	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
 	model->threshold = dmp_model_number(dmp_doc_get(doc, "threshold"), "threshold");
@@ -398,6 +419,22 @@ read_family(DmpModel *model, const DmpDoc *doc)
 		model->calibration = dmp_calibration_read(dmp_doc_get(doc, "calibration"));
 	model->a = dmp_model_number(dmp_doc_get(doc, "intercept"), "intercept");
 	return 1;
+}
+
+/* the feature that is added to the margin as it is */
+static void
+read_base_margin(DmpModel *model, const DmpDoc *doc)
+{
+	const DmpDesign *design = &model->design;
+	const DmpFeature *last = &design->features[Max(design->nfeatures, 1) - 1];
+
+	if (dmp_doc_get(doc, "base_margin") == NULL)
+		return;
+	model->base_margin = text_of(dmp_doc_get(doc, "base_margin"), "base_margin");
+	if (design->nfeatures == 0 || strcmp(last->name, model->base_margin) != 0 ||
+		last->encode != DMP_ENCODE_NUMERIC || last->index < 0 || model->nclasses > 0 ||
+		model->coef[last->index] != 1)
+		dmp_model_refuse("\"base_margin\" must name the last feature, a number of coefficient 1");
 }
 
 DmpModel *
@@ -449,6 +486,7 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 	}
 	check_design(&model->design, taken);
 	dmp_wide_read_model(model, doc, wide);
+	read_base_margin(model, doc);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);

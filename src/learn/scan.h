@@ -47,7 +47,7 @@ extern char *dmp_get_text(DmpBytes *b, Size *n);     /* a copy, with a zero at t
 typedef struct DmpColumnStats
 {
 	double weight, mean, m2;
-	double weight_positive, positive_mean;
+	double weight_positive, positive_mean; /* a target of numbers: sum w y, sum w y x */
 	double low, high;
 	double missing_weight, missing_positive;
 	int64 rows_missing;
@@ -77,7 +77,12 @@ typedef struct DmpDictionary
 typedef struct DmpStats
 {
 	int64 rows, rows_test, rows_skipped, rows_positive;
-	double weight, weight_positive;
+	int64 rows_odd;                 /* the family was guessed, and these are neither 0 nor 1 */
+	double weight, weight_positive; /* positive, here and below: a target of numbers, sum w y */
+	/* of a target of numbers, relative to its pivot; gaussian: the offset is taken off */
+	double target_pivot, target_m2, target_low, target_high;
+	/* of offsets: mean, sum w (o - mean)^2, sum w e^o, sum w y o */
+	double offset_mean, offset_m2, offset_exp, offset_target;
 	double *pivot;           /* ndense */
 	DmpColumnStats *columns; /* ndense */
 	DmpDictionary *texts;    /* ntexts */
@@ -102,8 +107,10 @@ typedef struct DmpLayout
 	DmpTextMap *texts;
 	/* by parameter */
 	double *mean, *sd, *penalty_scale, *reach;
+	double *penalty_factor, *lower, *upper; /* NULL: 1, none */
 	unsigned char *fixed;
-	double lambda_max;
+	double lambda_max; /* NaN: not to be had from statistics alone */
+	double unit;       /* of residuals (math/glm.h) */
 } DmpLayout;
 
 /* ------------------------------------------------------------------ plan (scan_plan.c) */
@@ -130,6 +137,14 @@ typedef struct DmpScanPlan
 	int standardize; /* 0 default, 1 all, 2 none */
 	int min_count, max_iterations;
 	int64 memory;
+	DmpFamily family;
+	bool guess;         /* binomial, unless a target says otherwise: it is counted, not refused */
+	bool has_offset;    /* base_margin */
+	bool scaled_target; /* gaussian: the ridge part of the penalty is by the target's deviation */
+	char *target;       /* name, for messages */
+	/* by feature; NULL: none */
+	double *factor;        /* of the penalty */
+	double *lower, *upper; /* of coefficients on the scale of the column; infinite: none */
 	/* from BLOCKS on */
 	DmpStats stats; /* pivots, and the dictionaries the codes are made by */
 	DmpLayout layout;
@@ -145,6 +160,14 @@ extern DmpScanPlan *dmp_scan_plan_read(const bytea *bytes);
 
 #define DMP_HISTOGRAM_BINS 65536
 
+/* sums over rows for the metrics of a target of numbers; they add */
+typedef struct DmpErrorSums
+{
+	double weight, absolute, square, deviance;
+	double log_weight, log_factorial; /* sum log w; sum w log y!, of counts */
+	double target_mean, target_m2;
+} DmpErrorSums;
+
 /* what a solve from memory found */
 typedef struct DmpScanSolution
 {
@@ -155,6 +178,9 @@ typedef struct DmpScanSolution
 	int iterations;
 	int64 memory;
 	double roc_auc, test_roc_auc, test_log_loss;
+	DmpErrorSums errors[2]; /* training, test; a target of numbers */
+	double null_loss;       /* mean, of intercept and offset alone */
+	double lambda_max;
 	double auc_error;    /* how far they may be off; 0: exact */
 	int separated_param; /* largest step, or -1 */
 } DmpScanSolution;
@@ -171,6 +197,7 @@ typedef struct DmpScanResult
 	DmpGlmSums *sums;
 	double sums_weight;
 	double *histogram; /* 4 x bins: training negative, positive, test negative, positive; or NULL */
+	DmpErrorSums errors[2];
 	double test_loss, test_weight;
 	int64 memory; /* most that packed rows took, all processes together */
 } DmpScanResult;
@@ -178,11 +205,12 @@ typedef struct DmpScanResult
 typedef struct DmpChunk
 {
 	int ntiles, used;
-	void *raw[4];
+	void *raw[6];
 	double *dense; /* ntiles x ndense x 128 */
 	int32 *codes;
 	unsigned char *label; /* ntiles x 128 */
 	double *weight;       /* ntiles x 128 or NULL */
+	double *target, *offset;
 } DmpChunk;
 
 typedef struct DmpStore
@@ -206,6 +234,8 @@ typedef struct DmpStage
 	int32 *codes;  /* ntexts x 128 */
 	unsigned char label[DMP_TILE];
 	double weight[DMP_TILE];
+	double target[DMP_TILE]; /* unless binomial */
+	double offset[DMP_TILE];
 } DmpStage;
 
 typedef enum DmpScanMode
@@ -249,9 +279,11 @@ typedef struct DmpScan
 	double slices_weight;
 	int64 tiles;
 	double *histogram;
+	DmpErrorSums errors[2];
 	double test_loss, test_weight;
 	/* tile ready for the kernel */
 	double *tile;
+	double *tile_target;
 	bool *tile_missing; /* ndense */
 	int32 *tile_codes;
 	double *margins;
@@ -291,11 +323,18 @@ extern int dmp_dictionary_code(DmpDictionary *d, const char *text, Size length, 
 extern void dmp_scan_row_doubles(DmpScan *scan, double label, const double *x);
 extern void dmp_scan_flush(DmpScan *scan, int which, bool final);
 extern void dmp_scan_count_only(DmpScan *scan);
+extern void dmp_errors_tile(DmpErrorSums *e, DmpFamily family, const DmpGlmTile *tile,
+							const double *margins);
+extern void dmp_errors_merge(DmpErrorSums *into, const DmpErrorSums *from);
 
 /* scan_layout.c */
 extern void dmp_scan_stats_sync(DmpScan *scan);
-extern void dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts,
-							double *shift);
+extern double dmp_stats_merge(const DmpScanPlan *plan, DmpStats *into, const DmpStats *from,
+							  double *shift);
+/* intercept of the model that knows nothing else; of an offset of probabilities, a guess */
+extern double dmp_null_start(const DmpScanPlan *plan, const DmpStats *stats);
+/* its mean loss; NaN when statistics do not say */
+extern double dmp_null_loss(const DmpScanPlan *plan, const DmpStats *stats);
 extern DmpLayout *dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats);
 extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
 							   DmpGlmProblem *problem);
@@ -312,6 +351,8 @@ extern bool dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, Dmp
 extern bool dmp_scan_enough_rows(const DmpScanPlan *plan, const DmpStats *stats,
 								 const DmpLayout *layout);
 extern DmpScanSolution *dmp_scan_solve(DmpScan *scan);
+extern double dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats,
+							 const DmpGlmProblem *problem, double *lambda_max);
 extern void dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s);
 
 #endif /* DMP_SCAN_H */

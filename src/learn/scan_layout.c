@@ -43,18 +43,21 @@ dmp_scan_stats_sync(DmpScan *scan)
 	}
 }
 
-/* Chan's pairwise update; from's values are s higher in into's terms */
+/* Chan's pairwise update; from's values are s higher in into's terms, its target of numbers t */
 static void
-merge_column(DmpColumnStats *into, const DmpColumnStats *from, double s)
+merge_column(DmpFamily family, DmpColumnStats *into, const DmpColumnStats *from, double s, double t)
 {
 	double all = into->weight + from->weight;
-	double positive = into->weight_positive + from->weight_positive;
+	double positive = into->weight_positive + from->weight_positive + t * from->weight;
+	double cross = into->positive_mean;
 
 	into->rows_missing += from->rows_missing;
 	into->missing_weight += from->missing_weight;
-	into->missing_positive += from->missing_positive;
+	into->missing_positive += from->missing_positive + t * from->missing_weight;
 	if (!(from->weight > 0))
 		return;
+	/* sum w (y + t) (x + s) */
+	cross += from->positive_mean + s * from->weight_positive + t * from->weight * (from->mean + s);
 	if (into->weight > 0)
 	{
 		double delta = from->mean + s - into->mean;
@@ -75,25 +78,63 @@ merge_column(DmpColumnStats *into, const DmpColumnStats *from, double s)
 		into->high = from->high + s;
 		into->positive_mean = from->weight_positive > 0 ? from->positive_mean + s : 0;
 	}
+	if (family != DMP_BINOMIAL)
+		into->positive_mean = cross;
 	into->weight = all;
 	into->weight_positive = positive;
+}
+
+/* of target and offset; weights not added yet. Returns what from's target must rise by. */
+static double
+merge_target(DmpStats *into, const DmpStats *from)
+{
+	double all = into->weight + from->weight, t = 0, delta;
+
+	if (isnan(into->target_pivot))
+		into->target_pivot = from->target_pivot;
+	else if (!isnan(from->target_pivot))
+		t = from->target_pivot - into->target_pivot;
+	if (!(from->weight > 0))
+		return t;
+	if (into->weight > 0)
+	{
+		delta = from->weight_positive / from->weight + t - into->weight_positive / into->weight;
+		into->target_m2 += from->target_m2 + delta * delta * (into->weight * (from->weight / all));
+		into->target_low = fmin(into->target_low, from->target_low + t);
+		into->target_high = fmax(into->target_high, from->target_high + t);
+	}
+	else
+	{
+		into->target_m2 = from->target_m2;
+		into->target_low = from->target_low + t;
+		into->target_high = from->target_high + t;
+	}
+	delta = from->offset_mean - into->offset_mean;
+	into->offset_mean += delta * (from->weight / all);
+	into->offset_m2 += from->offset_m2 + delta * delta * (into->weight * (from->weight / all));
+	into->offset_exp += from->offset_exp;
+	into->offset_target += from->offset_target;
+	return t;
 }
 
 /*
  * Adds from to into. shift (ndense, may be NULL) receives what from's pivots
  * must move by to be into's; a side that has no pivots yet takes the other's.
+ * Returns the same of the target, the other way round: what from's rises by.
  */
-void
-dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts, double *shift)
+double
+dmp_stats_merge(const DmpScanPlan *plan, DmpStats *into, const DmpStats *from, double *shift)
 {
-	int j, k;
+	int ndense = plan->ndense, ntexts = plan->ntexts, j, k;
+	double t = merge_target(into, from);
 
+	into->rows_odd += from->rows_odd;
 	into->rows += from->rows;
 	into->rows_test += from->rows_test;
 	into->rows_skipped += from->rows_skipped;
 	into->rows_positive += from->rows_positive;
 	into->weight += from->weight;
-	into->weight_positive += from->weight_positive;
+	into->weight_positive += from->weight_positive + t * from->weight;
 	for (j = 0; j < ndense; j++)
 	{
 		double s = 0;
@@ -104,7 +145,7 @@ dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts, do
 			s = into->pivot[j] - from->pivot[j];
 		if (shift)
 			shift[j] = s;
-		merge_column(&into->columns[j], &from->columns[j], -s);
+		merge_column(plan->family, &into->columns[j], &from->columns[j], -s, t);
 	}
 	for (k = 0; k < ntexts; k++)
 	{
@@ -113,7 +154,7 @@ dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts, do
 
 		a->rows_missing += b->rows_missing;
 		a->missing_weight += b->missing_weight;
-		a->missing_positive += b->missing_positive;
+		a->missing_positive += b->missing_positive + t * b->missing_weight;
 		for (j = 0; j < b->n; j++)
 		{
 			int code = dmp_dictionary_code(a, b->levels[j].text, b->levels[j].length, true);
@@ -123,9 +164,10 @@ dmp_stats_merge(DmpStats *into, const DmpStats *from, int ndense, int ntexts, do
 						errmsg("a text feature has too many distinct values"));
 			a->levels[code].rows += b->levels[j].rows;
 			a->levels[code].weight += b->levels[j].weight;
-			a->levels[code].positive += b->levels[j].positive;
+			a->levels[code].positive += b->levels[j].positive + t * b->levels[j].weight;
 		}
 	}
+	return t;
 }
 
 static int
@@ -222,12 +264,66 @@ text_map(const DmpScanPlan *plan, const DmpDictionary *d, int feature, DmpTextMa
 	pfree(all);
 }
 
+/* ------------------------------------------------------------ null model */
+
+double
+dmp_null_start(const DmpScanPlan *plan, const DmpStats *s)
+{
+	double p = s->weight_positive, q = s->weight - p;
+
+	if (!plan->intercept)
+		return 0;
+	switch (plan->family)
+	{
+		case DMP_BINOMIAL:
+			return p > 0 && q > 0 ? log(p / q) - s->offset_mean : 0;
+		case DMP_GAUSSIAN:
+			return p / s->weight;
+		case DMP_POISSON:
+			/* exact: sum w e^(a + o) = sum w y; half an event where there is none */
+			return log(fmax(p, 0.5) / (plan->has_offset ? s->offset_exp : s->weight));
+	}
+	return 0;
+}
+
+double
+dmp_null_loss(const DmpScanPlan *plan, const DmpStats *s)
+{
+	double mean = s->weight_positive / s->weight, a = dmp_null_start(plan, s);
+
+	switch (plan->family)
+	{
+		case DMP_BINOMIAL:
+			if (plan->has_offset)
+				return NAN;
+			if (!(mean > 0 && mean < 1))
+				return s->weight > 0 ? 0 : NAN;
+			return -(mean * log(mean) + (1 - mean) * log1p(-mean));
+		case DMP_GAUSSIAN:
+			return s->target_m2 / s->weight / 2;
+		case DMP_POISSON:
+			if (!plan->has_offset)
+				return mean > 0 ? mean - mean * log(mean) : 0;
+			return plan->intercept ? mean - mean * a - s->offset_target / s->weight
+								   : (s->offset_exp - s->offset_target) / s->weight;
+	}
+	return NAN;
+}
+
+/* mean of the target as the null model has it, that of all rows alike */
+static double
+null_mean(const DmpScanPlan *plan, const DmpStats *s)
+{
+	if (plan->intercept)
+		return s->weight_positive / s->weight;
+	return plan->family == DMP_BINOMIAL ? 0.5 : plan->family == DMP_POISSON ? 1 : 0;
+}
+
 /* scale, reach and the gradient at the null model of parameter p */
 static void
 describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double mean, double sd,
-		 double reach, double positive_sum, double weight, double weight_positive)
+		 double reach, double positive_sum, double weight, double rate)
 {
-	double rate = plan->intercept ? weight_positive / weight : 0.5;
 	double g = fabs(positive_sum - rate * mean * weight) / weight;
 
 	l->mean[p] = mean;
@@ -249,7 +345,7 @@ dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats)
 	DmpLayout *l = palloc0(sizeof(DmpLayout));
 	int nd = plan->ndense, nt = plan->ntexts, next = 1 + nd, ncoded = nt, room, f, j, k;
 	Category *share;
-	double W = stats->weight;
+	double W = stats->weight, rate = null_mean(plan, stats);
 
 	room = 1 + 2 * nd;
 	for (k = 0; k < nt; k++)
@@ -283,7 +379,7 @@ dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats)
 				errmsg("%d columns after encoding are too many for this solver", next - 1),
 				errdetail("It takes at most %d.", MAX_PARAMS),
 				errhint("Name fewer with features, or leave some out with exclude."));
-	l->shape = (DmpGlmShape){nd, ncoded, next};
+	l->shape = (DmpGlmShape){nd, ncoded, next, plan->family};
 	l->mean = palloc0(sizeof(double) * next);
 	l->sd = palloc0(sizeof(double) * next);
 	l->penalty_scale = palloc0(sizeof(double) * next);
@@ -296,21 +392,29 @@ dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats)
 		const DmpColumnStats *c = &stats->columns[j];
 		/* with the mean where it is missing; a column of one value has no spread, however it rounds */
 		double sd = c->weight > 0 && c->low < c->high ? sqrt(c->m2 / W) : 0;
-		double positive = c->positive_mean * c->weight_positive + c->mean * c->missing_positive;
+		double positive =
+			c->positive_mean * (plan->family == DMP_BINOMIAL ? c->weight_positive : 1) +
+			c->mean * c->missing_positive;
 
 		/* without an intercept pivots are 0 and a constant column is as good as any */
 		if (!plan->intercept && c->weight > 0 && sd == 0 && c->mean != 0)
 			sd = fabs(c->mean);
 		describe(plan, l, 1 + j, plan->indicator[j], c->mean, sd,
-				 fmax(c->high - c->mean, c->mean - c->low), positive, W, stats->weight_positive);
+				 fmax(c->high - c->mean, c->mean - c->low), positive, W, rate);
 	}
 	for (j = 1 + nd; j < next; j++)
 	{
 		double q = share[j].weight / W;
 
 		describe(plan, l, j, true, q, sqrt(q * fmax(1 - q, 0)), fmax(q, 1 - q), share[j].positive,
-				 W, stats->weight_positive);
+				 W, rate);
 	}
+	/* with an offset the null model is not the same in every row */
+	if (plan->has_offset && plan->family != DMP_GAUSSIAN)
+		l->lambda_max = NAN;
+	l->unit = plan->family == DMP_GAUSSIAN  ? sqrt(stats->target_m2 / W)
+			  : plan->family == DMP_POISSON ? stats->weight_positive / W
+											: 1;
 	pfree(share);
 	return l;
 }
@@ -323,6 +427,16 @@ dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout, DmpGlmProbl
 	problem->shape = layout->shape;
 	problem->lambda = plan->lambda;
 	problem->alpha = plan->alpha;
+	problem->unit = layout->unit;
+	if (plan->scaled_target && plan->lambda > 0 && layout->unit > 0)
+	{
+		/* glmnet's penalty is that of a target of unit deviation, told on its own scale */
+		double l1 = plan->lambda * plan->alpha;
+		double l2 = plan->lambda * (1 - plan->alpha) / layout->unit;
+
+		problem->lambda = l1 + l2;
+		problem->alpha = l1 / (l1 + l2);
+	}
 	problem->penalty_scale = layout->penalty_scale;
 	problem->mean = layout->mean;
 	problem->sd = layout->sd;

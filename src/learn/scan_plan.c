@@ -18,8 +18,17 @@ put_stats(DmpBytes *b, int ndense, int ntexts, const DmpStats *s)
 	dmp_put_int(b, s->rows_test);
 	dmp_put_int(b, s->rows_skipped);
 	dmp_put_int(b, s->rows_positive);
+	dmp_put_int(b, s->rows_odd);
 	dmp_put_double(b, s->weight);
 	dmp_put_double(b, s->weight_positive);
+	dmp_put_double(b, s->target_pivot);
+	dmp_put_double(b, s->target_m2);
+	dmp_put_double(b, s->target_low);
+	dmp_put_double(b, s->target_high);
+	dmp_put_double(b, s->offset_mean);
+	dmp_put_double(b, s->offset_m2);
+	dmp_put_double(b, s->offset_exp);
+	dmp_put_double(b, s->offset_target);
 	dmp_put(b, s->pivot, sizeof(double) * ndense);
 	dmp_put(b, s->columns, sizeof(DmpColumnStats) * ndense);
 	for (k = 0; k < ntexts; k++)
@@ -49,8 +58,17 @@ get_stats(DmpBytes *b, int ndense, int ntexts, DmpStats *s)
 	s->rows_test = dmp_get_int(b);
 	s->rows_skipped = dmp_get_int(b);
 	s->rows_positive = dmp_get_int(b);
+	s->rows_odd = dmp_get_int(b);
 	s->weight = dmp_get_double(b);
 	s->weight_positive = dmp_get_double(b);
+	s->target_pivot = dmp_get_double(b);
+	s->target_m2 = dmp_get_double(b);
+	s->target_low = dmp_get_double(b);
+	s->target_high = dmp_get_double(b);
+	s->offset_mean = dmp_get_double(b);
+	s->offset_m2 = dmp_get_double(b);
+	s->offset_exp = dmp_get_double(b);
+	s->offset_target = dmp_get_double(b);
 	s->pivot = dmp_get_doubles(b, ndense);
 	s->columns = palloc(sizeof(DmpColumnStats) * (ndense + 1));
 	memcpy(s->columns, dmp_get(b, sizeof(DmpColumnStats) * ndense),
@@ -84,6 +102,21 @@ get_stats(DmpBytes *b, int ndense, int ntexts, DmpStats *s)
 	}
 }
 
+/* n numbers that may not be there */
+static void
+put_optional(DmpBytes *b, const double *x, int n)
+{
+	dmp_put_int(b, x != NULL);
+	if (x)
+		dmp_put(b, x, sizeof(double) * n);
+}
+
+static double *
+get_optional(DmpBytes *b, int n)
+{
+	return dmp_get_int(b) != 0 ? dmp_get_doubles(b, n) : NULL;
+}
+
 static void
 put_layout(DmpBytes *b, int ndense, int ntexts, const DmpLayout *l)
 {
@@ -105,6 +138,10 @@ put_layout(DmpBytes *b, int ndense, int ntexts, const DmpLayout *l)
 	dmp_put(b, l->penalty_scale, sizeof(double) * n);
 	dmp_put(b, l->reach, sizeof(double) * n);
 	dmp_put(b, l->fixed, n);
+	put_optional(b, l->penalty_factor, n);
+	put_optional(b, l->lower, n);
+	put_optional(b, l->upper, n);
+	dmp_put_double(b, l->unit);
 }
 
 static void
@@ -162,6 +199,10 @@ get_layout(DmpBytes *b, int ndense, int ntexts, const DmpStats *stats, DmpLayout
 	l->reach = dmp_get_doubles(b, n);
 	l->fixed = palloc(n);
 	memcpy(l->fixed, dmp_get(b, n), n);
+	l->penalty_factor = get_optional(b, n);
+	l->lower = get_optional(b, n);
+	l->upper = get_optional(b, n);
+	l->unit = dmp_get_double(b);
 }
 
 bytea *
@@ -188,6 +229,14 @@ dmp_scan_plan_write(const DmpScanPlan *p)
 	dmp_put_int(&b, p->min_count);
 	dmp_put_int(&b, p->max_iterations);
 	dmp_put_int(&b, p->memory);
+	dmp_put_int(&b, p->family);
+	dmp_put_int(&b, p->guess);
+	dmp_put_int(&b, p->has_offset);
+	dmp_put_int(&b, p->scaled_target);
+	dmp_put_text(&b, p->target ? p->target : "", p->target ? strlen(p->target) : 0);
+	put_optional(&b, p->factor, p->nfeatures);
+	put_optional(&b, p->lower, p->nfeatures);
+	put_optional(&b, p->upper, p->nfeatures);
 	if (p->phase >= DMP_SCAN_BLOCKS)
 	{
 		put_stats(&b, p->ndense, p->ntexts, &p->stats);
@@ -248,12 +297,23 @@ dmp_scan_plan_read(const bytea *bytes)
 	p->min_count = (int) dmp_get_int(&b);
 	p->max_iterations = (int) dmp_get_int(&b);
 	p->memory = dmp_get_int(&b);
+	p->family = (DmpFamily) dmp_get_int(&b);
+	p->guess = dmp_get_int(&b) != 0;
+	p->has_offset = dmp_get_int(&b) != 0;
+	p->scaled_target = dmp_get_int(&b) != 0;
+	p->target = dmp_get_text(&b, NULL);
+	p->factor = get_optional(&b, p->nfeatures);
+	p->lower = get_optional(&b, p->nfeatures);
+	p->upper = get_optional(&b, p->nfeatures);
+	if (p->family != DMP_BINOMIAL && p->family != DMP_GAUSSIAN && p->family != DMP_POISSON)
+		bad_plan();
 	if (!(p->lambda >= 0) || !(p->alpha >= 0 && p->alpha <= 1) || p->memory < 0)
 		bad_plan();
 	if (p->phase >= DMP_SCAN_BLOCKS)
 	{
 		get_stats(&b, p->ndense, p->ntexts, &p->stats);
 		get_layout(&b, p->ndense, p->ntexts, &p->stats, &p->layout);
+		p->layout.shape.family = p->family;
 	}
 	if (p->phase >= DMP_SCAN_GRADIENT)
 	{
@@ -312,6 +372,9 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 		dmp_put_double(b, s->roc_auc);
 		dmp_put_double(b, s->test_roc_auc);
 		dmp_put_double(b, s->test_log_loss);
+		dmp_put(b, s->errors, sizeof(s->errors));
+		dmp_put_double(b, s->null_loss);
+		dmp_put_double(b, s->lambda_max);
 		dmp_put_int(b, s->separated_param);
 	}
 	if (r->sums)
@@ -328,6 +391,7 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 	}
 	if (r->histogram)
 		dmp_put(b, r->histogram, sizeof(double) * 4 * DMP_HISTOGRAM_BINS);
+	dmp_put(b, r->errors, sizeof(r->errors));
 	dmp_put_double(b, r->test_loss);
 	dmp_put_double(b, r->test_weight);
 	dmp_put_int(b, r->memory);
@@ -392,6 +456,9 @@ dmp_scan_result_read(DmpBytes *b)
 		s->roc_auc = dmp_get_double(b);
 		s->test_roc_auc = dmp_get_double(b);
 		s->test_log_loss = dmp_get_double(b);
+		memcpy(s->errors, dmp_get(b, sizeof(s->errors)), sizeof(s->errors));
+		s->null_loss = dmp_get_double(b);
+		s->lambda_max = dmp_get_double(b);
 		s->separated_param = (int) dmp_get_int(b);
 	}
 	if (parts & 8)
@@ -408,6 +475,7 @@ dmp_scan_result_read(DmpBytes *b)
 	}
 	if (parts & 16)
 		r->histogram = dmp_get_doubles(b, 4 * DMP_HISTOGRAM_BINS);
+	memcpy(r->errors, dmp_get(b, sizeof(r->errors)), sizeof(r->errors));
 	r->test_loss = dmp_get_double(b);
 	r->test_weight = dmp_get_double(b);
 	r->memory = dmp_get_int(b);

@@ -197,15 +197,24 @@ text_datum_code(DmpScan *scan, int k, int feature, Datum value)
 	return code;
 }
 
+static void
+pg_attribute_noreturn() refuse_negative(const DmpScanPlan *plan, double y)
+{
+	dmp_error_alone();
+	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("target \"%s\" has the value %g, family \"poisson\" needs numbers from 0 on",
+				   plan->target, y));
+}
+
 /*
- * Target, weight and split of a row. NULL when the row is skipped; otherwise
+ * Target, weight, split and offset of a row. NULL when the row is skipped; otherwise
  * the stage it goes to, with label and weight set at its next place.
  */
 static DmpStage *
 admit(DmpScan *scan, FunctionCallInfo fcinfo)
 {
 	DmpStage *stage = &scan->stage[0];
-	double y, w = 1;
+	double y, w = 1, offset = 0;
 
 	if (PG_ARGISNULL(2))
 	{
@@ -213,9 +222,38 @@ admit(DmpScan *scan, FunctionCallInfo fcinfo)
 		return NULL;
 	}
 	y = PG_GETARG_FLOAT8(2);
-	if (y != 0 && y != 1)
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("target must be 0 or 1, got %g", y));
+	if (scan->plan->family != DMP_BINOMIAL)
+	{
+		if (!isfinite(y))
+		{
+			scan->stats.rows_skipped++;
+			return NULL;
+		}
+		if (y < 0 && scan->plan->family == DMP_POISSON)
+			refuse_negative(scan->plan, y);
+	}
+	else if (y != 0 && y != 1)
+	{
+		if (!scan->plan->guess)
+			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("target must be 0 or 1, got %g", y));
+		if (isnan(y))
+			scan->stats.rows_skipped++;
+		else
+			scan->stats.rows_odd++;
+		return NULL;
+	}
+	if (scan->stats.rows_odd > 0)
+		return NULL; /* nothing will come of this scan */
+	if (scan->plan->has_offset)
+	{
+		offset = PG_ARGISNULL(5) ? NAN : PG_GETARG_FLOAT8(5);
+		if (!isfinite(offset))
+		{
+			scan->stats.rows_skipped++;
+			return NULL;
+		}
+	}
 	if (scan->plan->has_weight)
 	{
 		w = PG_ARGISNULL(3) ? NAN : PG_GETARG_FLOAT8(3);
@@ -234,6 +272,12 @@ admit(DmpScan *scan, FunctionCallInfo fcinfo)
 		stage = &scan->stage[1];
 	stage->label[stage->n] = y == 1;
 	stage->weight[stage->n] = w;
+	if (scan->plan->family != DMP_BINOMIAL || scan->plan->has_offset)
+	{
+		/* least squares of y about an offset are those of the difference */
+		stage->target[stage->n] = scan->plan->family == DMP_GAUSSIAN ? y - offset : y;
+		stage->offset[stage->n] = offset;
+	}
 	return stage;
 }
 
@@ -271,7 +315,7 @@ dmp_scan_row_any(DmpScan *scan, FunctionCallInfo fcinfo, int first)
 		dmp_scan_flush(scan, stage == &scan->stage[1], false);
 }
 
-/* a row whose features are numbers float8[] (arguments 5) and texts text[] (6), NULL when there are none */
+/* a row whose features are numbers float8[] (argument 6) and texts text[] (7), NULL when there are none */
 void
 dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 {
@@ -284,7 +328,7 @@ dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 	n = stage->n;
 	if (plan->ndense > 0)
 	{
-		ArrayType *a = PG_ARGISNULL(5) ? NULL : PG_GETARG_ARRAYTYPE_P(5);
+		ArrayType *a = PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6);
 		const double *x;
 		const bits8 *present;
 
@@ -296,12 +340,12 @@ dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 		for (j = 0; j < plan->ndense; j++)
 			stage->dense[j * DMP_STAGE_STRIDE + n] =
 				present && !(present[j / 8] & (1 << (j % 8))) ? NAN : *x++;
-		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(5)))
+		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(6)))
 			pfree(a);
 	}
 	if (plan->ntexts > 0)
 	{
-		ArrayType *a = PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6);
+		ArrayType *a = PG_ARGISNULL(7) ? NULL : PG_GETARG_ARRAYTYPE_P(7);
 		Datum *values;
 		bool *nulls;
 		int count;
@@ -319,7 +363,7 @@ dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 			}
 		pfree(values);
 		pfree(nulls);
-		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(6)))
+		if ((Pointer) a != DatumGetPointer(PG_GETARG_DATUM(7)))
 			pfree(a);
 	}
 	if (++stage->n == DMP_TILE)
@@ -366,6 +410,14 @@ choose_pivots(DmpScan *scan, const DmpStage *stage)
 				mean += (x[i] - mean) / ++n;
 		scan->stats.pivot[j] = isfinite(mean) ? mean : 0;
 	}
+	if (scan->plan->family == DMP_GAUSSIAN)
+	{
+		double mean = 0;
+
+		for (i = 0; i < stage->n && scan->plan->intercept; i++)
+			mean += (stage->target[i] - mean) / (i + 1);
+		scan->stats.target_pivot = mean;
+	}
 	scan->have_pivot = true;
 }
 
@@ -391,6 +443,8 @@ drop_infinite(DmpScan *scan, DmpStage *stage)
 				stage->codes[j * DMP_TILE + kept] = stage->codes[j * DMP_TILE + i];
 			stage->label[kept] = stage->label[i];
 			stage->weight[kept] = stage->weight[i];
+			stage->target[kept] = stage->target[i];
+			stage->offset[kept] = stage->offset[i];
 		}
 		kept++;
 	}
@@ -400,9 +454,9 @@ drop_infinite(DmpScan *scan, DmpStage *stage)
 	return dropped;
 }
 
-/* values of a column with missing ones, into its own statistics */
+/* values of a column with missing ones, into its own statistics; y: NULL when binomial */
 static void
-count_column(DmpColumnStats *c, const double *x, const DmpStage *stage)
+count_column(DmpColumnStats *c, const double *x, const DmpStage *stage, const double *y)
 {
 	int i;
 
@@ -414,7 +468,7 @@ count_column(DmpColumnStats *c, const double *x, const DmpStage *stage)
 		{
 			c->rows_missing++;
 			c->missing_weight += w;
-			c->missing_positive += stage->label[i] ? w : 0;
+			c->missing_positive += y ? w * y[i] : stage->label[i] ? w : 0;
 			continue;
 		}
 		if (!(c->weight > 0))
@@ -425,7 +479,12 @@ count_column(DmpColumnStats *c, const double *x, const DmpStage *stage)
 		c->m2 += w * delta * (x[i] - c->mean);
 		c->low = Min(c->low, x[i]);
 		c->high = Max(c->high, x[i]);
-		if (stage->label[i])
+		if (y)
+		{
+			c->weight_positive += w * y[i];
+			c->positive_mean += w * y[i] * x[i];
+		}
+		else if (stage->label[i])
 		{
 			c->weight_positive += w;
 			c->positive_mean += (x[i] - c->positive_mean) * (w / c->weight_positive);
@@ -449,7 +508,8 @@ count_tile(DmpScan *scan, const DmpStage *stage, const DmpGlmTile *tile, const b
 	dmp_moments_tile(&scan->moments, nd, tile);
 	for (j = 0; j < nd; j++)
 		if (scan->has_missing[j])
-			count_column(&scan->stats.columns[j], tile->dense + (Size) j * DMP_TILE, stage);
+			count_column(&scan->stats.columns[j], tile->dense + (Size) j * DMP_TILE, stage,
+						 tile->target);
 	for (k = 0; k < scan->plan->ntexts; k++)
 	{
 		DmpDictionary *d = &scan->stats.texts[k];
@@ -457,7 +517,8 @@ count_tile(DmpScan *scan, const DmpStage *stage, const DmpGlmTile *tile, const b
 
 		for (i = 0; i < stage->n; i++)
 		{
-			double w = stage->weight[i], p = stage->label[i] ? w : 0;
+			double w = stage->weight[i];
+			double p = tile->target ? w * tile->target[i] : stage->label[i] ? w : 0;
 
 			if (code[i] == MISSING)
 			{
@@ -531,6 +592,57 @@ dmp_scan_count_only(DmpScan *scan)
 	scan->mode = DMP_MODE_COUNT;
 }
 
+/* y log(y / mu) - (y - mu), doubled; a count of 0 leaves mu alone */
+static double
+poisson_deviance(double y, double margin)
+{
+	double mu = exp(fmin(margin, 700));
+
+	return 2 * (y > 0 ? y * (log(y) - margin) - (y - mu) : mu);
+}
+
+void
+dmp_errors_tile(DmpErrorSums *e, DmpFamily family, const DmpGlmTile *tile, const double *margins)
+{
+	int i;
+
+	for (i = 0; i < tile->n; i++)
+	{
+		double w = tile->weight ? tile->weight[i] : 1, y = tile->target[i], delta;
+		double error = y - (family == DMP_POISSON ? exp(fmin(margins[i], 700)) : margins[i]);
+
+		e->weight += w;
+		if (tile->weight)
+			e->log_weight += log(w);
+		if (family == DMP_POISSON && y > 1)
+			e->log_factorial += w * lgamma(y + 1);
+		e->absolute += w * fabs(error);
+		e->square += w * error * error;
+		e->deviance +=
+			w * (family == DMP_POISSON ? poisson_deviance(y, margins[i]) : error * error);
+		delta = y - e->target_mean;
+		e->target_mean += delta * (w / e->weight);
+		e->target_m2 += w * delta * (y - e->target_mean);
+	}
+}
+
+void
+dmp_errors_merge(DmpErrorSums *into, const DmpErrorSums *from)
+{
+	double all = into->weight + from->weight, delta = from->target_mean - into->target_mean;
+
+	if (!(from->weight > 0))
+		return;
+	into->absolute += from->absolute;
+	into->square += from->square;
+	into->deviance += from->deviance;
+	into->log_weight += from->log_weight;
+	into->log_factorial += from->log_factorial;
+	into->target_mean += delta * (from->weight / all);
+	into->target_m2 += from->target_m2 + delta * delta * (into->weight * (from->weight / all));
+	into->weight = all;
+}
+
 /* margins of a tile into the histogram, of training (0) or test rows (1) */
 static void
 evaluate_tile(DmpScan *scan, const DmpGlmTile *tile, int which)
@@ -539,6 +651,11 @@ evaluate_tile(DmpScan *scan, const DmpGlmTile *tile, int which)
 	double *h = scan->histogram + 2 * which * DMP_HISTOGRAM_BINS;
 	int i;
 
+	if (tile->target)
+	{
+		dmp_errors_tile(&scan->errors[which], scan->plan->family, tile, scan->margins);
+		return;
+	}
 	for (i = 0; i < tile->n; i++)
 	{
 		double w = tile->weight ? tile->weight[i] : 1;
@@ -585,6 +702,50 @@ use_tile(DmpScan *scan, int which, DmpGlmTile *tile, bool any_nan)
 		evaluate_tile(scan, tile, 0);
 }
 
+static void
+count_target(DmpStats *s, const DmpStage *stage, const double *y)
+{
+	int i;
+
+	for (i = 0; i < stage->n; i++)
+	{
+		double w = stage->weight[i], mean, delta;
+
+		if (!(s->weight > 0))
+			s->target_low = s->target_high = y[i];
+		mean = s->weight > 0 ? s->weight_positive / s->weight : 0;
+		delta = y[i] - mean;
+		s->target_m2 += w * delta * delta * (s->weight / (s->weight + w));
+		s->weight += w;
+		s->weight_positive += w * y[i];
+		s->target_low = Min(s->target_low, y[i]);
+		s->target_high = Max(s->target_high, y[i]);
+	}
+}
+
+/* weight: of all rows, these included */
+static void
+count_offset(DmpStats *s, const DmpStage *stage, double weight)
+{
+	double before = weight;
+	int i;
+
+	for (i = 0; i < stage->n; i++)
+		before -= stage->weight[i];
+	before = Max(before, 0);
+	for (i = 0; i < stage->n; i++)
+	{
+		double w = stage->weight[i], o = stage->offset[i], delta = o - s->offset_mean;
+		double y = stage->target[i];
+
+		before += w;
+		s->offset_mean += delta * (w / before);
+		s->offset_m2 += w * delta * (o - s->offset_mean);
+		s->offset_exp += w * exp(Min(o, 700));
+		s->offset_target += w * y * o;
+	}
+}
+
 /*
  * Empties a stage. final: also when it is not full, and then no row may follow
  * (a short tile is always the last of its store).
@@ -623,6 +784,8 @@ dmp_scan_flush(DmpScan *scan, int which, bool final)
 	{
 		stage->label[i] = 0;
 		stage->weight[i] = 0;
+		stage->target[i] = scan->stats.target_pivot;
+		stage->offset[i] = 0;
 		for (j = 0; j < scan->plan->ntexts; j++)
 			stage->codes[j * DMP_TILE + i] = -1;
 		for (j = 0; j < scan->shape.ncoded; j++)
@@ -633,17 +796,31 @@ dmp_scan_flush(DmpScan *scan, int which, bool final)
 	tile.codes = scan->plan->phase == DMP_SCAN_LEARN ? stage->codes : scan->tile_codes;
 	tile.label = stage->label;
 	tile.weight = scan->plan->has_weight ? stage->weight : NULL;
+	tile.target = NULL;
+	tile.offset =
+		scan->plan->has_offset && scan->plan->family != DMP_GAUSSIAN ? stage->offset : NULL;
+	if (scan->plan->family != DMP_BINOMIAL)
+	{
+		for (i = 0; i < DMP_TILE; i++)
+			scan->tile_target[i] = stage->target[i] - scan->stats.target_pivot;
+		tile.target = scan->tile_target;
+	}
 	if (which == 1)
 		scan->stats.rows_test += stage->n;
 	else
 	{
 		scan->stats.rows += stage->n;
-		for (i = 0; i < stage->n; i++)
-		{
-			scan->stats.weight += stage->weight[i];
-			scan->stats.weight_positive += stage->label[i] ? stage->weight[i] : 0;
-			scan->stats.rows_positive += stage->label[i];
-		}
+		if (tile.target)
+			count_target(&scan->stats, stage, tile.target);
+		else
+			for (i = 0; i < stage->n; i++)
+			{
+				scan->stats.weight += stage->weight[i];
+				scan->stats.weight_positive += stage->label[i] ? stage->weight[i] : 0;
+				scan->stats.rows_positive += stage->label[i];
+			}
+		if (scan->plan->has_offset)
+			count_offset(&scan->stats, stage, scan->stats.weight);
 		if (scan->plan->phase == DMP_SCAN_LEARN)
 			count_tile(scan, stage, &tile, missing);
 	}

@@ -87,10 +87,10 @@ doubles0(Size n)
 }
 
 static void
-start_solution(const DmpGlmProblem *problem, const DmpStats *stats, DmpGlmSolution *s)
+start_solution(const DmpScanPlan *plan, const DmpGlmProblem *problem, const DmpStats *stats,
+			   DmpGlmSolution *s)
 {
 	int n = problem->shape.nparams;
-	double p = stats->weight_positive, q = stats->weight - p;
 
 	memset(s, 0, sizeof(*s));
 	s->theta = doubles0(n);
@@ -98,8 +98,7 @@ start_solution(const DmpGlmProblem *problem, const DmpStats *stats, DmpGlmSoluti
 	s->gradient = doubles0(n);
 	s->hessian = doubles0(DMP_TRI(n));
 	s->aliased = palloc0(n);
-	if (!problem->fixed[0] && p > 0 && q > 0)
-		s->theta[0] = log(p / q);
+	s->theta[0] = dmp_null_start(plan, stats);
 }
 
 /* ------------------------------------------------------------- quadratics */
@@ -236,7 +235,7 @@ third_derivatives(DmpScan *scan, StoreRows *rows)
 	double *slices, *tensor, weight = 0;
 	int64 t = 0;
 
-	if (scan->shape.ncoded > 0 || n > DMP_CUBIC_PARAMS)
+	if (scan->shape.ncoded > 0 || n > DMP_CUBIC_PARAMS || scan->shape.family == DMP_GAUSSIAN)
 		return NULL;
 	slices = palloc0(sizeof(double) * dmp_cubic_size(n));
 	for (c = 0; c < store->nchunks; c++)
@@ -267,6 +266,51 @@ layout_now(DmpScan *scan)
 	return dmp_layout_make(scan->plan, &scan->stats);
 }
 
+/* sums of the rows in memory at a point near their optimum, which scan->theta becomes */
+static void
+sum_block(DmpScan *scan, StoreRows *rows, DmpGlmProblem *problem, const DmpLayout *layout)
+{
+	int n = scan->shape.nparams, j;
+	DmpGlmSolution s;
+	double weight = 0;
+
+	if (scan->shape.family == DMP_GAUSSIAN)
+	{
+		/* the loss is a quadratic: any point does */
+		eval_store(rows, scan->theta, NULL, 1, &scan->sums, &weight);
+		return;
+	}
+	if (problem->lambda == 0)
+	{
+		double *scale = palloc(sizeof(double) * n);
+
+		for (j = 0; j < n; j++)
+			scale[j] = j <= scan->shape.ndense ? layout->sd[j] : 1;
+		problem->lambda = 1 / scan->stats.weight;
+		problem->alpha = 0;
+		problem->penalty_scale = scale;
+	}
+	problem->tolerance = BLOCK_TOLERANCE;
+	problem->max_iterations = 20;
+	start_solution(scan->plan, problem, &scan->stats, &s);
+	s.at = doubles0(n);
+	dmp_glm_solve(problem, &s);
+	if (s.at_hessian)
+	{
+		/* its last pass is what we want, as sums */
+		memcpy(scan->theta, s.at, sizeof(double) * n);
+		scan->sums.loss = s.at_loss * s.weight;
+		dmp_axpy(n, s.weight, s.gradient, scan->sums.gradient);
+		dmp_axpy(DMP_TRI(n), s.weight, s.hessian, scan->sums.hessian);
+	}
+	else
+	{
+		memcpy(scan->theta, s.theta, sizeof(double) * n);
+		eval_store(rows, scan->theta, NULL, 1, &scan->sums, &weight);
+	}
+	pfree(s.hessian);
+}
+
 /*
  * Rows kept so far become a quadratic about their own optimum; what comes
  * after is summed at it. LEARN: only while the design is the dense columns.
@@ -282,46 +326,12 @@ dmp_scan_close_block(DmpScan *scan)
 		DmpLayout *layout = layout_now(scan);
 		StoreRows rows;
 		DmpGlmProblem problem;
-		DmpGlmSolution s;
-		double weight = 0;
 
 		store_problem(scan, &scan->train, layout, &rows, &problem);
-		if (problem.lambda == 0)
-		{
-			double *scale = palloc(sizeof(double) * scan->shape.nparams);
-			int j;
-
-			for (j = 0; j < scan->shape.nparams; j++)
-				scale[j] = j <= scan->shape.ndense ? layout->sd[j] : 1;
-			problem.lambda = 1 / scan->stats.weight;
-			problem.alpha = 0;
-			problem.penalty_scale = scale;
-		}
-		problem.tolerance = BLOCK_TOLERANCE;
-		problem.max_iterations = 20;
-		start_solution(&problem, &scan->stats, &s);
-		s.at = doubles0(scan->shape.nparams);
-		dmp_glm_solve(&problem, &s);
-		if (s.at_hessian)
-		{
-			/* its last pass is what we want, as sums */
-			int n = scan->shape.nparams;
-
-			memcpy(scan->theta, s.at, sizeof(double) * n);
-			scan->sums.loss = s.at_loss * s.weight;
-			dmp_axpy(n, s.weight, s.gradient, scan->sums.gradient);
-			dmp_axpy(DMP_TRI(n), s.weight, s.hessian, scan->sums.hessian);
-		}
-		else
-		{
-			memcpy(scan->theta, s.theta, sizeof(double) * scan->shape.nparams);
-			eval_store(&rows, scan->theta, NULL, 1, &scan->sums, &weight);
-		}
+		sum_block(scan, &rows, &problem, layout);
 		scan->sums_weight = scan->stats.weight;
 		scan->streamed = scan->solved_rows = scan->train.rows;
 		fold(scan, third_derivatives(scan, &rows));
-		memcpy(scan->theta, s.theta, sizeof(double) * scan->shape.nparams);
-		pfree(s.hessian);
 	}
 	dmp_store_free(&scan->train);
 	dmp_store_free(&scan->test);
@@ -376,6 +386,8 @@ dmp_scan_stream_tile(DmpScan *scan, const DmpGlmTile *tile)
 	else
 		scan->sums_weight += tile->n;
 	scan->streamed += tile->n;
+	if (scan->shape.family == DMP_GAUSSIAN)
+		return; /* exact wherever it is taken */
 	if (!gradient && scan->shape.ncoded == 0 && scan->shape.nparams <= DMP_CUBIC_PARAMS &&
 		scan->tiles++ % CUBIC_STRIDE == 0)
 		sample_third(scan, tile);
@@ -429,6 +441,12 @@ dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, DmpFitStatus *s
 {
 	if (stats->rows == 0)
 		*status = DMP_FIT_NO_ROWS;
+	else if (plan->family == DMP_GAUSSIAN  ? stats->target_low == stats->target_high
+			 : plan->family == DMP_POISSON ? stats->weight_positive == 0
+										   : false)
+		*status = DMP_FIT_ONE_CLASS;
+	else if (plan->family != DMP_BINOMIAL)
+		return true;
 	else if (stats->rows_positive == 0 || stats->rows_positive == stats->rows)
 		*status = DMP_FIT_ONE_CLASS;
 	else
@@ -533,7 +551,10 @@ recentre(DmpScan *scan)
 		c->mean = 0;
 		c->low -= shift[j];
 		c->high -= shift[j];
-		c->positive_mean -= c->weight_positive > 0 ? shift[j] : 0;
+		if (scan->plan->family != DMP_BINOMIAL)
+			c->positive_mean -= shift[j] * c->weight_positive;
+		else
+			c->positive_mean -= c->weight_positive > 0 ? shift[j] : 0;
 	}
 	return shift;
 }
@@ -581,6 +602,25 @@ store_auc(DmpScan *scan, StoreRows *rows, DmpStore *store, const double *theta, 
 	return m.roc_auc;
 }
 
+/* what a target of numbers is judged by */
+static void
+store_errors(StoreRows *rows, DmpStore *store, const double *theta, DmpErrorSums *errors)
+{
+	double margins[DMP_TILE];
+	int c, at;
+
+	for (c = 0; c < store->nchunks; c++)
+		for (at = 0; at < store->chunks[c].used; at++)
+		{
+			DmpGlmTile tile;
+
+			CHECK_FOR_INTERRUPTS();
+			dmp_store_tile(store, &rows->shape, c, at, &tile);
+			dmp_glm_tile(&rows->shape, &tile, theta, NULL, NULL, margins, rows->scratch);
+			dmp_errors_tile(errors, rows->shape.family, &tile, margins);
+		}
+}
+
 static DmpFitStatus
 status_of(const DmpGlmSolution *s)
 {
@@ -614,6 +654,61 @@ dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s)
 }
 
 /*
+ * Mean loss of the null model: intercept, offset and, for lambda_max, what is
+ * free of the penalty. *lambda_max is found when the statistics did not say.
+ */
+double
+dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats, const DmpGlmProblem *problem,
+			   double *lambda_max)
+{
+	int n = problem->shape.nparams, pass, i;
+	double loss = dmp_null_loss(plan, stats);
+	bool want = plan->alpha > 0 && plan->lambda > 0 && isnan(*lambda_max);
+	unsigned char *fixed = palloc(n);
+	bool any = false;
+
+	for (i = 1; i < n && want; i++)
+		any |= !problem->fixed[i] && problem->penalty_factor && problem->penalty_factor[i] == 0;
+	/* first the intercept alone, then what is not penalised too */
+	for (pass = isnan(loss) ? 0 : 1; pass == 0 || (want && isnan(*lambda_max)); pass = 1)
+	{
+		DmpGlmProblem null = *problem;
+		DmpGlmSolution s;
+
+		fixed[0] = problem->fixed[0];
+		for (i = 1; i < n; i++)
+			fixed[i] = problem->fixed[i] || pass == 0 || !any || problem->penalty_factor[i] != 0;
+		null.fixed = fixed;
+		null.lambda = 0;
+		null.reach = NULL;
+		null.fallback = NULL;
+		null.lower = null.upper = NULL;
+		start_solution(plan, &null, stats, &s);
+		dmp_glm_solve(&null, &s);
+		if (pass == 0)
+			loss = s.loss;
+		if (want && (pass == 1 || !any))
+		{
+			*lambda_max = 0;
+			for (i = 1; i < n; i++)
+			{
+				double scale = problem->penalty_scale[i], factor = 1, g;
+
+				if (problem->penalty_factor)
+					factor = problem->penalty_factor[i];
+				if (problem->fixed[i] || !fixed[i] || !(scale * factor > 0))
+					continue;
+				g = s.gradient[i] - (fixed[0] ? 0 : problem->mean[i] * s.gradient[0]);
+				*lambda_max = fmax(*lambda_max, fabs(g) / (scale * factor * plan->alpha));
+			}
+		}
+		pfree(s.hessian);
+	}
+	pfree(fixed);
+	return loss;
+}
+
+/*
  * All rows are here: the whole fit, and the metrics. NULL when there is
  * nothing to fit. The state is used up.
  */
@@ -643,13 +738,21 @@ dmp_scan_solve(DmpScan *scan)
 		return NULL;
 	out = palloc0(sizeof(DmpScanSolution));
 	store_problem(scan, &scan->train, &plan->layout, &rows, &problem);
-	start_solution(&problem, &scan->stats, &s);
+	start_solution(plan, &problem, &scan->stats, &s);
+	out->null_loss = dmp_null_solve(plan, &scan->stats, &problem, &plan->layout.lambda_max);
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
+	out->lambda_max = plan->layout.lambda_max;
+	out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
+	out->memory = scan->peak;
+	if (plan->family != DMP_BINOMIAL)
+	{
+		store_errors(&rows, &scan->train, s.theta, &out->errors[0]);
+		store_errors(&rows, &scan->test, s.theta, &out->errors[1]);
+		return out;
+	}
 	out->roc_auc = store_auc(scan, &rows, &scan->train, s.theta, NULL);
-	out->test_roc_auc = out->test_log_loss = NAN;
 	if (scan->test.rows > 0)
 		out->test_roc_auc = store_auc(scan, &rows, &scan->test, s.theta, &out->test_log_loss);
-	out->memory = scan->peak;
 	return out;
 }

@@ -107,7 +107,7 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 	nd = plan->ndense;
 	nt = plan->ntexts;
 	if (plan->phase == DMP_SCAN_LEARN)
-		scan->shape = (DmpGlmShape){nd, 0, 1 + nd};
+		scan->shape = (DmpGlmShape){nd, 0, 1 + nd, plan->family};
 	else
 		scan->shape = plan->layout.shape;
 	scan->stored_codes = plan->phase == DMP_SCAN_LEARN ? nt : scan->shape.ncoded;
@@ -121,6 +121,7 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 		scan->stage[i].codes = palloc(sizeof(int32) * DMP_TILE * (nt + 1));
 	}
 	scan->tile = (double *) TYPEALIGN(64, palloc0(sizeof(double) * DMP_TILE * (nd + 1) + 64));
+	scan->tile_target = (double *) TYPEALIGN(64, palloc0(sizeof(double) * DMP_TILE + 64));
 	scan->tile_missing = palloc0(sizeof(bool) * (nd + 1));
 	scan->tile_codes = palloc(sizeof(int32) * DMP_TILE * (scan->shape.ncoded + nt + 1));
 	/* a plan may speak of coded columns that nothing fills */
@@ -136,8 +137,10 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 		dmp_dictionary_init(&scan->stats.texts[i]);
 	for (i = 0; i < nd; i++)
 		scan->stats.pivot[i] = NAN;
+	scan->stats.target_pivot = plan->family == DMP_GAUSSIAN ? NAN : 0;
 	if (plan->phase != DMP_SCAN_LEARN)
 	{
+		scan->stats.target_pivot = plan->stats.target_pivot;
 		memcpy(scan->stats.pivot, plan->stats.pivot, sizeof(double) * nd);
 		scan->have_pivot = true;
 	}
@@ -149,7 +152,7 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 			MemoryContextAllocHuge(context, sizeof(double) * DMP_TRI(scan->shape.nparams));
 		dmp_glm_sums_clear(&scan->shape, &scan->sums);
 	}
-	if (plan->phase >= DMP_SCAN_GRADIENT)
+	if (plan->phase >= DMP_SCAN_GRADIENT && plan->family == DMP_BINOMIAL)
 		scan->histogram = palloc0(sizeof(double) * 4 * DMP_HISTOGRAM_BINS);
 	MemoryContextSwitchTo(old);
 	return scan;
@@ -169,6 +172,7 @@ write_state(DmpScan *scan, DmpBytes *b, DmpScanSolution *solution)
 		r.sums = &scan->sums;
 	r.sums_weight = scan->sums_weight;
 	r.histogram = scan->histogram;
+	memcpy(r.errors, scan->errors, sizeof(r.errors));
 	r.test_loss = scan->test_loss;
 	r.test_weight = scan->test_weight;
 	r.memory = scan->peak;
@@ -228,7 +232,8 @@ dmp_scan_check_shape(const DmpScanPlan *plan, const DmpScanResult *r)
 	if (r->ndense != plan->ndense || r->ntexts != plan->ntexts ||
 		(r->quadratic && r->quadratic->nparams != n) ||
 		(plan->phase == DMP_SCAN_GRADIENT) != (r->sums != NULL) || (r->sums && r->nparams != n) ||
-		(plan->phase >= DMP_SCAN_GRADIENT) != (r->histogram != NULL))
+		(plan->phase >= DMP_SCAN_GRADIENT && plan->family == DMP_BINOMIAL) !=
+			(r->histogram != NULL))
 		ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				errmsg("invalid state of a training scan"));
 }
@@ -246,10 +251,10 @@ merge_result(DmpScan *scan, const DmpScanResult *r)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 	int nd = scan->plan->ndense, i;
-	double *shift = palloc0(sizeof(double) * (nd + 1));
+	double *shift = palloc0(sizeof(double) * (nd + 1)), lift;
 
 	dmp_scan_check_shape(scan->plan, r);
-	dmp_stats_merge(&scan->stats, &r->stats, nd, scan->plan->ntexts, shift);
+	lift = dmp_stats_merge(scan->plan, &scan->stats, &r->stats, shift);
 	scan->have_pivot |= r->stats.rows > 0;
 	scan->peak += r->memory;
 	if (r->statistics_only && !scan->statistics_only)
@@ -257,6 +262,7 @@ merge_result(DmpScan *scan, const DmpScanResult *r)
 	if (r->quadratic && !scan->statistics_only)
 	{
 		dmp_quadratic_shift(r->quadratic, nd, shift);
+		dmp_quadratic_lift(r->quadratic, lift);
 		if (scan->quadratic)
 			dmp_quadratic_join(scan->quadratic, r->quadratic);
 		else
@@ -274,6 +280,8 @@ merge_result(DmpScan *scan, const DmpScanResult *r)
 	scan->sums_weight += r->sums_weight;
 	if (r->histogram)
 		dmp_axpy(4 * DMP_HISTOGRAM_BINS, 1, r->histogram, scan->histogram);
+	for (i = 0; i < 2; i++)
+		dmp_errors_merge(&scan->errors[i], &r->errors[i]);
 	scan->test_loss += r->test_loss;
 	scan->test_weight += r->test_weight;
 	/* the moments are in stats now */
@@ -387,8 +395,8 @@ dmp_train_scan_any(PG_FUNCTION_ARGS)
 	DmpScan *scan = transition_state(fcinfo);
 
 	if (scan->reader == NULL)
-		dmp_scan_read_types(scan, fcinfo, 5);
-	dmp_scan_row_any(scan, fcinfo, 5);
+		dmp_scan_read_types(scan, fcinfo, 6);
+	dmp_scan_row_any(scan, fcinfo, 6);
 	PG_RETURN_DATUM(EOHPGetRWDatum(&scan->hdr));
 }
 

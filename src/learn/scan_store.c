@@ -48,6 +48,10 @@ dmp_store_tile_bytes(const DmpScan *scan)
 
 	if (scan->plan->has_weight)
 		row += 3 * sizeof(double);
+	if (scan->plan->family != DMP_BINOMIAL)
+		row += sizeof(double);
+	if (scan->plan->has_offset)
+		row += sizeof(double);
 	/* codes are written anew, with flags, when the layout is made at the end */
 	if (scan->plan->phase == DMP_SCAN_LEARN)
 	{
@@ -109,6 +113,12 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 		if (scan->plan->has_weight)
 			chunk->weight =
 				aligned_block(sizeof(double) * want * DMP_TILE, &chunk->raw[3], &store->bytes);
+		if (tile->target)
+			chunk->target =
+				aligned_block(sizeof(double) * want * DMP_TILE, &chunk->raw[4], &store->bytes);
+		if (tile->offset)
+			chunk->offset =
+				aligned_block(sizeof(double) * want * DMP_TILE, &chunk->raw[5], &store->bytes);
 		MemoryContextSwitchTo(old);
 	}
 	at = chunk->used++;
@@ -118,6 +128,10 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 	memcpy(chunk->label + at * DMP_TILE, tile->label, DMP_TILE);
 	if (chunk->weight)
 		memcpy(chunk->weight + at * DMP_TILE, tile->weight, sizeof(double) * DMP_TILE);
+	if (chunk->target)
+		memcpy(chunk->target + at * DMP_TILE, tile->target, sizeof(double) * DMP_TILE);
+	if (chunk->offset)
+		memcpy(chunk->offset + at * DMP_TILE, tile->offset, sizeof(double) * DMP_TILE);
 	store->ntiles++;
 	store->rows += tile->n;
 	store->last = tile->n;
@@ -132,7 +146,7 @@ dmp_store_free(DmpStore *store)
 	int i, k;
 
 	for (i = 0; i < store->nchunks; i++)
-		for (k = 0; k < 4; k++)
+		for (k = 0; k < lengthof(store->chunks[i].raw); k++)
 			if (store->chunks[i].raw[k])
 				pfree(store->chunks[i].raw[k]);
 	if (store->chunks)
@@ -151,4 +165,6 @@ dmp_store_tile(const DmpStore *store, const DmpGlmShape *shape, int chunk, int a
 	tile->codes = c->codes ? c->codes + (Size) at * store->ncoded * DMP_TILE : NULL;
 	tile->label = c->label + (Size) at * DMP_TILE;
 	tile->weight = c->weight ? c->weight + (Size) at * DMP_TILE : NULL;
+	tile->target = c->target ? c->target + (Size) at * DMP_TILE : NULL;
+	tile->offset = c->offset ? c->offset + (Size) at * DMP_TILE : NULL;
 }

@@ -117,7 +117,8 @@ dmp_refuse_target(PG_FUNCTION_ARGS)
 					errmsg("target \"%s\" has the value %s, family \"binomial\" needs 0 and 1",
 						   text_to_cstring(PG_GETARG_TEXT_PP(1)), value),
 					errhint("If it has two values, name the positive one: options => "
-							"'{\"positive\": \"%s\"}'. Other families are not built yet.",
+							"'{\"positive\": \"%s\"}'. If it is a number to predict: family => "
+							"'gaussian' or 'poisson'.",
 							value)));
 	PG_RETURN_NULL();
 }

@@ -63,7 +63,15 @@ enum
 	S_NO_ERRORS,
 	S_CLUSTERS,
 	S_WEIGHT,
-	S_OPTIONS
+	S_OPTIONS,
+	S_RMSE,
+	S_TEST_RMSE,
+	S_MAE,
+	S_TEST_MAE,
+	S_R_SQUARED,
+	S_TEST_R_SQUARED,
+	S_MEAN_DEVIANCE,
+	S_TEST_MEAN_DEVIANCE
 };
 
 #define SUMMARY_SQL                                                                              \
@@ -72,7 +80,9 @@ enum
 	"scans, iterations, pg_catalog.format('%s by %s in %s', "                                    \
 	"pg_catalog.date_trunc('second', trained_at), trained_by, elapsed), warnings, std_err, "     \
 	"aliased, accuracy, test_accuracy, null_deviance, deviance, aic, bic, dispersion, df_null, " \
-	"df_residual, std_err_kind, no_errors, clusters, weight, nullif(options, '{}')::text "       \
+	"df_residual, std_err_kind, no_errors, clusters, weight, nullif(options, '{}')::text, "      \
+	"rmse, test_rmse, mae, test_mae, r_squared, test_r_squared, mean_deviance, "                 \
+	"test_mean_deviance "                                                                        \
 	"FROM dmp_internal.model WHERE id = $1"
 
 static void
@@ -340,13 +350,17 @@ write_rows(FunctionCallInfo fcinfo, const DmpModel *model)
 	if (model->nclasses > 0)
 		line(fcinfo, psprintf("Target:  %s, %d classes; multinomial family", model->target,
 							  model->nclasses));
+	else if (model->link != DMP_BINOMIAL)
+		line(fcinfo, psprintf("Target:  %s; %s family", model->target, model->family));
 	else
 		line(fcinfo, psprintf("Target:  %s, \"%s\" against \"%s\"; %s family", model->target,
 							  model->positive, model->negative, model->family));
+	if (model->base_margin != NULL)
+		line(fcinfo, psprintf("Base margin: %s", model->base_margin));
 	line(fcinfo, psprintf("Rows:    " INT64_FORMAT " trained on%s; " INT64_FORMAT
 						  " held out, " INT64_FORMAT " skipped",
 						  rows,
-						  model->nclasses > 0
+						  model->nclasses > 0 || model->link != DMP_BINOMIAL
 							  ? ""
 							  : psprintf(", " INT64_FORMAT " of them positive (%.1f%%)", positive,
 										 rows > 0 ? 100.0 * positive / rows : 0.0),
@@ -363,6 +377,25 @@ write_rows(FunctionCallInfo fcinfo, const DmpModel *model)
 						  : psprintf(" (lambda_max %.3g)", dmp_spi_float8(0, S_LAMBDA_MAX, NAN))));
 	else
 		line(fcinfo, pstrdup("Penalty: none"));
+}
+
+/* of training and held out rows, in two columns that follow each other */
+static void
+two_numbers(FunctionCallInfo fcinfo, const char *name, int column, const char *format)
+{
+	line(fcinfo, psprintf("%-13s %13s %11s", name, number(dmp_spi_float8(0, column, NAN), format),
+						  number(dmp_spi_float8(0, column + 1, NAN), format)));
+}
+
+static void
+write_quality_of_numbers(FunctionCallInfo fcinfo)
+{
+	line(fcinfo, pstrdup(""));
+	line(fcinfo, psprintf("                 trained on    held out"));
+	two_numbers(fcinfo, "rmse", S_RMSE, "%.6g");
+	two_numbers(fcinfo, "mae", S_MAE, "%.6g");
+	two_numbers(fcinfo, "r_squared", S_R_SQUARED, "%.4f");
+	two_numbers(fcinfo, "mean_deviance", S_MEAN_DEVIANCE, "%.6g");
 }
 
 static void
@@ -412,7 +445,10 @@ dmp_summary(PG_FUNCTION_ARGS)
 	write_coefficients(fcinfo, model);
 	write_deviance(fcinfo, model);
 	write_rows(fcinfo, model);
-	write_quality(fcinfo, model);
+	if (model->link == DMP_BINOMIAL)
+		write_quality(fcinfo, model);
+	else
+		write_quality_of_numbers(fcinfo);
 	warnings = dmp_spi_datum(0, S_WARNINGS, &isnull);
 	if (!isnull)
 	{

@@ -109,7 +109,8 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	initStringInfo(&row);
 	appendStringInfoChar(&row, '{');
 	row_text(&row, "kind", "glm");
-	row_text(&row, "family", plan->spec.nclasses > 0 ? "multinomial" : "binomial");
+	row_text(&row, "family",
+			 plan->spec.nclasses > 0 ? "multinomial" : dmp_family_name(fit->family));
 	row_text(&row, "status", dmp_fit_status_name(fit->status));
 	row_text(&row, "target", args->target);
 	row_text(&row, "query", args->query);
@@ -132,6 +133,17 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	row_number(&row, "log_loss", fit->log_loss);
 	row_number(&row, "test_log_loss", fit->test_log_loss);
 	row_number(&row, "null_log_loss", fit->null_log_loss);
+	row_number(&row, "rmse", fit->rmse[0]);
+	row_number(&row, "test_rmse", fit->rmse[1]);
+	row_number(&row, "mae", fit->mae[0]);
+	row_number(&row, "test_mae", fit->mae[1]);
+	row_number(&row, "r_squared", fit->r_squared[0]);
+	row_number(&row, "test_r_squared", fit->r_squared[1]);
+	row_number(&row, "mean_deviance", fit->mean_deviance[0]);
+	row_number(&row, "test_mean_deviance", fit->mean_deviance[1]);
+	row_number(&row, "dispersion", fit->dispersion);
+	row_number(&row, "df_residual", fit->df_residual > 0 ? fit->df_residual : NAN);
+	row_text(&row, "base_margin", args->base_margin);
 	row_number(&row, "objective", fit->objective);
 	row_number(&row, "kkt_residual", fit->kkt_residual);
 	row_number(&row, "lambda_max", fit->lambda_max);
@@ -186,6 +198,14 @@ refuse_outcome(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit 
 								  ", because the target is missing, the weight is 0 or a feature "
 								  "is infinite.",
 								  fit->rows_skipped)));
+	if (fit->status == DMP_FIT_ONE_CLASS && plan->spec.family != DMP_BINOMIAL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						plan->spec.family == DMP_POISSON
+							? errmsg("target \"%s\" is 0 in all " INT64_FORMAT " rows",
+									 args->target, fit->rows)
+							: errmsg("target \"%s\" is the same in all " INT64_FORMAT " rows",
+									 args->target, fit->rows),
+						errhint("There is nothing to learn from it.")));
 	if (fit->status == DMP_FIT_ONE_CLASS)
 		dmp_train_refuse_one_class(args->target,
 								   plan->spec.nclasses > 0  ? "of its classes"
@@ -196,7 +216,7 @@ refuse_outcome(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit 
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION), errmsg("the fit ended without coefficients: %s",
 														 dmp_fit_status_name(fit->status))));
-	for (j = 0; j < fit->design.width; j++)
+	for (j = 0; j < fit->design.width - (fit->base_margin != NULL); j++)
 		any |= fit->coef[j] != 0;
 	if (!any && args->lambda > 0 && args->alpha > 0 && fit->design.width > 0 &&
 		fit->lambda_max <= plan->spec.lambda)
@@ -335,7 +355,7 @@ dmp_train(PG_FUNCTION_ARGS)
 
 	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative, plan->classes);
 	/* class weights move the odds: predicted are those of the rows as they are */
-	if (args->calibrate && args->intercept)
+	if (args->calibrate && args->intercept && args->class_weight != NULL)
 		model->a -= log(plan->class_weight[1] / plan->class_weight[0]);
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit);

@@ -41,8 +41,9 @@ typedef struct DmpTrainArgs
 	char *compat;         /* or NULL */
 	DmpDoc *class_weight; /* "balanced", an object, or NULL */
 	bool calibrate;
-	char *std_err; /* "model", "robust", or NULL: not said */
-	char *cluster; /* column, or NULL */
+	char *std_err;     /* "model", "robust", or NULL: not said */
+	char *cluster;     /* column, or NULL */
+	char *base_margin; /* column, or NULL */
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -62,6 +63,11 @@ typedef struct DmpTrainPlan
 extern DmpTrainArgs *dmp_train_args(FunctionCallInfo fcinfo);
 /* train_columns.c: columns, target, weight, split -> the SELECT of the fit. SPI is connected. */
 extern DmpTrainPlan *dmp_train_plan(DmpTrainArgs *args);
+/*
+ * The same anew, over the rows of an earlier plan, when its guess at the family
+ * of a target of numbers was wrong: the values say which it is, or are refused.
+ */
+extern void dmp_train_plan_again(DmpTrainArgs *args, DmpTrainPlan *plan);
 /* train_wide.c: SQL of the class number of a target of several values; fills plan->classes */
 extern char *dmp_train_classes_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column);
 /* an encode of option encode that is wide; false when it is none */

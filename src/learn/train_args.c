@@ -43,8 +43,8 @@ static const char *const known_options[] = {
 	"split",          "compat",       "encode",         "class_weight", "calibrate",
 	"impute",         "base_margin",  "penalty_factor", "bounds",       "select",
 	"fold_column",    "interactions", "std_err",        "cluster",      NULL};
-static const char *const later_options[] = {"impute", "base_margin", "penalty_factor", "bounds",
-											"select", "fold_column", "interactions"};
+static const char *const later_options[] = {"impute", "penalty_factor", "bounds",
+											"select", "fold_column",    "interactions"};
 
 static void
 pg_attribute_noreturn() not_built(const char *what, const char *hint)
@@ -88,15 +88,11 @@ refuse_what_is_not_built(FunctionCallInfo fcinfo)
 {
 	char *family = text_arg(fcinfo, ARG_FAMILY, "family", false);
 
-	if (family != NULL && strcmp(family, "binomial") != 0 && strcmp(family, "multinomial") != 0)
-	{
-		if (strcmp(family, "gaussian") == 0 || strcmp(family, "poisson") == 0)
-			not_built(psprintf("family \"%s\"", family),
-					  "The families that are there are binomial and multinomial.");
+	if (family != NULL && strcmp(family, "binomial") != 0 && strcmp(family, "multinomial") != 0 &&
+		strcmp(family, "gaussian") != 0 && strcmp(family, "poisson") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown family \"%s\"", family),
 				 errhint("The families are binomial, multinomial, gaussian and poisson.")));
-	}
 	if (!PG_ARGISNULL(ARG_CV))
 		not_built("argument \"cv\"", "Hold rows out with test_fraction, and compare test_roc_auc.");
 	if (!PG_ARGISNULL(ARG_N_LAMBDAS))
@@ -191,6 +187,7 @@ read_options(DmpTrainArgs *args)
 							errmsg("option \"positive\" must be a value of the target")));
 		args->positive = positive->text;
 	}
+	args->base_margin = dmp_doc_string(options, "base_margin", NULL, "options");
 }
 
 DmpTrainArgs *

@@ -15,9 +15,11 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "learn/train.h"
 #include "lib/stringinfo.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/typcache.h"
 
 static bool
@@ -159,6 +161,137 @@ two_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
 					column, quote_literal_cstr(plan->positive), column);
 }
 
+/* Distinct numbers of the target, at most three of them, in value; how many. */
+static int
+target_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *limit, char **value)
+{
+	char *column = column_sql(args->target);
+	uint64 n;
+	uint64 i;
+
+	n = dmp_spi(psprintf("SELECT DISTINCT v::text FROM (SELECT %s::float8 AS v FROM (%s) AS q%s) "
+						 "AS s WHERE v IS NOT NULL AND v <> 'NaN' ORDER BY 1 LIMIT 3",
+						 column, plan->query->select, limit),
+				NULL, true);
+	for (i = 0; i < n; i++)
+		value[i] = dmp_spi_text(i, 1);
+	return (int) n;
+}
+
+static bool
+all_zero_or_one(char **value, int n)
+{
+	while (n > 0)
+	{
+		n--;
+		if (strcmp(value[n], "0") != 0 && strcmp(value[n], "1") != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Family of a target of numbers of which some are neither 0 nor 1. Two values
+ * are two classes, but which is positive nobody has said.
+ */
+static void
+decide_number_family(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	char *value[3];
+	int n;
+
+	dmp_progress("train: looking at the values of target \"%s\"", args->target);
+	n = target_values(args, plan, "", value);
+	plan->scans++;
+	if (n == 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("target \"%s\" has one value (%s)", args->target, value[0]),
+						errhint("There is nothing to learn from it.")));
+	if (n == 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("target \"%s\" has two values, %s and %s: a class or a number?",
+						args->target, value[0], value[1]),
+				 errhint("For classes name the positive one: options => '{\"positive\": \"%s\"}'; "
+						 "for a number give the family: family => 'gaussian' or 'poisson'.",
+						 value[1])));
+	args->family = "gaussian";
+}
+
+/* whether the first rows of the query can be had for little */
+static bool
+first_rows_are_cheap(DmpTrainPlan *plan)
+{
+	SPIPlanPtr prepared;
+	CachedPlan *cached;
+	double cost = 0;
+	ListCell *lc;
+
+	prepared =
+		SPI_prepare(psprintf("SELECT * FROM (%s) AS q LIMIT 1000", plan->query->select), 0, NULL);
+	if (prepared == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	cached = SPI_plan_get_cached_plan(prepared);
+	foreach (lc, cached ? cached->stmt_list : NIL)
+		cost += lfirst_node(PlannedStmt, lc)->planTree->total_cost;
+	if (cached)
+		ReleaseCachedPlan(cached, NULL);
+	SPI_freeplan(prepared);
+	return cost < 2000;
+}
+
+/*
+ * A number without a family: 0 and 1 are classes, anything else is a number.
+ * What the first rows do not say, the fit itself finds out on the way.
+ */
+static char *
+number_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
+{
+	char *value[3];
+	int n;
+
+	if (first_rows_are_cheap(plan))
+	{
+		n = target_values(args, plan, " LIMIT 1000", value);
+		if (n > 2)
+			args->family = "gaussian";
+		else if (!all_zero_or_one(value, n))
+			decide_number_family(args, plan);
+	}
+	if (args->family == NULL)
+		plan->spec.guess = true;
+	else
+		plan->spec.family = DMP_GAUSSIAN;
+	return psprintf("%s::float8", column);
+}
+
+/* A target of family gaussian or poisson. */
+static char *
+quantity_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column, Oid type)
+{
+	plan->spec.family = strcmp(args->family, "poisson") == 0 ? DMP_POISSON : DMP_GAUSSIAN;
+	if (args->positive != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"positive\" is for two classes, family \"%s\" has none",
+							   args->family)));
+	if (args->class_weight != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"class_weight\" is for two classes, family \"%s\" has none",
+							   args->family)));
+	switch (dmp_value_kind(type))
+	{
+		case DMP_VALUE_NUMBER:
+			return psprintf("%s::float8", column);
+		case DMP_VALUE_BOOLEAN:
+			return psprintf("%s::boolean::int::float8", column);
+		default:
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("target \"%s\" is of type %s, family \"%s\" needs a number",
+								   args->target, format_type_be(type), args->family)));
+	}
+	return NULL;
+}
+
 static char *
 target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
@@ -173,6 +306,8 @@ target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 					 errmsg("target \"%s\" is of type %s", args->target, format_type_be(type))));
 		return dmp_train_classes_sql(args, plan, column);
 	}
+	if (args->family != NULL && strcmp(args->family, "binomial") != 0)
+		return quantity_sql(args, plan, column, type);
 	plan->positive = "true";
 	plan->negative = "false";
 	switch (dmp_value_kind(type))
@@ -193,6 +328,8 @@ target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 				return two_values(args, plan, column);
 			plan->positive = "1";
 			plan->negative = "0";
+			if (args->family == NULL)
+				return number_sql(args, plan, column);
 			return psprintf("CASE WHEN %s = 0 THEN 0::float8 WHEN %s = 1 THEN 1::float8 "
 							"WHEN %s IS NOT NULL AND %s::float8 <> 'NaN' "
 							"THEN dmp_internal.refuse_target(%s::text, %s) END",
@@ -225,6 +362,21 @@ weight_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 	return psprintf("CASE WHEN %s >= 0 AND %s::float8 < 'infinity' THEN %s::float8 "
 					"ELSE dmp_internal.refuse_weight(%s::text, %s) END",
 					column, column, column, column, quote_literal_cstr(args->weight));
+}
+
+static char *
+base_margin_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	Oid type = column_type(plan->query->desc, args->base_margin, "option \"base_margin\": ");
+
+	if (dmp_value_kind(type) != DMP_VALUE_NUMBER)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("base_margin \"%s\" is of type %s, not a number", args->base_margin,
+							   format_type_be(type))));
+	if (strcmp(args->base_margin, args->target) == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("target \"%s\" cannot be the base_margin", args->target)));
+	return psprintf("%s::float8", column_sql(args->base_margin));
 }
 
 /* The later rows are the test rows: those after the point where test_fraction of them is left. */
@@ -344,6 +496,8 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		(void) find_column(desc, args->cluster, "cluster: ");
 		taken = lappend(taken, args->cluster);
 	}
+	if (args->base_margin != NULL)
+		taken = lappend(taken, args->base_margin);
 	foreach (lc, args->key)
 		(void) find_column(desc, lfirst(lc), "key: ");
 	foreach (lc, args->exclude)
@@ -359,6 +513,10 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		if (args->features != NIL && strcmp(name, args->target) == 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("target \"%s\" cannot be a feature", name)));
+		if (args->base_margin != NULL && args->features != NIL &&
+			strcmp(name, args->base_margin) == 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("base_margin \"%s\" cannot be a feature", name)));
 		if (args->features == NIL && is_member(taken, name))
 			continue;
 		if (is_member(args->exclude, name))
@@ -526,6 +684,8 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 		appendStringInfoString(&sql, ", s.split");
 	if (args->cluster != NULL)
 		appendStringInfoString(&sql, ", s.cluster");
+	if (args->base_margin != NULL)
+		appendStringInfoString(&sql, ", s.base_margin");
 	for (i = 1; i <= plan->spec.nfeatures; i++)
 		appendStringInfo(&sql, ", s.f%d", i);
 	appendStringInfo(&sql, " FROM (%s) AS s", plan->spec.select_sql);
@@ -536,7 +696,9 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 /*
  * Spark divides by n - 1 where everybody else divides by n. With r = sqrt(n /
  * (n - 1)) its lambda and alpha are lambda (alpha r + (1 - alpha) r^2) and
- * alpha r / (alpha r + (1 - alpha) r^2) of ours.
+ * alpha r / (alpha r + (1 - alpha) r^2) of ours. Gaussian: the ridge part is
+ * also divided by the target's deviation (scaled_target), theirs by n - 1, and
+ * one r is gone.
  */
 static void
 convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
@@ -547,6 +709,12 @@ convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
 
 	if (args->compat == NULL || strcmp(args->compat, "spark") != 0 || args->lambda == 0)
 		return;
+	if (plan->spec.family == DMP_POISSON)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("compat \"spark\" is not there for family \"poisson\""),
+				 errdetail("Spark's generalised linear models have no standardised penalty."),
+				 errhint("standardize \"none\" has its objective.")));
 	if (plan->spec.has_weight)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with a weight is not built yet")));
@@ -560,25 +728,17 @@ convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
 	if (n < 2)
 		return;
 	r = sqrt(n / (n - 1));
-	factor = args->alpha * r + (1 - args->alpha) * r * r;
+	factor = args->alpha * r + (1 - args->alpha) * r * (plan->spec.family == DMP_GAUSSIAN ? 1 : r);
 	plan->spec.lambda = args->lambda * factor;
 	plan->spec.alpha = args->alpha * r / factor;
 }
 
-DmpTrainPlan *
-dmp_train_plan(DmpTrainArgs *args)
+/* everything after the rows are known */
+static void
+make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
-	DmpTrainPlan *plan = palloc0(sizeof(DmpTrainPlan));
 	DmpFitSpec *spec = &plan->spec;
 	StringInfoData sql;
-
-	plan->query = dmp_train_query(args->query);
-	if (args->key == NIL)
-		args->key = plan->query->key;
-	if (args->at == NULL)
-		args->at = plan->query->at;
-	(void) find_column(plan->query->desc, args->target, "target: ");
-	plan->feature_names = feature_names(args, plan->query->desc);
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s AS target", target_sql(args, plan));
@@ -588,10 +748,16 @@ dmp_train_plan(DmpTrainArgs *args)
 		appendStringInfo(&sql, ", %s AS split", split_sql(args, plan));
 	if (args->cluster != NULL)
 		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
+	if (args->base_margin != NULL)
+		appendStringInfo(&sql, ", %s AS base_margin", base_margin_sql(args, plan));
 	add_features(args, plan, &sql);
 	appendStringInfo(&sql, " FROM (%s) AS q", plan->query->select);
 
 	spec->select_sql = sql.data;
+	spec->target = args->target;
+	spec->scaled_target = spec->family == DMP_GAUSSIAN && args->compat != NULL &&
+						  strcmp(args->compat, "sklearn") != 0;
+	spec->base_margin = args->base_margin;
 	spec->has_weight = args->weight != NULL;
 	spec->robust = args->std_err != NULL && strcmp(args->std_err, "robust") == 0;
 	spec->has_cluster = args->cluster != NULL;
@@ -608,5 +774,29 @@ dmp_train_plan(DmpTrainArgs *args)
 	weigh_classes(args, plan);
 	convert_spark(args, plan);
 	dmp_train_choose_encodes(args, plan);
+}
+
+DmpTrainPlan *
+dmp_train_plan(DmpTrainArgs *args)
+{
+	DmpTrainPlan *plan = palloc0(sizeof(DmpTrainPlan));
+
+	plan->query = dmp_train_query(args->query);
+	if (args->key == NIL)
+		args->key = plan->query->key;
+	if (args->at == NULL)
+		args->at = plan->query->at;
+	(void) find_column(plan->query->desc, args->target, "target: ");
+	plan->feature_names = feature_names(args, plan->query->desc);
+	make_plan(args, plan);
 	return plan;
+}
+
+void
+dmp_train_plan_again(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	memset(&plan->spec, 0, sizeof(plan->spec));
+	plan->positive = plan->negative = NULL;
+	decide_number_family(args, plan);
+	make_plan(args, plan);
 }

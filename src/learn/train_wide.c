@@ -227,6 +227,15 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with hashed columns or several classes is not "
 							   "built yet")));
+	if (spec->family != DMP_BINOMIAL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("family \"%s\" with hashed columns is not built yet",
+							   dmp_family_name(spec->family)),
+						errhint("Leave text columns of many values out with exclude.")));
+	if (spec->base_margin != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("option \"base_margin\" with hashed columns or several classes is "
+							   "not built yet")));
 	if (!args->lambda_given)
 		spec->lambda = NAN;
 	fit = dmp_fit_wide(spec);
@@ -234,8 +243,8 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 	return fit;
 }
 
-DmpFit *
-dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan)
+static DmpFit *
+fit_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
 	DmpFitSpec *spec = &plan->spec;
 	DmpFit *fit;
@@ -266,5 +275,20 @@ dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan)
 		fit->scans += scans;
 	}
 	pfree(look);
+	return fit;
+}
+
+DmpFit *
+dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	DmpFit *fit = fit_plan(args, plan);
+
+	if (fit->status == DMP_FIT_NOT_BINARY)
+	{
+		plan->scans += fit->scans;
+		dmp_train_plan_again(args, plan);
+		plan->spec.memory = (int64) dmp_training_memory * 1024;
+		fit = fit_plan(args, plan);
+	}
 	return fit;
 }

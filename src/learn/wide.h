@@ -110,6 +110,7 @@ typedef struct DmpWideScan
 	double weight_sum;
 	double *class_weight; /* of target values */
 	int64 *class_rows;
+	bool odd; /* a guess at the family was wrong: a target is neither 0 nor 1 */
 	int ntargets;
 	DmpTokenizer *tokenizer;
 	/* the row being read */

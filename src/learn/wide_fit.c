@@ -54,6 +54,7 @@ static DmpFit *
 empty_fit(const DmpWideScan *scan)
 {
 	DmpFit *fit = palloc0(sizeof(DmpFit));
+	int i;
 
 	fit->nclasses = scan->spec->nclasses;
 	fit->rows = scan->train.nrows;
@@ -67,7 +68,11 @@ empty_fit(const DmpWideScan *scan)
 	}
 	fit->log_loss = fit->null_log_loss = fit->objective = fit->kkt_residual = NAN;
 	fit->lambda_max = fit->roc_auc = fit->test_roc_auc = fit->test_log_loss = NAN;
-	fit->accuracy = fit->test_accuracy = NAN;
+	fit->accuracy = fit->test_accuracy = fit->loss = fit->null_loss = NAN;
+	for (i = 0; i < 2; i++)
+		fit->rmse[i] = fit->mae[i] = fit->r_squared[i] = fit->mean_deviance[i] = NAN;
+	fit->family = scan->spec->family;
+	fit->dispersion = 1;
 	fit->lambda = isnan(scan->spec->lambda) ? 0 : scan->spec->lambda;
 	fit->scans = 1;
 	fit->coef = palloc0(sizeof(double));
@@ -304,7 +309,8 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	if (isnan(spec->lambda))
 		fit->lambda = hashed ? HASHED_PENALTY / (double) Max(fit->rows, 1) : 0;
 	MemoryContextSwitchTo(old);
-	fit->status = fit->rows == 0             ? DMP_FIT_NO_ROWS
+	fit->status = scan->odd                  ? DMP_FIT_NOT_BINARY
+				  : fit->rows == 0           ? DMP_FIT_NO_ROWS
 				  : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
 											 : DMP_FIT_CONVERGED;
 	if (fit->status != DMP_FIT_CONVERGED)

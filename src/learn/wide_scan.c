@@ -239,6 +239,11 @@ read_head(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, int *first)
 	*first = column;
 	if (isnan(target) || scan->row->weight == 0)
 		return false;
+	if (spec->guess && target != 0 && target != 1)
+	{
+		scan->odd = true;
+		return false;
+	}
 	if (target < 0 || target >= scan->ntargets || target != floor(target))
 		elog(ERROR, "training target %g is no class", target);
 	scan->row->target = (int32) target;
@@ -354,7 +359,7 @@ dmp_wide_scan(DmpWideScan *scan, const DmpFitSpec *spec, MemoryContext context)
 
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);
 		MemoryContextSwitchTo(context);
-		if (SPI_processed == 0)
+		if (SPI_processed == 0 || scan->odd)
 			break;
 		for (k = 0; k < SPI_processed; k++)
 		{

@@ -1,15 +1,19 @@
 /*-------------------------------------------------------------------------
  * glm.h
- *		Logistic regression: the kernel over tiles of rows, and the solver.
+ *		Generalised linear models: the kernel over tiles of rows, and the solver.
  *
  * Parameters: 0 is the intercept, 1 .. ndense the dense columns, the rest are
  * levels of coded columns. A coded column holds, for each row, the index of
  * the parameter that is switched on (or a negative number: none), so that
  * one-hot columns are never written out. A row's margin is
  *
- *		theta_0 + sum_j theta_(1+j) x_j + sum_k theta_(code_k)
+ *		offset + theta_0 + sum_j theta_(1+j) x_j + sum_k theta_(code_k)
  *
- * and its loss w (log(1 + e^margin) - y margin), y 0 or 1.
+ * and its loss, by family,
+ *
+ *		binomial	w (log(1 + e^margin) - y margin), y 0 or 1
+ *		gaussian	w (y - margin)^2 / 2
+ *		poisson		w (e^margin - y margin), y >= 0
  *-------------------------------------------------------------------------
  */
 #ifndef DMP_MATH_GLM_H
@@ -25,11 +29,19 @@
 
 /* ---------------------------------------------------------------- kernel */
 
+typedef enum DmpFamily
+{
+	DMP_BINOMIAL, /* 0: what a shape of zeros is */
+	DMP_GAUSSIAN,
+	DMP_POISSON
+} DmpFamily;
+
 typedef struct DmpGlmShape
 {
 	int ndense;
 	int ncoded;
 	int nparams;
+	DmpFamily family;
 } DmpGlmShape;
 
 /* 128 rows by columns; rows from n on are padding: x 0, code -1, weight 0 */
@@ -38,8 +50,10 @@ typedef struct DmpGlmTile
 	int n;
 	const double *dense;        /* ndense x 128, aligned to 32 bytes */
 	const int32_t *codes;       /* ncoded x 128 */
-	const unsigned char *label; /* 128 */
+	const unsigned char *label; /* 128; binomial only */
 	const double *weight;       /* 128; NULL: 1 */
+	const double *target;       /* 128, of the other families; NULL when binomial */
+	const double *offset;       /* 128, part of the margin; NULL: 0; never for gaussian */
 } DmpGlmTile;
 
 /* sums over rows; zero them first. Two sums of different rows simply add. */
@@ -48,7 +62,8 @@ typedef struct DmpGlmSums
 	double loss;
 	double *gradient; /* nparams */
 	double *hessian;  /* packed nparams; NULL: not wanted */
-	/* along a direction, when one is given: min (2y-1) x.d and max |x.d|, rows of weight > 0 */
+	/* along a direction, when one is given: max |x.d|, and the least of (2y-1) x.d (poisson: of
+	 * -x.d where y is 0, -|x.d| elsewhere); rows of weight > 0 */
 	double direction_low;
 	double direction_high;
 } DmpGlmSums;
@@ -74,18 +89,18 @@ extern int dmp_glm_use(const char *instructions);
 /* of the dense columns, relative to their pivots; arrays of ndense */
 typedef struct DmpMoments
 {
-	double weight; /* W */
-	double weight_positive;
+	double weight;          /* W */
+	double weight_positive; /* sum w y */
 	double *mean;
 	double *m2;            /* sum w (x - mean)^2 */
-	double *positive_mean; /* over rows with y = 1 */
+	double *positive_mean; /* over rows with y = 1; of a tile with target: sum w y x */
 	double *low, *high;
 } DmpMoments;
 
 extern size_t dmp_moments_size(int ndense); /* doubles needed by the five arrays */
 extern void dmp_moments_init(DmpMoments *m, int ndense, double *room);
 extern void dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile);
-/* from's pivots are (into's + shift); shift NULL: the same */
+/* from's pivots are (into's + shift); shift NULL: the same. Labels only. */
 extern void dmp_moments_merge(DmpMoments *into, const DmpMoments *from, int ndense,
 							  const double *shift);
 
@@ -123,6 +138,8 @@ extern void dmp_quadratic_add_sums(DmpQuadratic *q, const double *theta, const D
 								   const double *tensor, double *scratch);
 /* adds from; into has a cubic when from has */
 extern void dmp_quadratic_merge(DmpQuadratic *into, const DmpQuadratic *from);
+/* re-bases when every margin, and the target of a gaussian family, becomes larger by s */
+extern void dmp_quadratic_lift(DmpQuadratic *q, double s);
 /* re-bases when the pivots of columns 1 .. ndense move by shift (new = old + shift) */
 extern void dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift);
 /* value, gradient and, when not NULL, packed Hessian at theta */
@@ -140,7 +157,8 @@ typedef enum DmpSolveStatus
 } DmpSolveStatus;
 
 /*
- * minimise loss / W + lambda sum_j [alpha s_j |b_j| + (1 - alpha)/2 s_j^2 b_j^2], j from 1
+ * minimise loss / W + lambda sum_j pf_j [alpha s_j |b_j| + (1 - alpha)/2 s_j^2 b_j^2], j from 1,
+ * lower_j <= b_j <= upper_j
  *
  * eval adds up loss, gradient and (when sums->hessian is not NULL) Hessian at
  * theta over every stride-th tile, and the weight of the rows it saw.
@@ -150,11 +168,14 @@ typedef struct DmpGlmProblem
 	DmpGlmShape shape;
 	double lambda;
 	double alpha;
-	const double *penalty_scale; /* s_j, nparams; [0] unused */
-	const double *mean;          /* of the columns as the kernel sees them; [0] unused */
-	const double *sd;            /* the residual's scale; [0] unused */
-	const double *reach;         /* max |x_j - mean_j|; NULL: unknown */
-	const unsigned char *fixed;  /* held at 0 */
+	const double *penalty_scale;  /* s_j, nparams; [0] unused */
+	const double *mean;           /* of the columns as the kernel sees them; [0] unused */
+	const double *sd;             /* the residual's scale; [0] unused */
+	const double *reach;          /* max |x_j - mean_j|; NULL: unknown */
+	const unsigned char *fixed;   /* held at 0 */
+	const double *penalty_factor; /* pf_j of both parts of the penalty; NULL: 1 */
+	const double *lower, *upper;  /* of theta_j from 1 on, lower <= 0 <= upper; NULL: none */
+	double unit; /* the residual is told in this: 1, or the spread of a target of numbers; 0: 1 */
 	double tolerance;
 	int max_iterations;
 	int max_stride; /* 1: rows cannot be thinned */
@@ -183,7 +204,7 @@ typedef struct DmpGlmSolution
 	double weight;
 	double loss; /* mean, at the last evaluation */
 	double objective;
-	double kkt_residual; /* measured, or when measured = 0 bounded */
+	double kkt_residual; /* in units; measured, or when measured = 0 bounded */
 	int measured;
 	int iterations;  /* steps on all rows */
 	int evaluations; /* of all rows */
@@ -197,7 +218,7 @@ extern void dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution
 /* the exact minimum of the penalised quadratic model with mean gradient g and mean Hessian h at theta */
 extern void dmp_glm_model_min(const DmpGlmProblem *problem, const double *theta, const double *g,
 							  const double *h, double ridge, double *next, unsigned char *aliased);
-/* largest violation of the optimality conditions on centred columns of unit sd */
+/* largest violation of the optimality conditions on centred columns of unit sd, in units */
 extern double dmp_glm_kkt(const DmpGlmProblem *problem, const double *theta, const double *g,
 						  const unsigned char *aliased);
 extern double dmp_glm_penalty(const DmpGlmProblem *problem, const double *theta);

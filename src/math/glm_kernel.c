@@ -34,6 +34,8 @@ typedef struct Kernel
 	void (*axpy)(size_t, double, const double *, double *);
 	void (*linear)(const DmpGlmShape *, const DmpGlmTile *, const double *, double, double *);
 	double (*logistic)(const double *, const double *, const double *, double *, double *);
+	double (*square)(const double *, const double *, const double *, double *, double *);
+	double (*poisson)(const double *, const double *, const double *, double *, double *);
 	void (*gradient)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *);
 	void (*hessian)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *, double *);
 	void (*hessian_codes)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *,
@@ -116,19 +118,58 @@ dmp_glm_scratch(const DmpGlmShape *shape)
 	return sizeof(double) * (SCRATCH_COLUMNS * DMP_TILE + shape->ndense + 4);
 }
 
+/* sign: of a target of numbers 1 where it is 0, else -1 */
 static void
 signs_and_weights(const DmpGlmTile *tile, double *sign, double *weight)
 {
 	int i;
 
-	for (i = 0; i < DMP_TILE; i++)
-		sign[i] = 2.0 * (tile->label[i] != 0) - 1.0;
+	if (tile->target)
+		for (i = 0; i < DMP_TILE; i++)
+			sign[i] = tile->target[i] == 0 ? 1 : -1;
+	else
+		for (i = 0; i < DMP_TILE; i++)
+			sign[i] = 2.0 * (tile->label[i] != 0) - 1.0;
 	for (i = 0; i < DMP_TILE; i++)
 		weight[i] = tile->weight ? tile->weight[i] : 1.0;
 	for (i = tile->n; i < DMP_TILE; i++)
 	{
 		sign[i] = 1;
 		weight[i] = 0;
+	}
+}
+
+/* margins of a tile, offset included */
+static void
+margins_of(const Kernel *k, const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
+		   double *m)
+{
+	int i;
+
+	k->linear(shape, tile, theta, theta[0], m);
+	if (tile->offset)
+		for (i = 0; i < tile->n; i++)
+			m[i] += tile->offset[i];
+}
+
+/* how far a direction keeps the rows on their side; see DmpGlmSums */
+static void
+along(const DmpGlmTile *tile, const double *m, const double *sign, const double *weight,
+	  DmpGlmSums *sums)
+{
+	int i;
+
+	for (i = 0; i < tile->n; i++)
+	{
+		double side;
+
+		if (weight[i] == 0)
+			continue;
+		side = tile->target == NULL ? sign[i] * m[i] : sign[i] > 0 ? -m[i] : -fabs(m[i]);
+		if (side < sums->direction_low)
+			sums->direction_low = side;
+		if (fabs(m[i]) > sums->direction_high)
+			sums->direction_high = fabs(m[i]);
 	}
 }
 
@@ -140,15 +181,25 @@ dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *the
 	double *m = scratch;
 	double *r = m + DMP_TILE, *v = r + DMP_TILE, *sign = v + DMP_TILE, *weight = sign + DMP_TILE;
 	double *z = weight + DMP_TILE, *row = z + 2 * DMP_TILE;
-	int i;
 
-	k->linear(shape, tile, theta, theta[0], m);
+	margins_of(k, shape, tile, theta, m);
 	if (margins)
 		memcpy(margins, m, sizeof(double) * DMP_TILE);
 	if (sums == NULL)
 		return;
 	signs_and_weights(tile, sign, weight);
-	sums->loss += k->logistic(m, sign, weight, r, v);
+	switch (shape->family)
+	{
+		case DMP_BINOMIAL:
+			sums->loss += k->logistic(m, sign, weight, r, v);
+			break;
+		case DMP_GAUSSIAN:
+			sums->loss += k->square(m, tile->target, weight, r, v);
+			break;
+		case DMP_POISSON:
+			sums->loss += k->poisson(m, tile->target, weight, r, v);
+			break;
+	}
 	k->gradient(shape, tile, r, sums->gradient);
 	if (sums->hessian)
 	{
@@ -159,15 +210,7 @@ dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *the
 	if (direction)
 	{
 		k->linear(shape, tile, direction, direction[0], m);
-		for (i = 0; i < tile->n; i++)
-		{
-			if (weight[i] == 0)
-				continue;
-			if (sign[i] * m[i] < sums->direction_low)
-				sums->direction_low = sign[i] * m[i];
-			if (fabs(m[i]) > sums->direction_high)
-				sums->direction_high = fabs(m[i]);
-		}
+		along(tile, m, sign, weight, sums);
 	}
 }
 
@@ -226,7 +269,10 @@ dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile)
 	for (i = 0; i < DMP_TILE; i++)
 	{
 		weight[i] = i >= tile->n ? 0 : tile->weight ? tile->weight[i] : 1.0;
-		positive[i] = tile->label[i] ? weight[i] : 0;
+		if (tile->target)
+			positive[i] = i >= tile->n ? 0 : weight[i] * tile->target[i];
+		else
+			positive[i] = tile->label[i] ? weight[i] : 0;
 		total += weight[i];
 		total_positive += positive[i];
 	}
@@ -243,7 +289,9 @@ dmp_moments_tile(DmpMoments *m, int ndense, const DmpGlmTile *tile)
 		delta = out[0] - m->mean[j];
 		m->mean[j] += delta * (total / all);
 		m->m2[j] += out[1] + delta * delta * (m->weight * (total / all));
-		if (all_positive > 0)
+		if (tile->target)
+			m->positive_mean[j] += out[2];
+		else if (all_positive > 0)
 			m->positive_mean[j] += (out[2] - total_positive * m->positive_mean[j]) / all_positive;
 		if (tile->n < DMP_TILE)
 		{
@@ -315,20 +363,23 @@ dmp_glm_tile_cubic(const DmpGlmShape *shape, const DmpGlmTile *tile, const doubl
 	double *z = m + 5 * DMP_TILE;
 	int i, k;
 
-	kn->linear(shape, tile, theta, theta[0], m);
+	margins_of(kn, shape, tile, theta, m);
 	for (i = 0; i < DMP_TILE; i++)
 	{
 		double e = exp(-fabs(m[i])), d = 1 / (1 + e);
 		double w = i >= tile->n ? 0 : tile->weight ? tile->weight[i] : 1;
 
-		/* mu'' = mu (1 - mu) (1 - 2 mu) */
-		third[i] = w * e * d * d * (e - 1) * d * (m[i] < 0 ? -1 : 1);
+		/* mu'' = mu (1 - mu) (1 - 2 mu); poisson: mu */
+		if (shape->family == DMP_POISSON)
+			third[i] = w * exp(fmin(m[i], 708));
+		else
+			third[i] = w * e * d * d * (e - 1) * d * (m[i] < 0 ? -1 : 1);
 	}
 	kn->hessian(shape, tile, third, slices, z);
 	slices += DMP_TRI(1 + shape->ndense);
 	for (k = 1; k <= shape->ndense; k++)
 	{
-		DmpGlmShape rest = {shape->ndense - k + 1, 0, shape->ndense - k + 2};
+		DmpGlmShape rest = {shape->ndense - k + 1, 0, shape->ndense - k + 2, shape->family};
 		DmpGlmTile part = *tile;
 
 		part.dense = tile->dense + (size_t) (k - 1) * DMP_TILE;

@@ -57,6 +57,12 @@ dmp_glm_penalty(const DmpGlmProblem *p, const double *theta)
 	return p->lambda * sum;
 }
 
+static double
+unit_of(const DmpGlmProblem *p)
+{
+	return p->unit > 0 ? p->unit : 1;
+}
+
 double
 dmp_glm_kkt(const DmpGlmProblem *p, const double *theta, const double *g,
 			const unsigned char *aliased)
@@ -81,7 +87,7 @@ dmp_glm_kkt(const DmpGlmProblem *p, const double *theta, const double *g,
 		if (!(r <= worst))
 			worst = r; /* NaN too */
 	}
-	return worst;
+	return worst / unit_of(p);
 }
 
 /* no L1 term: one solve; columns aliased go to 0, the others answer for it */
@@ -260,7 +266,7 @@ solve_descent(const DmpGlmProblem *p, const double *theta, const double *g, cons
 	}
 	refresh(&c, work);
 	/* far below what is asked of the whole problem, but above the rounding of the sums */
-	target = fmax(1e-3 * p->tolerance, 1e-15);
+	target = unit_of(p) * fmax(1e-3 * p->tolerance, 1e-15);
 	worst = model_violation(&c);
 	for (k = 0; k < MAX_SWEEPS && worst > target; k++)
 	{

@@ -55,6 +55,20 @@ typedef struct Solver
 	int thinned; /* the last sample was solved to its own precision */
 } Solver;
 
+/* what a difference of objectives may be by rounding */
+static double
+noise(const DmpGlmProblem *p, double objective)
+{
+	double floor = 0;
+
+	/* these may be 0 at the optimum; what they are made of is not */
+	if (p->shape.family == DMP_GAUSSIAN)
+		floor = p->unit * p->unit;
+	else if (p->shape.family == DMP_POISSON)
+		floor = p->unit;
+	return NOISE * (fabs(objective) + floor);
+}
+
 /* one evaluation at s->theta; results become means in the solution */
 static void
 evaluate(Solver *v, int stride, int hessian, int direction)
@@ -168,7 +182,8 @@ predicted_residual(const Solver *v)
 	}
 	change = fmin(change, 700);
 	return 0.5 * exp(change) *
-		   fmax(worst * v->decrement, change * sqrt(v->decrement / v->s->hessian[0]));
+		   fmax(worst * v->decrement / (p->unit > 0 ? p->unit : 1),
+				change * sqrt(v->decrement / v->s->hessian[0]));
 }
 
 static int
@@ -246,8 +261,12 @@ cut_step(Solver *v)
 static void
 last_step(Solver *v)
 {
+	double most = 1e-6;
+
+	if (v->p->shape.family == DMP_GAUSSIAN)
+		most *= v->p->unit * v->p->unit;
 	model_step(v, 0);
-	if (isfinite(v->decrement) && v->decrement < 1e-6)
+	if (isfinite(v->decrement) && v->decrement < most)
 	{
 		memcpy(v->s->theta, v->next, sizeof(double) * v->p->shape.nparams);
 		take_gain(v);
@@ -261,7 +280,7 @@ is_stalled(Solver *v)
 	const DmpGlmSolution *s = v->s;
 
 	if (v->have_step && s->kkt_residual > 0.5 * v->residual &&
-		v->objective - s->objective <= NOISE * fabs(v->objective))
+		v->objective - s->objective <= noise(v->p, v->objective))
 		v->stuck++;
 	else
 		v->stuck = 0;
@@ -289,7 +308,8 @@ newton_step(Solver *v)
 	v->before = v->decrement;
 	v->near = 0;
 	/* with a Hessian of a sample the bound does not hold; few rows are measured in any case */
-	if (!v->want_hessian || v->slow > 0 || !(p->expensive || p->max_stride >= SAMPLED))
+	if (!v->want_hessian || v->slow > 0 || !(p->expensive || p->max_stride >= SAMPLED) ||
+		p->shape.family == DMP_GAUSSIAN)
 		return 0;
 	bound = predicted_residual(v);
 	if (!(bound <= (p->expensive ? 1 : SURE) * p->tolerance))
@@ -326,7 +346,7 @@ full(Solver *v, int sampled)
 			start_over(v);
 			continue;
 		}
-		if (v->have_step && !(s->objective <= v->objective + NOISE * fabs(v->objective)))
+		if (v->have_step && !(s->objective <= v->objective + noise(p, v->objective)))
 		{
 			if (!cut_step(v))
 				return DMP_SOLVE_STALLED;
@@ -352,7 +372,8 @@ full(Solver *v, int sampled)
 			return DMP_SOLVE_ITERATION_LIMIT;
 		if (newton_step(v))
 			return DMP_SOLVE_CONVERGED;
-		v->want_hessian = p->expensive || !v->near;
+		/* that of a gaussian loss never changes */
+		v->want_hessian = p->expensive || !(v->near || p->shape.family == DMP_GAUSSIAN);
 	}
 }
 
@@ -376,9 +397,9 @@ dmp_glm_solve(const DmpGlmProblem *problem, DmpGlmSolution *solution)
 	memset(solution->hessian, 0, sizeof(double) * DMP_TRI(n));
 	for (i = 0; i < n; i++)
 		solution->aliased[i] = problem->fixed[i];
-	if (problem->max_stride >= 8)
+	if (problem->max_stride >= 8 && problem->shape.family != DMP_GAUSSIAN)
 		thinned(&v, problem->max_stride);
-	if (problem->max_stride >= SAMPLED)
+	if (problem->max_stride >= SAMPLED && problem->shape.family != DMP_GAUSSIAN)
 		thinned(&v, 8);
 	for (i = 0; i < n; i++)
 		solution->aliased[i] = problem->fixed[i];

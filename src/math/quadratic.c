@@ -145,6 +145,21 @@ dmp_quadratic_shift(DmpQuadratic *q, int ndense, const double *shift)
 	}
 }
 
+/* the intercept that was t is t + s now; of polynomials without a cubic, or s = 0 */
+void
+dmp_quadratic_lift(DmpQuadratic *q, double s)
+{
+	int n = q->nparams, i;
+
+	if (s == 0)
+		return;
+	q->constant += s * (s / 2 * q->hessian[0] - q->linear[0]);
+	for (i = 0; i < n; i++)
+		q->linear[i] -= s * q->hessian[DMP_TRI(i)];
+	for (i = 0; i < q->npoints; i++)
+		q->points[(size_t) i * (1 + n) + 1] += s;
+}
+
 double
 dmp_quadratic_at(const DmpQuadratic *q, const double *theta, double *gradient, double *hessian)
 {

@@ -439,6 +439,8 @@ dmp_calibrate(PG_FUNCTION_ARGS)
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	if (model->nclasses > 0)
 		dmp_model_refuse_classes(model);
+	if (model->link != DMP_BINOMIAL)
+		dmp_model_refuse_numbers(model, "dmp.calibrate");
 	for (i = 0; i < FIT_HEAD; i++)
 		nulls[3 + i] = PG_ARGISNULL(1);
 	if (!PG_ARGISNULL(1))

@@ -289,6 +289,8 @@ check_targets(const DmpModelRow *const *rows, DmpModel *const *models)
 	{
 		if (models[m]->nclasses > 0)
 			dmp_model_refuse_classes(models[m]);
+		if (models[m]->link != DMP_BINOMIAL)
+			dmp_model_refuse_numbers(models[m], "dmp.compare");
 	}
 	if (strcmp(models[0]->target, models[1]->target) != 0 ||
 		strcmp(models[0]->positive, models[1]->positive) != 0 ||

@@ -306,6 +306,8 @@ dmp_curve(PG_FUNCTION_ARGS)
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	if (model->nclasses > 0)
 		dmp_model_refuse_classes(model);
+	if (model->link != DMP_BINOMIAL)
+		dmp_model_refuse_numbers(model, "dmp.curve");
 	dmp_spi_connect();
 	rows =
 		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 3));

@@ -116,7 +116,7 @@ contributions(const DmpRowMap *map, double *average)
 
 static void
 put_row(FunctionCallInfo fcinfo, int rank, const char *feature, const char *value,
-		double contribution)
+		double contribution, DmpFamily link)
 {
 	Datum values[EXPLAIN_COLUMNS];
 	bool nulls[EXPLAIN_COLUMNS] = {false};
@@ -126,7 +126,9 @@ put_row(FunctionCallInfo fcinfo, int rank, const char *feature, const char *valu
 	nulls[EXPLAIN_VALUE] = value == NULL;
 	values[EXPLAIN_VALUE] = value ? CStringGetTextDatum(value) : (Datum) 0;
 	values[EXPLAIN_CONTRIBUTION] = Float8GetDatum(contribution);
-	values[EXPLAIN_ODDS_FACTOR] = Float8GetDatum(exp(contribution));
+	/* a mean is moved by what is added, not multiplied */
+	nulls[EXPLAIN_ODDS_FACTOR] = link == DMP_GAUSSIAN;
+	values[EXPLAIN_ODDS_FACTOR] = Float8GetDatum(link == DMP_GAUSSIAN ? 0 : exp(contribution));
 	dmp_srf_row(fcinfo, values, nulls);
 }
 
@@ -173,20 +175,21 @@ dmp_explain(PG_FUNCTION_ARGS)
 	design = &map->model->design;
 	top = PG_ARGISNULL(2) ? design->nfeatures : Min(PG_GETARG_INT32(2), design->nfeatures);
 	rows = contributions(map, &average);
-	put_row(fcinfo, 0, "(average)", NULL, average);
+	put_row(fcinfo, 0, "(average)", NULL, average, map->model->link);
 	for (i = 0; i < top; i++)
 		put_row(fcinfo, i + 1, design->features[rows[i].feature].name,
-				value_text(map, rows[i].feature), rows[i].value);
+				value_text(map, rows[i].feature), rows[i].value, map->model->link);
 	for (i = design->nfeatures - 1; i >= top; i--)
 		other += rows[i].value; /* smallest first */
 	if (top < design->nfeatures)
-		put_row(fcinfo, top + 1, "(other)", NULL, other);
+		put_row(fcinfo, top + 1, "(other)", NULL, other, map->model->link);
 	if (map->model->calibration != NULL)
 	{
 		margin = dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
 		put_row(fcinfo, top + 1 + (top < design->nfeatures), "(calibration)", NULL,
 				dmp_model_loss(map->model, margin, 0) - dmp_model_loss(map->model, margin, 1) -
-					margin);
+					margin,
+				map->model->link);
 	}
 	return (Datum) 0;
 }
@@ -214,6 +217,8 @@ dmp_class_probabilities(PG_FUNCTION_ARGS)
 	StringInfoData json;
 	int k;
 
+	if (model->link != DMP_BINOMIAL)
+		dmp_model_refuse_numbers(model, "dmp.class_probabilities");
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
 	dmp_model_margins(model, map->values, map->nulls, map->types, NULL, map->margins);

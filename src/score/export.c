@@ -117,8 +117,16 @@ append_knots(StringInfo sql, const DmpCalibration *c)
 
 /* "1 / (1 + exp(-" and so on, with the margin left out; close_link() ends it */
 static void
-open_link(StringInfo sql, const DmpCalibration *calibration)
+open_link(StringInfo sql, const DmpModel *model)
 {
+	const DmpCalibration *calibration = model->calibration;
+
+	if (model->link != DMP_BINOMIAL)
+	{
+		appendStringInfoString(sql,
+							   model->link == DMP_POISSON ? "exp(greatest(-700, least(700, " : "(");
+		return;
+	}
 	if (calibration == NULL || calibration->method == DMP_CALIBRATION_PLATT)
 		appendStringInfoString(sql, "1 / (1 + exp(- greatest(-700, least(700, ");
 	if (calibration == NULL)
@@ -137,8 +145,15 @@ open_link(StringInfo sql, const DmpCalibration *calibration)
 }
 
 static void
-close_link(StringInfo sql, const DmpCalibration *calibration)
+close_link(StringInfo sql, const DmpModel *model)
 {
+	const DmpCalibration *calibration = model->calibration;
+
+	if (model->link != DMP_BINOMIAL)
+	{
+		appendStringInfoString(sql, model->link == DMP_POISSON ? ")))" : ")");
+		return;
+	}
 	if (calibration != NULL && calibration->method == DMP_CALIBRATION_ISOTONIC)
 	{
 		appendStringInfoString(sql, ")) AS dmp_m (m))");
@@ -163,7 +178,7 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 
 	dmp_model_refuse_wide(model, "an SQL expression");
 	initStringInfo(&sql);
-	open_link(&sql, model->calibration);
+	open_link(&sql, model);
 	append_number(&sql, model->a);
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
@@ -174,7 +189,7 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 		else
 			append_value(&sql, model, feature);
 	}
-	close_link(&sql, model->calibration);
+	close_link(&sql, model);
 	PG_RETURN_TEXT_P(cstring_to_text(sql.data));
 }
 

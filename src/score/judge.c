@@ -321,6 +321,8 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 	dmp_srf_begin(fcinfo);
 	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	if (model->link != DMP_BINOMIAL && !PG_ARGISNULL(2))
+		dmp_model_refuse_numbers(model, "a threshold");
 	threshold = PG_ARGISNULL(2) ? model->threshold : PG_GETARG_FLOAT8(2);
 	if (!(threshold >= 0 && threshold <= 1))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -340,6 +342,12 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 	}
 	rows =
 		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 4));
+	if (model->link != DMP_BINOMIAL)
+	{
+		dmp_evaluate_numbers(fcinfo, rows, by, &args);
+		dmp_spi_finish();
+		return (Datum) 0;
+	}
 	dmp_arg_float8(&args, threshold);
 	n = dmp_spi(psprintf("SELECT dmp_internal.judge(%s, $1, $2, %s), %s "
 						 "FROM (%s) AS s%s ORDER BY 2 NULLS FIRST",

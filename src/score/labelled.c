@@ -30,6 +30,19 @@ dmp_refuse_label(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+/* a target that is a number; NaN is missing, as in training */
+static char *
+number_sql(const DmpModel *model, const char *column, Oid type)
+{
+	if (dmp_value_kind(type) == DMP_VALUE_BOOLEAN)
+		return psprintf("%s::boolean::int::float8", column);
+	if (dmp_value_kind(type) != DMP_VALUE_NUMBER)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("target \"%s\" is of type %s, to the model it is a number",
+							   model->target, format_type_be(type))));
+	return psprintf("nullif(%s::float8, 'NaN')", column);
+}
+
 /* 0, 1 or NULL by the model's classes; the column is q.target of the query */
 static char *
 label_sql(const DmpModel *model, TupleDesc desc)
@@ -39,6 +52,8 @@ label_sql(const DmpModel *model, TupleDesc desc)
 	char *column = psprintf("q.%s", quote_identifier(model->target));
 	char *cast;
 
+	if (model->link != DMP_BINOMIAL)
+		return number_sql(model, column, type);
 	switch (dmp_value_kind(type))
 	{
 		case DMP_VALUE_NUMBER:

@@ -182,11 +182,13 @@ class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oi
 		dmp_model_margins(model, values, nulls, types, NULL, margins);
 		return cstring_to_text(model->classes[dmp_model_softmax(model->nclasses, margins)]);
 	}
+	if (model->link != DMP_BINOMIAL)
+		dmp_model_refuse_numbers(model, "dmp.classify");
 	p = dmp_model_score(model, dmp_model_margin(model, values, nulls, types, NULL));
 	return cstring_to_text(p >= model->threshold ? model->positive : model->negative);
 }
 
-/* dmp.predict(model, row): probability of the positive class */
+/* dmp.predict(model, row): probability of the positive class, or the mean of a number */
 Datum
 dmp_predict(PG_FUNCTION_ARGS)
 {

@@ -141,6 +141,9 @@ extern const DmpModel *dmp_model_of_call(FunctionCallInfo fcinfo, int argument);
 
 extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row,
 								 const DmpModel *model, const char *query, List *by, DmpArgs *args);
+/* judge_numbers.c */
+extern void dmp_evaluate_numbers(FunctionCallInfo fcinfo, const DmpLabelled *rows, List *by,
+								 DmpArgs *args);
 
 /* ---- predict.c */
 

@@ -127,8 +127,9 @@ dmp_score(PG_FUNCTION_ARGS)
 	key = find_key(fcinfo, row, query, desc);
 	dmp_arg_model_value(&args, row->value);
 	dmp_arg_float8(&args, model->threshold);
-	dmp_arg_text(&args, model->positive);
-	dmp_arg_text(&args, model->negative);
+	/* a number has no class */
+	dmp_arg_text(&args, model->link == DMP_BINOMIAL ? model->positive : NULL);
+	dmp_arg_text(&args, model->link == DMP_BINOMIAL ? model->negative : NULL);
 	dmp_arg_text(&args, row->name);
 	dmp_arg_int4(&args, row->version);
 	memset(&counted, 0, sizeof(counted));

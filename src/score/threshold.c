@@ -270,6 +270,8 @@ dmp_set_threshold(PG_FUNCTION_ARGS)
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	if (model->nclasses > 0)
 		dmp_model_refuse_classes(model);
+	if (model->link != DMP_BINOMIAL)
+		dmp_model_refuse_numbers(model, "dmp.set_threshold");
 	if (!PG_ARGISNULL(ARG_THRESHOLD))
 		threshold = PG_GETARG_FLOAT8(ARG_THRESHOLD);
 	else

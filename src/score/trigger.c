@@ -144,6 +144,8 @@ prepare(Scorer *scorer, const TriggerData *data)
 	scorer->ncolumns = 1;
 	if (data->tg_trigger->tgnargs == 3)
 	{
+		if (model->link != DMP_BINOMIAL)
+			dmp_model_refuse_numbers(model, "a column for the class");
 		scorer->columns[1] = own_column(desc, model, args[2], "class: ");
 		att = TupleDescAttr(desc, scorer->columns[1] - 1);
 		if (att->atttypid != TEXTOID && (att->atttypid != VARCHAROID || att->atttypmod >= 0))

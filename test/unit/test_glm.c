@@ -34,6 +34,7 @@ tile_of(const Data *d, int t)
 {
 	DmpGlmTile tile;
 
+	memset(&tile, 0, sizeof(tile));
 	tile.n = d->n - t * DMP_TILE < DMP_TILE ? d->n - t * DMP_TILE : DMP_TILE;
 	tile.dense = d->dense + (size_t) t * DMP_TILE * d->shape.ndense;
 	tile.codes = d->codes + (size_t) t * DMP_TILE * d->shape.ncoded;
