@@ -240,7 +240,7 @@ SELECT * FROM dmp.train('no', 'cars', 'am', options => '{"cluster": "cly"}');
 SELECT * FROM dmp.train('no', 'cars', 'am', options => '{"cluster": "cyl", "std_err": "model"}');
 SELECT * FROM dmp.train('no', 'SELECT am, wt, nullif(cyl, 4) AS cyl FROM cars', 'am', options => '{"cluster": "cyl"}');
 SELECT * FROM dmp.train('no', 'SELECT am, wt, 1 AS cyl FROM cars', 'am', options => '{"cluster": "cyl"}');
-SELECT dmp_internal.row_score('\x00', 1, 1, 0, '{1}', NULL);
+SELECT dmp_internal.row_score('\x00', 1, 1, 0, NULL, '{1}', NULL);
 SELECT dmp_internal.meat(v) FROM (VALUES ('{1,2}'::float8[]), ('{1,2,3}')) AS t (v);
 SELECT dmp_internal.meat(v) FROM (VALUES ('{1,NULL}'::float8[])) AS t (v);
 SELECT dmp_internal.meat(v) FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{3,1}')) AS t (v);
