@@ -65,7 +65,7 @@ SELECT * FROM dmp.train('bad', 'SELECT *, w - 2 AS v FROM shopper', 'buys', feat
 SELECT * FROM dmp.train('bad', 'SELECT *, nullif(w, 2) AS v FROM shopper', 'buys', features => '{spend}', weight => 'v');
 SELECT * FROM dmp.train('bad', $$SELECT *, 'NaN'::float8 AS v FROM shopper$$, 'buys', features => '{spend}', weight => 'v');
 SELECT status, rows, features FROM dmp.train('some', 'shopper', 'buys', exclude => '{seen_at,age,w}', key => '{id}', options => '{"encode": {"land": "drop", "visits": "numeric"}}');
-SELECT * FROM dmp.train('bad', 'shopper', 'buys', exclude => '{seen_at}', options => '{"encode": {"land": "woe"}}');
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', exclude => '{seen_at}', options => '{"encode": {"land": "wo"}}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', exclude => '{seen_at}', options => '{"encode": {"lnd": "drop"}}');
 SELECT * FROM dmp.train('bad', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}', options => '{"min_count": 1, "encode": {"code": "one_hot"}}');
 SELECT status, warnings FROM dmp.train('hashed', 'SELECT *, id::text AS code FROM shopper', 'buys', features => '{spend,code}');

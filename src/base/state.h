@@ -21,6 +21,7 @@ typedef enum DmpStateKind
 	DMP_STATE_LOGIT = 2,  /* learn: dmp.logit */
 	DMP_STATE_SCORES = 3, /* score: scores and labels for exact rank metrics */
 	DMP_STATE_SUMS = 4,   /* score: sums for log loss, brier score, precision, recall, f1 */
+	DMP_STATE_ENCODE = 9, /* learn: columns to be encoded */
 	DMP_STATE_KINDS       /* number of kinds + 1 */
 } DmpStateKind;
 

@@ -17,7 +17,7 @@
 
 #include "base/base.h"
 #include "catalog/pg_type.h"
-#include "learn/learn.h"
+#include "learn/transform.h"
 #include "math/student.h"
 #include "utils/array.h"
 
@@ -47,6 +47,42 @@ enum
 	COEF_ODDS_HIGH,
 	COEF_COLUMNS
 };
+
+/* Bins of a number in the order of the numbers, not of their labels' bytes. */
+static int
+bin_of(const DmpTransform *t, const char *label)
+{
+	int i;
+
+	for (i = 0; i <= t->nedges; i++)
+	{
+		if (strcmp(label, dmp_bin_label(t->edges, t->nedges, i)) == 0)
+			break;
+	}
+	return i;
+}
+
+static int
+compare_bins(const void *a, const void *b, void *transform)
+{
+	int l = bin_of(transform, ((const DmpCoefficient *) a)->level);
+	int r = bin_of(transform, ((const DmpCoefficient *) b)->level);
+
+	return l < r ? -1 : l > r;
+}
+
+/*
+ * Of slopes by level the feature is the pair, as it is of pairs of texts, and
+ * the level is the slope's.
+ */
+static void
+name_slope(const DmpTransform *t, DmpCoefficient *row)
+{
+	row->feature = psprintf("%s:%s", t->columns[0], t->columns[1]);
+	row->level = t->slope_of == DMP_SLOPE_LEVEL   ? t->level
+				 : t->slope_of == DMP_SLOPE_OTHER ? "(other)"
+												  : "(missing)";
+}
 
 /* What has a coefficient, in order; returns how many. */
 static int
@@ -80,15 +116,23 @@ list_coefficients(const DmpModel *model, DmpCoefficient *rows)
 				rows[count].level = psprintf("(%d hashed columns)", columns);
 				rows[count].column = COLUMN_HASHED;
 			}
-			rows[count++].feature = feature->name;
+			rows[count].feature = feature->name;
+			if (feature->transform != NULL && feature->transform->kind == DMP_TRANSFORM_SLOPE)
+				name_slope(feature->transform, &rows[count]);
+			count++;
 		}
 		for (k = 0; k < feature->nlevels; k++)
 		{
+			const DmpLevel *level = &feature->levels[k];
+
 			rows[count].feature = feature->name;
-			rows[count].level = feature->levels[k].text;
-			rows[count].rows = feature->levels[k].rows;
-			rows[count++].column = feature->levels[k].index;
+			rows[count].level = level->text;
+			rows[count].rows = level->rows;
+			rows[count++].column = level->index;
 		}
+		if (feature->transform != NULL && feature->transform->kind == DMP_TRANSFORM_BINS)
+			qsort_arg(rows + count - feature->nlevels, feature->nlevels, sizeof(DmpCoefficient),
+					  compare_bins, feature->transform);
 		if (one_hot && feature->rows_other > 0)
 		{
 			rows[count].feature = feature->name;

@@ -7,6 +7,7 @@
 
 #include <limits.h>
 
+#include "learn/encode_scan.h"
 #include "learn/scan.h"
 #include "utils/guc.h"
 
@@ -21,4 +22,5 @@ dmp_learn_init(void)
 		MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	dmp_registry_init();
 	dmp_scan_init();
+	dmp_encode_scan_init();
 }

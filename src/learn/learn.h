@@ -56,11 +56,29 @@ typedef struct DmpLevel
 	int index; /* design column, or -1: the reference, coef 0 */
 } DmpLevel;
 
+/* what a value of this type can be a feature as; domains count as their base type */
+typedef enum DmpValueKind
+{
+	DMP_VALUE_NUMBER,
+	DMP_VALUE_BOOLEAN,
+	DMP_VALUE_TEXT,        /* text types and enums */
+	DMP_VALUE_TEXTS,       /* text[] */
+	DMP_VALUE_TIMESTAMP,   /* timestamp, date */
+	DMP_VALUE_TIMESTAMPTZ, /* what its parts are depends on a zone */
+	DMP_VALUE_NUMBERS,     /* array of numbers */
+	DMP_VALUE_OTHER
+} DmpValueKind;
+
+/* how values of sources become the feature's: transform.h; NULL: as they are */
+struct DmpTransform;
+
 typedef struct DmpFeature
 {
-	char *name; /* column name in the query */
+	char *name; /* column name in the query, or what the transform is called by */
 	Oid type;   /* its type at training */
 	DmpEncode encode;
+	struct DmpTransform *transform;
+	int source;        /* of the design; of a transform the first */
 	int index;         /* NUMERIC, BOOLEAN: the design column; -1 when dropped (constant) */
 	double fill;       /* NUMERIC, BOOLEAN: what a missing value is taken as */
 	int missing_index; /* design column of the missing flag, or -1 */
@@ -77,14 +95,37 @@ typedef struct DmpFeature
 	DmpHashBlock *blocks;
 } DmpFeature;
 
+/* A column that the model reads; values come in the order of the sources. */
+typedef struct DmpSource
+{
+	char *name;
+	DmpValueKind kind;
+	int length;      /* NUMBERS: elements of the array */
+	double *numbers; /* NUMBERS: of the row at hand, NaN where NULL; NULL: no array */
+} DmpSource;
+
+/* values of the features of the row at hand, where there are transforms */
+typedef struct DmpFeatureRow
+{
+	Datum *values;
+	bool *nulls;
+	Oid *types;
+} DmpFeatureRow;
+
 typedef struct DmpDesign
 {
 	int nfeatures;
 	DmpFeature *features;
-	int width;     /* design columns, intercept not counted */
-	double *pivot; /* c_j, width */
-	double *mean;  /* mean of design column over the training rows (weighted), width */
-	double *scale; /* s_j: weighted sd (divisor W) of numeric columns, 1 for indicators */
+	/* dmp_design_find_sources(): one a feature, unless transformed */
+	int nsources;
+	DmpSource *sources;
+	bool transformed;
+	bool has_arrays;
+	DmpFeatureRow *row; /* of transformed ones */
+	int width;          /* design columns, intercept not counted */
+	double *pivot;      /* c_j, width */
+	double *mean;       /* mean of design column over the training rows (weighted), width */
+	double *scale;      /* s_j: weighted sd (divisor W) of numeric columns, 1 for indicators */
 } DmpDesign;
 
 /* ------------------------------------------------------------------- fit */
@@ -307,27 +348,31 @@ typedef struct DmpRowNotes
 	int unseen;  /* texts that were no level of the model */
 } DmpRowNotes;
 
-/* what a value of this type can be a feature as; domains count as their base type */
-typedef enum DmpValueKind
-{
-	DMP_VALUE_NUMBER,
-	DMP_VALUE_BOOLEAN,
-	DMP_VALUE_TEXT,  /* text types and enums */
-	DMP_VALUE_TEXTS, /* text[] */
-	DMP_VALUE_OTHER
-} DmpValueKind;
-
 extern DmpValueKind dmp_value_kind(Oid type);
+/* what the values of a feature without transform must be */
+extern DmpValueKind dmp_encode_kind(DmpEncode encode);
 /* number, or bytes of a text, of a value of base type type */
 extern double dmp_value_number(Datum value, Oid type);
 extern const char *dmp_value_text(Datum value, Oid type, int *length);
+/* elements of an array of numbers of array type type, palloc'd; NULL elements are NaN */
+extern double *dmp_value_numbers(Datum value, Oid type, int *n);
 /* design column of a level, -1: the reference; *unseen is set when it is no level of the model */
 extern int dmp_level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen);
 
+/* Fills sources of the design, and each feature's place among them, once the features are known. */
+extern void dmp_design_find_sources(DmpDesign *design);
+/* the time zone that parts of a source of kind TIMESTAMPTZ are in */
+extern const char *dmp_design_zone(const DmpDesign *design, const DmpSource *source);
+/*
+ * Of a transformed design: values of the sources become those of the features
+ * (design->row), which the arguments point to afterwards.
+ */
+extern void dmp_transform_row(const DmpDesign *design, const Datum **values, const bool **nulls,
+							  const Oid **types, DmpRowNotes *notes);
+
 /*
  * How one row becomes a margin: values, nulls and types (base types, of the
- * kind the feature's encode asks for) in the order of design.features. notes
- * may be NULL.
+ * kind the source is of) in the order of design.sources. notes may be NULL.
  */
 extern double dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls,
 							   const Oid *types, DmpRowNotes *notes);

@@ -209,6 +209,31 @@ CREATE FUNCTION dmp_internal.refuse_target(value text, column_name text) RETURNS
 CREATE FUNCTION dmp_internal.refuse_weight(value text, column_name text) RETURNS float8
 	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_refuse_weight';
 
+-- what a transform makes of a row: (transform as json, fold, columns)
+CREATE FUNCTION dmp_internal.encode_number(transform text, fold int, VARIADIC "any") RETURNS float8
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_number';
+CREATE FUNCTION dmp_internal.encode_text(transform text, fold int, VARIADIC "any") RETURNS text
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_text';
+CREATE FUNCTION dmp_internal.encode_scan_add(dmp_internal.state, text, float8, float8, int, VARIADIC "any")
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_scan_add';
+CREATE FUNCTION dmp_internal.encode_scan_combine(dmp_internal.state, dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_scan_combine';
+CREATE FUNCTION dmp_internal.encode_scan_final(dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_scan_final';
+-- (plan, target, weight, fold, columns)
+CREATE AGGREGATE dmp_internal.encode_scan(text, float8, float8, int, VARIADIC "any") (
+	SFUNC = dmp_internal.encode_scan_add,
+	STYPE = dmp_internal.state,
+	SSPACE = 1048576,
+	COMBINEFUNC = dmp_internal.encode_scan_combine,
+	FINALFUNC = dmp_internal.encode_scan_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp_internal.encode_scan(text, float8, float8, int, VARIADIC "any") IS 'columns to be encoded, counted by value and level';
+
 CREATE FUNCTION dmp.train(model text, query text, target text, lambda float8 DEFAULT NULL, alpha float8 DEFAULT 0,
 	family text DEFAULT NULL, features text[] DEFAULT NULL, exclude text[] DEFAULT NULL, key text[] DEFAULT NULL,
 	at text DEFAULT NULL, weight text DEFAULT NULL, by text[] DEFAULT NULL, cv int DEFAULT NULL,
@@ -278,6 +303,20 @@ CREATE VIEW dmp.coefficients WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.coefficients IS 'coefficients on the scale of the columns as given, with errors where the fit has them; low and high are a 95 % interval, odds_low and odds_high that of the odds ratio, vif the inflation of variance
 Example: SELECT feature, level, coef, p FROM dmp.coefficients WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
+CREATE FUNCTION dmp_internal.encodings(value dmp.model_value, OUT feature text, OUT encode text, OUT level text,
+	OUT rows bigint, OUT rate float8, OUT value float8, OUT information_value float8)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encodings';
+
+CREATE VIEW dmp.encodings WITH (security_invoker = true) AS
+	SELECT m.name AS model, m.version, e.feature, e.encode, e.level, e.rows, e.rate, e.value,
+		   e.information_value, e.ordinality AS position
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL dmp_internal.encodings(m.value) WITH ORDINALITY
+		AS e (feature, encode, level, rows, rate, value, information_value, ordinality);
+COMMENT ON VIEW dmp.encodings IS 'what encoders woe and target put in the place of a bin or level: rows, mean of the target, value; information value of the feature
+Example: SELECT level, rows, rate, value FROM dmp.encodings WHERE model = ''buyers'' AND feature = ''age'' ORDER BY position';
+
 CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 	SELECT m.name AS model, m.version, x.dataset, NULL::text AS segment, x.metric, x.value
 	FROM dmp_internal.model m
@@ -315,7 +354,7 @@ CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by whom, and by which act: train, deploy or rollback
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
-GRANT SELECT ON dmp.models, dmp.coefficients, dmp.model_metrics, dmp.deployments TO PUBLIC;
+GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.deployments TO PUBLIC;
 
 CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';

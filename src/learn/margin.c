@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "catalog/pg_type.h"
 #include "learn/learn.h"
+#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -39,9 +40,40 @@ dmp_value_kind(Oid type)
 		case TEXTARRAYOID:
 		case VARCHARARRAYOID:
 			return DMP_VALUE_TEXTS;
+		case TIMESTAMPOID:
+		case DATEOID:
+			return DMP_VALUE_TIMESTAMP;
+		case TIMESTAMPTZOID:
+			return DMP_VALUE_TIMESTAMPTZ;
+		case INT2ARRAYOID:
+		case INT4ARRAYOID:
+		case INT8ARRAYOID:
+		case FLOAT4ARRAYOID:
+		case FLOAT8ARRAYOID:
+		case NUMERICARRAYOID:
+			return DMP_VALUE_NUMBERS;
 		default:
 			return type_is_enum(getBaseType(type)) ? DMP_VALUE_TEXT : DMP_VALUE_OTHER;
 	}
+}
+
+DmpValueKind
+dmp_encode_kind(DmpEncode encode)
+{
+	switch (encode)
+	{
+		case DMP_ENCODE_NUMERIC:
+			return DMP_VALUE_NUMBER;
+		case DMP_ENCODE_BOOLEAN:
+			return DMP_VALUE_BOOLEAN;
+		case DMP_ENCODE_ONE_HOT:
+		case DMP_ENCODE_NGRAMS:
+		case DMP_ENCODE_HASH:
+			return DMP_VALUE_TEXT;
+		case DMP_ENCODE_MULTI_HOT:
+			return DMP_VALUE_TEXTS;
+	}
+	return DMP_VALUE_OTHER;
 }
 
 double
@@ -103,6 +135,46 @@ dmp_value_text(Datum value, Oid type, int *length)
 	return bytes;
 }
 
+double *
+dmp_value_numbers(Datum value, Oid type, int *n)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	Oid element = ARR_ELEMTYPE(array);
+	double *numbers;
+	Datum *values;
+	bool *nulls;
+	int16 length;
+	bool byval;
+	char align;
+	int i;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("an array of numbers must have one dimension, not %d", ARR_NDIM(array))));
+	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	numbers = palloc(sizeof(double) * Max(*n, 1));
+	if (element == FLOAT8OID && !ARR_HASNULL(array))
+		memcpy(numbers, ARR_DATA_PTR(array), sizeof(double) * *n);
+	else if (element == FLOAT4OID && !ARR_HASNULL(array))
+	{
+		for (i = 0; i < *n; i++)
+			numbers[i] = ((float *) ARR_DATA_PTR(array))[i];
+	}
+	else
+	{
+		get_typlenbyvalalign(element, &length, &byval, &align);
+		deconstruct_array(array, element, length, byval, align, &values, &nulls, n);
+		for (i = 0; i < *n; i++)
+			numbers[i] = nulls[i] ? NAN : dmp_value_number(values[i], element);
+		pfree(values);
+		pfree(nulls);
+	}
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+	return numbers;
+}
+
 /* Design column of a level, -1: the reference; *unseen: no level of the model. */
 int
 dmp_level_column(const DmpFeature *feature, const char *bytes, int length, bool *unseen)
@@ -145,6 +217,8 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 		dmp_model_margins(model, values, nulls, types, notes, &margin);
 		return margin;
 	}
+	if (model->design.transformed)
+		dmp_transform_row(&model->design, &values, &nulls, &types, notes);
 
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
@@ -299,5 +373,6 @@ dmp_model_from_fit(const DmpFit *fit, const char *target, const char *positive,
 			}
 		}
 	}
+	dmp_design_find_sources(&model->design);
 	return model;
 }

@@ -32,6 +32,7 @@
 #include "base/base.h"
 #include "common/shortest_dec.h"
 #include "learn/model.h"
+#include "learn/transform.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "math/hash.h"
@@ -46,9 +47,8 @@ static const char *const model_keys[] = {
 	"intercept",  "coef", "pivot",       "mean",        "scale",    "features", "classes",
 	"intercepts", "wide", "calibration", "base_margin", NULL};
 static const char *const feature_keys[] = {
-	"name",       "encode",         "column",       "fill", "levels",   "other_column",
-	"rows_other", "missing_column", "rows_missing", "bits", "min_rows", "blocks",
-	NULL};
+	"name",           "encode",       "column", "fill",     "levels", "other_column", "rows_other",
+	"missing_column", "rows_missing", "bits",   "min_rows", "blocks", "transform",    NULL};
 
 PG_FUNCTION_INFO_V1(dmp_model_value_in);
 PG_FUNCTION_INFO_V1(dmp_model_value_out);
@@ -119,8 +119,14 @@ append_feature(StringInfo buf, const DmpFeature *feature)
 		appendStringInfo(buf, ",\"column\":%d,\"fill\":", feature->index);
 		dmp_model_append_number(buf, feature->fill);
 	}
-	appendStringInfo(buf, ",\"missing_column\":%d,\"rows_missing\":" INT64_FORMAT "}",
+	appendStringInfo(buf, ",\"missing_column\":%d,\"rows_missing\":" INT64_FORMAT,
 					 feature->missing_index, feature->rows_missing);
+	if (feature->transform != NULL)
+	{
+		appendStringInfoString(buf, ",\"transform\":");
+		dmp_transform_append(buf, feature->transform, false);
+	}
+	appendStringInfoChar(buf, '}');
 }
 
 char *
@@ -210,16 +216,16 @@ dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high)
 	return (int64) value;
 }
 
-static char *
-text_of(const DmpDoc *doc, const char *key)
+char *
+dmp_model_text(const DmpDoc *doc, const char *key)
 {
 	if (doc == NULL || doc->kind != DMP_DOC_STRING)
 		dmp_model_refuse("\"%s\" must be a string", key);
 	return pstrdup(doc->text);
 }
 
-static const DmpDoc *
-array_of(const DmpDoc *doc, const char *key)
+const DmpDoc *
+dmp_model_array(const DmpDoc *doc, const char *key)
 {
 	if (doc == NULL || doc->kind != DMP_DOC_ARRAY)
 		dmp_model_refuse("\"%s\" must be an array", key);
@@ -232,7 +238,7 @@ dmp_model_numbers(const DmpDoc *doc, const char *key, int n)
 	double *values;
 	int i;
 
-	array_of(doc, key);
+	dmp_model_array(doc, key);
 	if (doc->n != n)
 		dmp_model_refuse("\"%s\" has %d numbers, not %d", key, doc->n, n);
 	values = palloc(sizeof(double) * Max(n, 1));
@@ -259,20 +265,20 @@ column_of(const DmpDoc *doc, const char *key, int width, bool *taken)
 static void
 read_levels(DmpFeature *feature, const DmpDoc *doc, int width, bool *taken)
 {
-	const DmpDoc *levels = array_of(dmp_doc_get(doc, "levels"), "levels");
+	const DmpDoc *levels = dmp_model_array(dmp_doc_get(doc, "levels"), "levels");
 	int i;
 
 	feature->nlevels = levels->n;
 	feature->levels = palloc0(sizeof(DmpLevel) * Max(levels->n, 1));
 	for (i = 0; i < levels->n; i++)
 	{
-		const DmpDoc *item = array_of(levels->items[i], "levels");
+		const DmpDoc *item = dmp_model_array(levels->items[i], "levels");
 		DmpLevel *level = &feature->levels[i];
 
 		if (item->n != 3)
 			dmp_model_refuse("a level of feature \"%s\" must be [text, rows, column]",
 							 feature->name);
-		level->text = text_of(item->items[0], "levels");
+		level->text = dmp_model_text(item->items[0], "levels");
 		level->rows = dmp_model_integer(item->items[1], "levels", 0, (int64) 1 << 53);
 		level->index = column_of(item->items[2], "levels", width, taken);
 		if (i > 0 && strcmp(feature->levels[i - 1].text, level->text) >= 0)
@@ -305,8 +311,8 @@ read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *ta
 	if (doc->kind != DMP_DOC_OBJECT)
 		dmp_model_refuse("a feature must be an object");
 	dmp_doc_check_keys(doc, "model feature", feature_keys);
-	feature->name = text_of(dmp_doc_get(doc, "name"), "name");
-	feature->encode = encode_of(text_of(dmp_doc_get(doc, "encode"), "encode"));
+	feature->name = dmp_model_text(dmp_doc_get(doc, "name"), "name");
+	feature->encode = encode_of(dmp_model_text(dmp_doc_get(doc, "encode"), "encode"));
 	feature->index = feature->other_index = feature->missing_index = -1;
 	if (DMP_ENCODE_IS_WIDE(feature->encode))
 		dmp_wide_read_feature(feature, doc, wide);
@@ -328,6 +334,13 @@ read_feature(DmpFeature *feature, const DmpDoc *doc, DmpDesign *design, bool *ta
 		column_of(dmp_doc_get(doc, "missing_column"), "missing_column", design->width, taken);
 	feature->rows_missing =
 		dmp_model_integer(dmp_doc_get(doc, "rows_missing"), "rows_missing", 0, (int64) 1 << 53);
+	if (dmp_doc_get(doc, "transform") != NULL)
+	{
+		feature->transform = dmp_transform_read(dmp_doc_get(doc, "transform"));
+		if (feature->encode == DMP_ENCODE_MULTI_HOT ||
+			feature->transform->text != (dmp_encode_kind(feature->encode) == DMP_VALUE_TEXT))
+			dmp_model_refuse("feature \"%s\" cannot be what its transform gives", feature->name);
+	}
 }
 
 static int
@@ -380,9 +393,9 @@ check_design(const DmpDesign *design, const bool *taken)
 static int
 read_family(DmpModel *model, const DmpDoc *doc)
 {
-	model->kind = text_of(dmp_doc_get(doc, "kind"), "kind");
-	model->family = text_of(dmp_doc_get(doc, "family"), "family");
-	model->target = text_of(dmp_doc_get(doc, "target"), "target");
+	model->kind = dmp_model_text(dmp_doc_get(doc, "kind"), "kind");
+	model->family = dmp_model_text(dmp_doc_get(doc, "family"), "family");
+	model->target = dmp_model_text(dmp_doc_get(doc, "target"), "target");
 	if (strcmp(model->family, "gaussian") == 0)
 		model->link = DMP_GAUSSIAN;
 	else if (strcmp(model->family, "poisson") == 0)
@@ -410,8 +423,8 @@ read_family(DmpModel *model, const DmpDoc *doc)
 		model->a = dmp_model_number(dmp_doc_get(doc, "intercept"), "intercept");
 		return 1;
 	}
-	model->positive = text_of(dmp_doc_get(doc, "positive"), "positive");
-	model->negative = text_of(dmp_doc_get(doc, "negative"), "negative");
+	model->positive = dmp_model_text(dmp_doc_get(doc, "positive"), "positive");
+	model->negative = dmp_model_text(dmp_doc_get(doc, "negative"), "negative");
 	model->threshold = dmp_model_number(dmp_doc_get(doc, "threshold"), "threshold");
 	if (model->threshold < 0 || model->threshold > 1)
 		dmp_model_refuse("\"threshold\" must be from 0 to 1");
@@ -430,7 +443,7 @@ read_base_margin(DmpModel *model, const DmpDoc *doc)
 
 	if (dmp_doc_get(doc, "base_margin") == NULL)
 		return;
-	model->base_margin = text_of(dmp_doc_get(doc, "base_margin"), "base_margin");
+	model->base_margin = dmp_model_text(dmp_doc_get(doc, "base_margin"), "base_margin");
 	if (design->nfeatures == 0 || strcmp(last->name, model->base_margin) != 0 ||
 		last->encode != DMP_ENCODE_NUMERIC || last->index < 0 || model->nclasses > 0 ||
 		model->coef[last->index] != 1)
@@ -461,7 +474,7 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("model format %d is not known", i),
 				 errhint("This version reads format %d.", DMP_MODEL_FORMAT)));
 	dmp_doc_check_keys(doc, WHAT, model_keys);
-	list = array_of(dmp_doc_get(doc, "pivot"), "pivot");
+	list = dmp_model_array(dmp_doc_get(doc, "pivot"), "pivot");
 	width = list->n;
 	taken = palloc0(Max(width, 1));
 
@@ -476,7 +489,7 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 	model->design.pivot = dmp_model_numbers(list, "pivot", width);
 	model->design.mean = dmp_model_numbers(dmp_doc_get(doc, "mean"), "mean", width);
 	model->design.scale = dmp_model_numbers(dmp_doc_get(doc, "scale"), "scale", width);
-	list = array_of(dmp_doc_get(doc, "features"), "features");
+	list = dmp_model_array(dmp_doc_get(doc, "features"), "features");
 	model->design.nfeatures = list->n;
 	model->design.features = palloc0(sizeof(DmpFeature) * Max(list->n, 1));
 	for (i = 0; i < list->n; i++)
@@ -485,6 +498,7 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 		read_feature(&model->design.features[i], list->items[i], &model->design, taken, &wide);
 	}
 	check_design(&model->design, taken);
+	dmp_design_find_sources(&model->design);
 	dmp_wide_read_model(model, doc, wide);
 	read_base_margin(model, doc);
 

@@ -18,9 +18,11 @@ extern void dmp_model_refuse(const char *format, ...) pg_attribute_noreturn()
 	pg_attribute_printf(1, 2);
 extern int64 dmp_model_integer(const DmpDoc *doc, const char *key, int64 low, int64 high);
 
-/* a finite number, an array: or an error that names key */
+/* a finite number, numbers, a string, an array: or an error that names key */
 extern double dmp_model_number(const DmpDoc *doc, const char *key);
 extern double *dmp_model_numbers(const DmpDoc *doc, const char *key, int n);
+extern char *dmp_model_text(const DmpDoc *doc, const char *key);
+extern const DmpDoc *dmp_model_array(const DmpDoc *doc, const char *key);
 extern void dmp_model_append_number(StringInfo buf, double value);
 extern void dmp_model_append_numbers(StringInfo buf, const char *key, const double *values, int n);
 

@@ -76,8 +76,13 @@ extern bool dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const
 extern void dmp_train_choose_encodes(DmpTrainArgs *args, DmpTrainPlan *plan);
 /* fits by dmp_fit_wide() what is wide, by dmp_fit_binomial() the rest */
 extern DmpFit *dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan);
-/* what option encode says of a column, or NULL */
-extern const char *dmp_train_encode_of(DmpTrainArgs *args, const char *name);
+/* what option encode says of a column of a kind, or NULL; the whole of it */
+extern const char *dmp_train_encode_of(DmpTrainArgs *args, const char *name, DmpValueKind kind);
+extern DmpDoc *dmp_train_encode_item(DmpTrainArgs *args, const char *name, DmpValueKind kind);
+/* names in options encode and impute are columns */
+extern void dmp_train_check_encode(DmpTrainArgs *args, TupleDesc desc);
+/* place of a column that is there once; prefix as in dmp_column_number() */
+extern int dmp_train_column_number(TupleDesc desc, const char *name, const char *prefix);
 extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 	pg_attribute_noreturn();
 

@@ -43,8 +43,7 @@ static const char *const known_options[] = {
 	"split",          "compat",       "encode",         "class_weight", "calibrate",
 	"impute",         "base_margin",  "penalty_factor", "bounds",       "select",
 	"fold_column",    "interactions", "std_err",        "cluster",      NULL};
-static const char *const later_options[] = {"impute", "penalty_factor", "bounds",
-											"select", "fold_column",    "interactions"};
+static const char *const later_options[] = {"penalty_factor", "bounds", "select", "fold_column"};
 
 static void
 pg_attribute_noreturn() not_built(const char *what, const char *hint)

@@ -16,11 +16,13 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "learn/train.h"
+#include "learn/encode.h"
 #include "lib/stringinfo.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/typcache.h"
+
+#define FOLD_SEED INT64CONST(0x666f6c6473) /* folds of encoders are not those held out */
 
 static bool
 is_member(List *names, const char *name)
@@ -42,8 +44,8 @@ column_sql(const char *name)
 }
 
 /* Number of a column that is there once; prefix as in dmp_column_number(). */
-static int
-find_column(TupleDesc desc, const char *name, const char *prefix)
+int
+dmp_train_column_number(TupleDesc desc, const char *name, const char *prefix)
 {
 	int found = dmp_column_number(desc, name, prefix) - 1;
 	int i;
@@ -61,7 +63,7 @@ find_column(TupleDesc desc, const char *name, const char *prefix)
 static Oid
 column_type(TupleDesc desc, const char *name, const char *prefix)
 {
-	return TupleDescAttr(desc, find_column(desc, name, prefix))->atttypid;
+	return TupleDescAttr(desc, dmp_train_column_number(desc, name, prefix))->atttypid;
 }
 
 /* --------------------------------------------------------------- target */
@@ -337,8 +339,7 @@ target_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 							quote_literal_cstr(args->target));
 		case DMP_VALUE_TEXT:
 			return two_values(args, plan, column);
-		case DMP_VALUE_TEXTS:
-		case DMP_VALUE_OTHER:
+		default:
 			break;
 	}
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -405,26 +406,22 @@ split_by_time_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 					quote_literal_cstr(cut), format_type_be_qualified(type));
 }
 
+/* a number in [0, 1) from the values of columns */
 static char *
-split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+hash_sql(List *columns, int64 seed)
 {
 	StringInfoData sql;
-	List *columns = args->key;
 	ListCell *lc;
 	int open = 1;
 
-	if (strcmp(args->split, "time") == 0)
-		return split_by_time_sql(args, plan);
-	if (columns == NIL)
-		columns = lappend(list_copy(plan->feature_names), args->target);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "dmp_internal.split(" INT64_FORMAT, args->seed);
+	appendStringInfo(&sql, "dmp_internal.split(" INT64_FORMAT, seed);
 	foreach (lc, columns)
 	{
 		/* a call takes 100 arguments: the rest is hashed by a call of its own */
 		if (foreach_current_index(lc) > 0 && foreach_current_index(lc) % 90 == 0)
 		{
-			appendStringInfo(&sql, ", dmp_internal.split(" INT64_FORMAT, args->seed);
+			appendStringInfo(&sql, ", dmp_internal.split(" INT64_FORMAT, seed);
 			open++;
 		}
 		appendStringInfo(&sql, ", %s", column_sql(lfirst(lc)));
@@ -434,50 +431,17 @@ split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 	return sql.data;
 }
 
+static char *
+split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
+{
+	if (strcmp(args->split, "time") == 0)
+		return split_by_time_sql(args, plan);
+	if (args->key != NIL)
+		return hash_sql(args->key, args->seed);
+	return hash_sql(lappend(list_copy(plan->feature_names), args->target), args->seed);
+}
+
 /* ------------------------------------------------------------- features */
-
-const char *
-dmp_train_encode_of(DmpTrainArgs *args, const char *name)
-{
-	static const char *const known[] = {"encode", "bits", "min_count", NULL};
-	DmpDoc *encode = dmp_doc_get(args->options, "encode");
-	DmpDoc *item;
-	char *how;
-
-	if (encode == NULL || encode->kind == DMP_DOC_NULL)
-		return NULL;
-	if (encode->kind != DMP_DOC_OBJECT)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("option \"encode\" must be an object of columns")));
-	item = dmp_doc_get(encode, name);
-	if (item == NULL)
-		return NULL;
-	if (item->kind == DMP_DOC_STRING)
-		how = item->text;
-	else
-	{
-		dmp_doc_check_keys(item, "option \"encode\"", known);
-		how = dmp_doc_string(item, "encode", NULL, "option \"encode\"");
-	}
-	if (how != NULL && strcmp(how, "drop") != 0 && strcmp(how, "numeric") != 0 &&
-		strcmp(how, "one_hot") != 0 && strcmp(how, "ngrams") != 0 && strcmp(how, "hash") != 0)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("encode \"%s\" of column \"%s\" is not built yet", how, name),
-			 errhint("There are \"numeric\", \"one_hot\", \"ngrams\", \"hash\" and \"drop\".")));
-	return how;
-}
-
-static void
-check_encode_columns(DmpTrainArgs *args, TupleDesc desc)
-{
-	DmpDoc *encode = dmp_doc_get(args->options, "encode");
-	int i;
-
-	for (i = 0; encode != NULL && encode->kind == DMP_DOC_OBJECT && i < encode->n; i++)
-		(void) find_column(desc, encode->keys[i], "option \"encode\": ");
-}
 
 /* Names of the features: those given, or what is left of the columns. */
 static List *
@@ -493,22 +457,23 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		taken = lappend(taken, args->weight);
 	if (args->cluster != NULL)
 	{
-		(void) find_column(desc, args->cluster, "cluster: ");
+		(void) dmp_train_column_number(desc, args->cluster, "cluster: ");
 		taken = lappend(taken, args->cluster);
 	}
 	if (args->base_margin != NULL)
 		taken = lappend(taken, args->base_margin);
 	foreach (lc, args->key)
-		(void) find_column(desc, lfirst(lc), "key: ");
+		(void) dmp_train_column_number(desc, lfirst(lc), "key: ");
 	foreach (lc, args->exclude)
 		(void) dmp_column_number(desc, lfirst(lc), "exclude: ");
 	if (args->at != NULL)
-		(void) find_column(desc, args->at, "at: ");
-	check_encode_columns(args, desc);
+		(void) dmp_train_column_number(desc, args->at, "at: ");
+	dmp_train_check_encode(args, desc);
 	foreach (lc, args->features != NIL ? args->features : dmp_column_names(desc))
 	{
 		const char *name = lfirst(lc);
 		const char *encode;
+		Oid type;
 
 		if (args->features != NIL && strcmp(name, args->target) == 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -521,8 +486,8 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 			continue;
 		if (is_member(args->exclude, name))
 			continue;
-		(void) find_column(desc, name, "features: ");
-		encode = dmp_train_encode_of(args, name);
+		type = column_type(desc, name, "features: ");
+		encode = dmp_train_encode_of(args, name, dmp_value_kind(type));
 		if (encode != NULL && strcmp(encode, "drop") == 0)
 			continue;
 		if (is_member(names, name))
@@ -536,78 +501,61 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 	return names;
 }
 
-static void
-refuse_types(List *names, List *types)
+/*
+ * The fold of a row, by its key, so that rows of one key share a fold. Without
+ * a key rows that are equal in all the fit knows of them are dealt out: which
+ * of them gets which fold makes no difference.
+ */
+static char *
+fold_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *train)
 {
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("column \"%s\" of type %s cannot be a feature yet",
-						   (char *) linitial(names), (char *) linitial(types)),
-					list_length(names) > 1
-						? errdetail("Nor can %s.", dmp_join(list_copy_tail(names, 1), ", "))
-						: 0,
-					errhint("exclude => '{%s}', or turn it into a number or a text in the query.",
-							dmp_join_identifiers(names, ""))));
+	int64 seed = args->seed ^ FOLD_SEED;
+	char *hash =
+		args->key != NIL
+			? hash_sql(args->key, seed)
+			: psprintf("dmp_internal.split(" INT64_FORMAT ", q.dmp_hash, q.dmp_copy)", seed);
+	char *fold = psprintf("floor(%s * %d)::int4", hash, DMP_ENCODE_FOLDS);
+
+	return train == NULL ? fold : psprintf("CASE WHEN %s THEN %s END", train, fold);
 }
 
-/* Encodes by type, and appends the columns to the SELECT. */
+/* Appends the features' columns to the SELECT, and FROM; their state is fitted on the way. */
 static void
-add_features(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql)
+add_features(DmpTrainArgs *args, DmpTrainPlan *plan, const char *target, const char *split,
+			 StringInfo sql)
 {
 	DmpFitSpec *spec = &plan->spec;
-	List *bad_names = NIL;
-	List *bad_types = NIL;
-	ListCell *lc;
+	DmpEncodeWishes *wishes = dmp_train_wishes(args, plan->query->desc, plan->feature_names);
+	DmpEncodeRows rows = {0};
+	char *fold = NULL;
+	int i;
 
-	spec->nfeatures = list_length(plan->feature_names);
-	spec->features = palloc0(sizeof(DmpFeature) * spec->nfeatures);
-	foreach (lc, plan->feature_names)
+	rows.from = psprintf("(%s) AS q", plan->query->select);
+	rows.target = target;
+	rows.weight = args->weight != NULL ? weight_sql(args, plan) : NULL;
+	if (args->test_fraction > 0)
+		rows.train = psprintf("%s >= %.17g", split, args->test_fraction);
+	if (dmp_encode_is_crossed(wishes))
 	{
-		char *name = lfirst(lc);
-		DmpFeature *feature = &spec->features[foreach_current_index(lc)];
-		Oid type = getBaseType(column_type(plan->query->desc, name, "features: "));
-		const char *encode = dmp_train_encode_of(args, name);
-		DmpValueKind kind = dmp_value_kind(type);
-
-		feature->name = name;
-		feature->type = type;
-		feature->index = feature->missing_index = feature->other_index = -1;
-		appendStringInfo(sql, ", %s", column_sql(name));
-		switch (kind)
+		if (args->key == NIL)
 		{
-			case DMP_VALUE_NUMBER:
-				feature->encode = DMP_ENCODE_NUMERIC;
-				break;
-			case DMP_VALUE_BOOLEAN:
-				feature->encode = DMP_ENCODE_BOOLEAN;
-				break;
-			case DMP_VALUE_TEXT:
-				feature->encode = DMP_ENCODE_ONE_HOT;
-				if (type != TEXTOID)
-					appendStringInfoString(sql, "::text");
-				feature->type = TEXTOID;
-				break;
-			case DMP_VALUE_TEXTS:
-				feature->encode = DMP_ENCODE_MULTI_HOT;
-				(void) dmp_train_wide_option(args, feature, "hash");
-				if (type != TEXTARRAYOID)
-					appendStringInfoString(sql, "::text[]");
-				feature->type = TEXTARRAYOID;
-				break;
-			case DMP_VALUE_OTHER:
-				bad_names = lappend(bad_names, name);
-				bad_types = lappend(bad_types, format_type_be(type));
-				break;
+			List *columns = lappend(list_copy(plan->feature_names), args->target);
+
+			if (args->weight != NULL)
+				columns = lappend(columns, args->weight);
+			rows.from = psprintf("(SELECT q.*, row_number() OVER (PARTITION BY q.dmp_hash) AS "
+								 "dmp_copy FROM (SELECT q.*, %s AS dmp_hash FROM %s) AS q) AS q",
+								 hash_sql(columns, args->seed), rows.from);
 		}
-		if (encode != NULL && !dmp_train_wide_option(args, feature, encode) &&
-			(strcmp(encode, "numeric") == 0) != (feature->encode == DMP_ENCODE_NUMERIC))
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("column \"%s\" of type %s cannot be encoded as \"%s\" yet", name,
-								   format_type_be(type), encode),
-							errhint("Cast it in the query.")));
-		appendStringInfo(sql, " AS f%d", foreach_current_index(lc) + 1);
+		/* OFFSET 0: the fold is worked out once a row, not for each of its columns */
+		rows.from = psprintf("(SELECT q.*, %s AS dmp_fold FROM %s OFFSET 0) AS q",
+							 fold_sql(args, plan, rows.train), rows.from);
+		rows.fold = fold = "q.dmp_fold";
 	}
-	if (bad_names != NIL)
-		refuse_types(bad_names, bad_types);
+	spec->features = dmp_encode_fit(wishes, &rows, args, plan, &spec->nfeatures);
+	for (i = 0; i < spec->nfeatures; i++)
+		appendStringInfo(sql, ", %s AS f%d", dmp_encode_sql(&spec->features[i], fold), i + 1);
+	appendStringInfo(sql, " FROM %s", rows.from);
 }
 
 /* ----------------------------------------------------------------- plan */
@@ -739,19 +687,24 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
 	DmpFitSpec *spec = &plan->spec;
 	StringInfoData sql;
+	char *target;
+	char *split = NULL;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s AS target", target_sql(args, plan));
+	target = target_sql(args, plan);
+	appendStringInfo(&sql, "SELECT %s AS target", target);
 	if (args->weight != NULL)
 		appendStringInfo(&sql, ", %s AS weight", weight_sql(args, plan));
 	if (args->test_fraction > 0)
-		appendStringInfo(&sql, ", %s AS split", split_sql(args, plan));
+	{
+		split = split_sql(args, plan);
+		appendStringInfo(&sql, ", %s AS split", split);
+	}
 	if (args->cluster != NULL)
 		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
 	if (args->base_margin != NULL)
 		appendStringInfo(&sql, ", %s AS base_margin", base_margin_sql(args, plan));
-	add_features(args, plan, &sql);
-	appendStringInfo(&sql, " FROM (%s) AS q", plan->query->select);
+	add_features(args, plan, target, split, &sql);
 
 	spec->select_sql = sql.data;
 	spec->target = args->target;
@@ -786,7 +739,7 @@ dmp_train_plan(DmpTrainArgs *args)
 		args->key = plan->query->key;
 	if (args->at == NULL)
 		args->at = plan->query->at;
-	(void) find_column(plan->query->desc, args->target, "target: ");
+	(void) dmp_train_column_number(plan->query->desc, args->target, "target: ");
 	plan->feature_names = feature_names(args, plan->query->desc);
 	make_plan(args, plan);
 	return plan;

@@ -16,6 +16,7 @@
 #include "learn/scan.h"
 #include "learn/text.h"
 #include "learn/train.h"
+#include "learn/transform.h"
 #include "lib/stringinfo.h"
 
 #define LOOK_ROWS 1000
@@ -85,11 +86,9 @@ integer_option(const DmpDoc *doc, const char *key, int if_missing, int low, int 
 static void
 make_wide(DmpTrainArgs *args, DmpFeature *feature, DmpEncode encode)
 {
-	DmpDoc *option = dmp_doc_get(args->options, "encode");
+	DmpDoc *option = dmp_train_encode_item(args, feature->name, dmp_encode_kind(encode));
 	bool ngrams = encode == DMP_ENCODE_NGRAMS;
 
-	if (option != NULL)
-		option = dmp_doc_get(option, feature->name);
 	feature->encode = encode;
 	feature->bits = ngrams ? DMP_GRAM_BITS : DMP_VALUE_BITS;
 	feature->min_rows = ngrams ? 2 : 1;
@@ -123,8 +122,11 @@ dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const char *encod
 static bool
 is_open(DmpTrainArgs *args, const DmpFeature *feature)
 {
+	if (feature->transform != NULL && feature->transform->kind != DMP_TRANSFORM_FILL &&
+		feature->transform->kind != DMP_TRANSFORM_PAIR)
+		return false;
 	return feature->encode == DMP_ENCODE_ONE_HOT &&
-		   dmp_train_encode_of(args, feature->name) == NULL;
+		   dmp_train_encode_of(args, feature->name, DMP_VALUE_TEXT) == NULL;
 }
 
 /*

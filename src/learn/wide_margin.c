@@ -274,6 +274,8 @@ dmp_model_margins(const DmpModel *model, const Datum *values, const bool *nulls,
 		margins[0] = dmp_model_margin(model, values, nulls, types, notes);
 		return;
 	}
+	if (model->design.transformed)
+		dmp_transform_row(&model->design, &values, &nulls, &types, notes);
 	if (model->nclasses > 0)
 		memcpy(margins, model->intercepts, sizeof(double) * n);
 	else

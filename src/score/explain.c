@@ -12,7 +12,8 @@
  *
  * which is the Shapley value of a linear model with independent features. All
  * design columns of a source column, its levels and its missing flag, are one
- * term: a term is the margin of the model that has this feature alone. Of
+ * term: a term is the margin of the model that has this feature alone. What an
+ * interaction adds is told under its own name, "a:b". Of
  * hashed columns no means are kept: they are told against nothing instead.
  *
  * Of a calibrated model a last row, '(calibration)', is what the calibration
@@ -25,6 +26,7 @@
 
 #include "base/base.h"
 #include "common/shortest_dec.h"
+#include "learn/transform.h"
 #include "score/score.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -46,7 +48,8 @@ enum
 
 typedef struct Contribution
 {
-	int feature; /* position in the design */
+	int place;        /* sources in order, then pairs of them */
+	const char *name; /* of the column, "a:b" of a pair */
 	double value;
 } Contribution;
 
@@ -84,33 +87,90 @@ compare_contributions(const void *a, const void *b)
 
 	if (l != r)
 		return l > r ? -1 : 1;
-	return left->feature < right->feature ? -1 : 1;
+	return left->place < right->place ? -1 : 1;
 }
 
-/* The contributions of the row that map holds, sorted; *average is the average row's margin. */
+/* The contribution a feature belongs to: its column's, or one of its pair of columns. */
 static Contribution *
-contributions(const DmpRowMap *map, double *average)
+contribution_of(const DmpDesign *design, const DmpFeature *feature, Contribution *rows, int *n)
 {
-	const DmpModel *model = map->model;
-	int n = model->design.nfeatures;
-	Contribution *rows = palloc(sizeof(Contribution) * Max(n, 1));
+	const DmpTransform *t = feature->transform;
+	char *name;
 	int i;
 
+	if (t == NULL || t->ncolumns < 2)
+		return &rows[feature->source];
+	name = psprintf("%s:%s", t->columns[0], t->columns[1]);
+	for (i = design->nsources; i < *n; i++)
+	{
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	}
+	rows[*n].place = *n;
+	rows[*n].name = name;
+	return &rows[(*n)++];
+}
+
+/* Columns that come in pairs only have no contribution of their own. */
+static void
+drop_unused(const DmpDesign *design, Contribution *rows, int *n)
+{
+	bool *used = palloc0(sizeof(bool) * Max(*n, 1));
+	int kept = 0;
+	int i;
+
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		const DmpFeature *feature = &design->features[i];
+
+		if (feature->transform == NULL || feature->transform->ncolumns < 2)
+			used[feature->source] = true;
+	}
+	for (i = 0; i < *n; i++)
+	{
+		if (i >= design->nsources || used[i])
+			rows[kept++] = rows[i];
+	}
+	*n = kept;
+}
+
+/* The n contributions of the row that map holds, sorted; *average is the average row's margin. */
+static Contribution *
+contributions(const DmpRowMap *map, double *average, int *n)
+{
+	const DmpModel *model = map->model;
+	const DmpDesign *design = &model->design;
+	const Datum *values = map->values;
+	const bool *nulls = map->nulls;
+	const Oid *types = map->types;
+	Contribution *rows =
+		palloc0(sizeof(Contribution) * Max(design->nsources + design->nfeatures, 1));
+	int i;
+
+	if (design->transformed)
+		dmp_transform_row(design, &values, &nulls, &types, NULL);
 	*average = model->a;
-	for (i = 0; i < n; i++)
+	for (*n = 0; *n < design->nsources; (*n)++)
+	{
+		rows[*n].place = *n;
+		rows[*n].name = design->sources[*n].name;
+	}
+	for (i = 0; i < design->nfeatures; i++)
 	{
 		DmpModel alone = *model;
-		double mean = average_term(model, &model->design.features[i]);
+		double mean = average_term(model, &design->features[i]);
 
 		alone.a = 0;
+		alone.design.transformed = false;
 		alone.design.nfeatures = 1;
-		alone.design.features = &model->design.features[i];
-		rows[i].feature = i;
-		rows[i].value =
-			dmp_model_margin(&alone, &map->values[i], &map->nulls[i], &map->types[i], NULL) - mean;
+		alone.design.features = &design->features[i];
+		contribution_of(design, &design->features[i], rows, n)->value +=
+			dmp_model_margin(&alone, &values[i], &nulls[i], &types[i], NULL) - mean;
 		*average += mean;
 	}
-	qsort(rows, n, sizeof(Contribution), compare_contributions);
+	if (design->transformed)
+		drop_unused(design, rows, n);
+	qsort(rows, *n, sizeof(Contribution), compare_contributions);
 	return rows;
 }
 
@@ -132,13 +192,14 @@ put_row(FunctionCallInfo fcinfo, int rank, const char *feature, const char *valu
 	dmp_srf_row(fcinfo, values, nulls);
 }
 
+/* text of a column's value; that of a pair is NULL, it has none of its own */
 static char *
 value_text(const DmpRowMap *map, int i)
 {
 	Oid output;
 	bool varlena;
 
-	if (map->nulls[i])
+	if (i >= map->model->design.nsources || map->nulls[i])
 		return NULL;
 	getTypeOutputInfo(map->types[i], &output, &varlena);
 	return OidOutputFunctionCall(output, map->values[i]);
@@ -155,12 +216,12 @@ Datum
 dmp_explain(PG_FUNCTION_ARGS)
 {
 	const DmpRowMap *map;
-	const DmpDesign *design;
 	Contribution *rows;
 	double average;
 	double other = 0;
 	double margin;
 	int top;
+	int n;
 	int i;
 
 	dmp_srf_begin(fcinfo);
@@ -172,21 +233,20 @@ dmp_explain(PG_FUNCTION_ARGS)
 	map = dmp_row_of_call(fcinfo);
 	if (map->model->nclasses > 0)
 		dmp_model_refuse_classes(map->model);
-	design = &map->model->design;
-	top = PG_ARGISNULL(2) ? design->nfeatures : Min(PG_GETARG_INT32(2), design->nfeatures);
-	rows = contributions(map, &average);
+	rows = contributions(map, &average, &n);
+	top = PG_ARGISNULL(2) ? n : Min(PG_GETARG_INT32(2), n);
 	put_row(fcinfo, 0, "(average)", NULL, average, map->model->link);
 	for (i = 0; i < top; i++)
-		put_row(fcinfo, i + 1, design->features[rows[i].feature].name,
-				value_text(map, rows[i].feature), rows[i].value, map->model->link);
-	for (i = design->nfeatures - 1; i >= top; i--)
+		put_row(fcinfo, i + 1, rows[i].name, value_text(map, rows[i].place), rows[i].value,
+				map->model->link);
+	for (i = n - 1; i >= top; i--)
 		other += rows[i].value; /* smallest first */
-	if (top < design->nfeatures)
+	if (top < n)
 		put_row(fcinfo, top + 1, "(other)", NULL, other, map->model->link);
 	if (map->model->calibration != NULL)
 	{
 		margin = dmp_model_margin(map->model, map->values, map->nulls, map->types, NULL);
-		put_row(fcinfo, top + 1 + (top < design->nfeatures), "(calibration)", NULL,
+		put_row(fcinfo, top + 1 + (top < n), "(calibration)", NULL,
 				dmp_model_loss(map->model, margin, 0) - dmp_model_loss(map->model, margin, 1) -
 					margin,
 				map->model->link);

@@ -10,6 +10,7 @@
 #include "dmp.h"
 
 #include "common/shortest_dec.h"
+#include "learn/transform.h"
 #include "lib/stringinfo.h"
 #include "score/score.h"
 #include "utils/fmgrprotos.h"
@@ -27,24 +28,76 @@ append_number(StringInfo sql, double value)
 	appendStringInfo(sql, "'%s'::float8", text);
 }
 
+static double
+level_coef(const DmpModel *model, int column)
+{
+	return column >= 0 ? model->coef[column] : 0;
+}
+
+/* WHEN of each bin of a number, in their order; the last is what is left */
+static void
+append_bins(StringInfo sql, const DmpModel *model, const DmpFeature *feature, const char *value)
+{
+	const DmpTransform *t = feature->transform;
+	int i;
+
+	for (i = 0; i <= t->nedges; i++)
+	{
+		char *label = dmp_bin_label(t->edges, t->nedges, i);
+		bool unseen;
+
+		if (i < t->nedges)
+		{
+			appendStringInfo(sql, "\n      WHEN %s < ", value);
+			append_number(sql, t->edges[i]);
+			appendStringInfoString(sql, " THEN ");
+		}
+		else
+			appendStringInfoString(sql, "\n      ELSE ");
+		append_number(sql,
+					  level_coef(model, dmp_level_column(feature, label, strlen(label), &unseen)));
+	}
+	appendStringInfoString(sql, " END");
+}
+
 /* CASE of a text: missing first, then each level that counts, then what is left */
 static void
 append_levels(StringInfo sql, const DmpModel *model, const DmpFeature *feature)
 {
-	const char *column = quote_identifier(feature->name);
-	double other = feature->other_index >= 0 ? model->coef[feature->other_index] : 0;
+	const DmpTransform *t = feature->transform;
+	const char *value = t ? dmp_transform_expression(feature) : quote_identifier(feature->name);
+	double other = level_coef(model, feature->other_index);
+	double missing = level_coef(model, feature->missing_index);
 	int i;
 
-	appendStringInfo(sql, "\n  + CASE WHEN %s IS NULL THEN ", column);
-	append_number(sql, feature->missing_index >= 0 ? model->coef[feature->missing_index] : 0);
+	if (t != NULL && t->kind == DMP_TRANSFORM_BINS)
+		value = dmp_transform_number_column(t);
+	if (t == NULL || t->kind == DMP_TRANSFORM_BINS || t->kind == DMP_TRANSFORM_LEVELS)
+		appendStringInfo(sql, "\n  + CASE WHEN %s IS NULL THEN ", value);
+	else /* a long expression is not repeated */
+		appendStringInfo(sql, "\n  + CASE coalesce('=' || %s, '-') WHEN '-' THEN ", value);
+	append_number(sql, missing);
+	if (t != NULL && t->kind == DMP_TRANSFORM_BINS)
+	{
+		append_bins(sql, model, feature, value);
+		return;
+	}
 	for (i = 0; i < feature->nlevels; i++)
 	{
-		double coef = feature->levels[i].index >= 0 ? model->coef[feature->levels[i].index] : 0;
+		const char *level = feature->levels[i].text;
+		double coef = level_coef(model, feature->levels[i].index);
 
 		if (coef == other)
 			continue;
-		appendStringInfo(sql, "\n      WHEN %s::text COLLATE \"C\" = %s THEN ", column,
-						 quote_literal_cstr(feature->levels[i].text));
+		if (t == NULL)
+			appendStringInfo(sql, "\n      WHEN %s::text COLLATE \"C\" = %s THEN ", value,
+							 quote_literal_cstr(level));
+		else if (t->kind == DMP_TRANSFORM_LEVELS)
+			appendStringInfo(sql, "\n      WHEN %s = %s::float8 THEN ", value,
+							 quote_literal_cstr(level));
+		else
+			appendStringInfo(sql, "\n      WHEN %s THEN ",
+							 quote_literal_cstr(psprintf("=%s", level)));
 		append_number(sql, coef);
 	}
 	appendStringInfoString(sql, "\n      ELSE ");
@@ -58,7 +111,9 @@ append_value(StringInfo sql, const DmpModel *model, const DmpFeature *feature)
 	const char *column = quote_identifier(feature->name);
 	bool numeric = feature->encode == DMP_ENCODE_NUMERIC;
 	char *present =
-		psprintf(numeric ? "nullif(%s::float8, 'NaN')" : "%s::boolean::int::float8", column);
+		feature->transform
+			? dmp_transform_expression(feature)
+			: psprintf(numeric ? "nullif(%s::float8, 'NaN')" : "%s::boolean::int::float8", column);
 
 	if (feature->index >= 0 && model->coef[feature->index] != 0)
 	{

@@ -118,15 +118,15 @@ columns_of(const DmpModel *model, Node *row, PlannerInfo *root)
 			 list_length(((RowExpr *) row)->colnames) != list_length(((RowExpr *) row)->args) ||
 			 contain_volatile_functions(row))
 		return NIL;
-	if (model->design.nfeatures > MAX_COLUMNS || has_outer_join(root->parse))
+	if (model->design.nsources > MAX_COLUMNS || has_outer_join(root->parse))
 		return NIL;
-	for (i = 0; i < model->design.nfeatures; i++)
+	for (i = 0; i < model->design.nsources; i++)
 	{
-		const DmpFeature *feature = &model->design.features[i];
-		Node *column = OidIsValid(relid) ? table_column((Var *) row, relid, feature->name)
-										 : row_column((RowExpr *) row, feature->name);
+		const DmpSource *source = &model->design.sources[i];
+		Node *column = OidIsValid(relid) ? table_column((Var *) row, relid, source->name)
+										 : row_column((RowExpr *) row, source->name);
 
-		if (column == NULL || dmp_value_kind(exprType(column)) != dmp_kind_needed(feature))
+		if (column == NULL || dmp_value_kind(exprType(column)) != source->kind)
 			return NIL;
 		columns = lappend(columns, copyObject(column));
 	}

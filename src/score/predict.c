@@ -244,15 +244,15 @@ check_columns(Holder *holder, int n)
 {
 	int i;
 
-	if (n != holder->model->design.nfeatures)
+	if (n != holder->model->design.nsources)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the model has %d features, not %d", holder->model->design.nfeatures, n)));
+				 errmsg("the model has %d columns, not %d", holder->model->design.nsources, n)));
 	for (i = 0; i < n; i++)
 	{
-		if (dmp_value_kind(holder->types[i]) != dmp_kind_needed(&holder->model->design.features[i]))
+		if (dmp_value_kind(holder->types[i]) != holder->model->design.sources[i].kind)
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("feature %d is of another type", i + 1)));
+							errmsg("column %d is of another type", i + 1)));
 	}
 	holder->rows = 0;
 	holder->checked = true;
@@ -261,7 +261,7 @@ check_columns(Holder *holder, int n)
 static void
 make_terms(Holder *holder)
 {
-	int n = holder->model->design.nfeatures;
+	int n = holder->model->design.nsources;
 	int *places = palloc(sizeof(int) * Max(n, 1));
 	int i;
 
@@ -292,7 +292,7 @@ read_columns(FunctionCallInfo fcinfo, Holder *holder)
 {
 	int i;
 
-	for (i = 0; i < holder->model->design.nfeatures; i++)
+	for (i = 0; i < holder->model->design.nsources; i++)
 	{
 		holder->values[i] = PG_GETARG_DATUM(i + 1);
 		holder->nulls[i] = PG_ARGISNULL(i + 1);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * row.c
- *		A row's columns matched to a model's features, by name.
+ *		A row's columns matched to the sources of a model, by name.
  *
  * A record's map is made once for a row type. A column the model needs and
  * the row does not have is an error, as is one that is no number where a
@@ -14,40 +14,29 @@
 #include "catalog/pg_type.h"
 #include "score/score.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
-static const char *const kind_names[] = {"a number", "a boolean", "a text", "an array of texts",
+static const char *const kind_names[] = {"a number",
+										 "a boolean",
+										 "a text",
+										 "an array of texts",
+										 "a timestamp",
+										 "a timestamp with time zone",
+										 "an array of numbers",
 										 "something else"};
-
-DmpValueKind
-dmp_kind_needed(const DmpFeature *feature)
-{
-	switch (feature->encode)
-	{
-		case DMP_ENCODE_NUMERIC:
-			return DMP_VALUE_NUMBER;
-		case DMP_ENCODE_BOOLEAN:
-			return DMP_VALUE_BOOLEAN;
-		case DMP_ENCODE_ONE_HOT:
-		case DMP_ENCODE_NGRAMS:
-		case DMP_ENCODE_HASH:
-			return DMP_VALUE_TEXT;
-		case DMP_ENCODE_MULTI_HOT:
-			return DMP_VALUE_TEXTS;
-	}
-	return DMP_VALUE_OTHER;
-}
 
 DmpRowMap *
 dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DmpRowMap *map = palloc0(sizeof(DmpRowMap));
-	int n = Max(model->design.nfeatures, 1);
+	int n = Max(model->design.nsources, 1);
 
 	map->model = model;
 	map->name = name;
@@ -80,20 +69,19 @@ pg_attribute_noreturn() missing_column(const DmpRowMap *map, const char *column,
 }
 
 static void
-pg_attribute_noreturn()
-	wrong_type(const DmpRowMap *map, const DmpFeature *feature, const char *found)
+pg_attribute_noreturn() wrong_type(const DmpRowMap *map, const DmpSource *source, const char *found)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column \"%s\" needed by %s is %s", feature->name, model_words(map), found),
-			 errdetail("To the model it is %s.", kind_names[dmp_kind_needed(feature)])));
+			 errmsg("column \"%s\" needed by %s is %s", source->name, model_words(map), found),
+			 errdetail("To the model it is %s.", kind_names[source->kind])));
 }
 
 /* The model's terms over rows of map->desc, where it has them. */
 static void
 map_terms(DmpRowMap *map)
 {
-	int n = map->model->design.nfeatures;
+	int n = map->model->design.nsources;
 	int *places = palloc(sizeof(int) * Max(n, 1));
 	int *offsets = palloc(sizeof(int) * Max(map->desc->natts, 1));
 	int natts = 0;
@@ -130,9 +118,9 @@ map_record(DmpRowMap *map, TupleDesc desc)
 	MemoryContext old;
 	int i;
 
-	for (i = 0; i < map->model->design.nfeatures; i++)
+	for (i = 0; i < map->model->design.nsources; i++)
 	{
-		const DmpFeature *feature = &map->model->design.features[i];
+		const DmpSource *source = &map->model->design.sources[i];
 		int found = -1;
 		int k;
 
@@ -140,20 +128,20 @@ map_record(DmpRowMap *map, TupleDesc desc)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, k);
 
-			if (att->attisdropped || strcmp(NameStr(att->attname), feature->name) != 0)
+			if (att->attisdropped || strcmp(NameStr(att->attname), source->name) != 0)
 				continue;
 			if (found >= 0)
 				ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-								errmsg("column \"%s\" needed by %s is there twice", feature->name,
+								errmsg("column \"%s\" needed by %s is there twice", source->name,
 									   model_words(map))));
 			found = k;
 		}
 		if (found < 0)
-			missing_column(map, feature->name, dmp_column_names(desc));
+			missing_column(map, source->name, dmp_column_names(desc));
 		map->types[i] = getBaseType(TupleDescAttr(desc, found)->atttypid);
-		if (dmp_value_kind(map->types[i]) != dmp_kind_needed(feature))
+		if (dmp_value_kind(map->types[i]) != source->kind)
 			wrong_type(
-				map, feature,
+				map, source,
 				psprintf("of type %s", format_type_be(TupleDescAttr(desc, found)->atttypid)));
 		map->attnums[i] = found;
 	}
@@ -212,7 +200,7 @@ take_columns(DmpRowMap *map)
 {
 	int i;
 
-	for (i = 0; i < map->model->design.nfeatures; i++)
+	for (i = 0; i < map->model->design.nsources; i++)
 	{
 		map->values[i] = map->columns[map->attnums[i]];
 		map->nulls[i] = map->column_nulls[map->attnums[i]];
@@ -280,7 +268,7 @@ dmp_slot_row(DmpRowMap *map, TupleTableSlot *slot)
 	if (unlikely(++map->rows == DMP_QUICK_FROM))
 		map_terms(map);
 	slot_getallattrs(slot);
-	for (i = 0; i < map->model->design.nfeatures; i++)
+	for (i = 0; i < map->model->design.nsources; i++)
 	{
 		map->values[i] = slot->tts_values[map->attnums[i]];
 		map->nulls[i] = slot->tts_isnull[map->attnums[i]];
@@ -335,6 +323,90 @@ jsonb_texts(JsonbValue *value, Datum *texts)
 	return true;
 }
 
+/* the numbers of an array, as float8[]; a null is NaN, missing; false when it is no array of them */
+static bool
+jsonb_numbers(JsonbValue *value, Datum *numbers)
+{
+	JsonbIterator *it;
+	JsonbValue element;
+	JsonbIteratorToken token;
+	Datum *items;
+	int n = 0;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		return false;
+	items = palloc(sizeof(Datum) * (JsonContainerSize(value->val.binary.data) + 1));
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		if (element.type == jbvNull)
+			items[n++] = Float8GetDatum(get_float8_nan());
+		else if (element.type == jbvNumeric)
+			items[n++] = DirectFunctionCall1(numeric_float8_no_overflow,
+											 NumericGetDatum(element.val.numeric));
+		else
+			return false;
+	}
+	*numbers = PointerGetDatum(
+		construct_array(items, n, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return true;
+}
+
+/*
+ * A time in json: ISO 8601, as to_jsonb() writes it, whatever the session's
+ * settings. One without an offset is local time of the zone that the model
+ * was trained in.
+ */
+static bool
+jsonb_time(const DmpRowMap *map, const DmpSource *source, JsonbValue *value, Datum *time)
+{
+	char *text = pnstrdup(value->val.string.val, value->val.string.len);
+	const char *clock = strpbrk(text, "Tt :");
+	Datum input = CStringGetDatum(text);
+
+	if (strcmp(text, "infinity") != 0 && strcmp(text, "-infinity") != 0 &&
+		(strspn(text, "0123456789") < 4 || text[strspn(text, "0123456789")] != '-'))
+		return false;
+	*time =
+		DirectFunctionCall3(timestamp_in, input, ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	if (source->kind == DMP_VALUE_TIMESTAMP)
+		return true;
+	if (clock != NULL && strpbrk(clock, "+-Zz") != NULL)
+		*time = DirectFunctionCall3(timestamptz_in, input, ObjectIdGetDatum(InvalidOid),
+									Int32GetDatum(-1));
+	else
+		*time = DirectFunctionCall2(
+			timestamp_zone, CStringGetTextDatum(dmp_design_zone(&map->model->design, source)),
+			*time);
+	return true;
+}
+
+/* A string that stands for a text or a time; false: for neither. */
+static bool
+jsonb_string(DmpRowMap *map, int i, JsonbValue *value)
+{
+	const DmpSource *source = &map->model->design.sources[i];
+
+	switch (source->kind)
+	{
+		case DMP_VALUE_TEXT:
+			map->types[i] = TEXTOID;
+			map->values[i] = PointerGetDatum(
+				cstring_to_text_with_len(value->val.string.val, value->val.string.len));
+			return true;
+		case DMP_VALUE_TIMESTAMP:
+			map->types[i] = TIMESTAMPOID;
+			return jsonb_time(map, source, value, &map->values[i]);
+		case DMP_VALUE_TIMESTAMPTZ:
+			map->types[i] = TIMESTAMPTZOID;
+			return jsonb_time(map, source, value, &map->values[i]);
+		default:
+			return false;
+	}
+}
+
 void
 dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 {
@@ -344,17 +416,17 @@ dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a row given as json must be an object")));
 	map->desc_id = 0;
-	for (i = 0; i < map->model->design.nfeatures; i++)
+	for (i = 0; i < map->model->design.nsources; i++)
 	{
-		const DmpFeature *feature = &map->model->design.features[i];
-		DmpValueKind needed = dmp_kind_needed(feature);
+		const DmpSource *source = &map->model->design.sources[i];
+		DmpValueKind needed = source->kind;
 		JsonbValue buffer;
 		JsonbValue *value =
-			getKeyJsonValueFromContainer(&row->root, feature->name, strlen(feature->name), &buffer);
+			getKeyJsonValueFromContainer(&row->root, source->name, strlen(source->name), &buffer);
 
 		if (value == NULL)
 		{
-			missing_column(map, feature->name, jsonb_keys(row));
+			missing_column(map, source->name, jsonb_keys(row));
 			continue; /* not reached */
 		}
 		map->nulls[i] = value->type == jbvNull;
@@ -371,16 +443,14 @@ dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 			map->types[i] = BOOLOID;
 			map->values[i] = BoolGetDatum(value->val.boolean);
 		}
-		else if (value->type == jbvString && needed == DMP_VALUE_TEXT)
-		{
-			map->types[i] = TEXTOID;
-			map->values[i] = PointerGetDatum(
-				cstring_to_text_with_len(value->val.string.val, value->val.string.len));
-		}
+		else if (value->type == jbvString && jsonb_string(map, i, value))
+			continue;
+		else if (needed == DMP_VALUE_NUMBERS && jsonb_numbers(value, &map->values[i]))
+			map->types[i] = FLOAT8ARRAYOID;
 		else if (needed == DMP_VALUE_TEXTS && jsonb_texts(value, &map->values[i]))
 			map->types[i] = TEXTARRAYOID;
 		else
-			wrong_type(map, feature,
+			wrong_type(map, source,
 					   value->type == jbvNumeric  ? "a number"
 					   : value->type == jbvBool   ? "a boolean"
 					   : value->type == jbvString ? "a string"

@@ -73,7 +73,7 @@ typedef struct DmpRowMap
 	AttrNumber *attnums;
 	Datum *columns; /* of the row */
 	bool *column_nulls;
-	Datum *values; /* of the features */
+	Datum *values; /* of the sources */
 	bool *nulls;
 	Oid *types;
 	double *margins; /* room for those of all classes */
@@ -81,8 +81,6 @@ typedef struct DmpRowMap
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
 							  MemoryContext context);
-/* what a feature's values must be */
-extern DmpValueKind dmp_kind_needed(const DmpFeature *feature);
 /* error unless rows of this type can be scored */
 extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
 /* fill values, nulls and types of the map from a row */
@@ -123,6 +121,13 @@ extern char *dmp_labelled_sql(const DmpLabelled *rows, List *by, const char *mor
 extern const char *dmp_labelled_scores(const DmpLabelled *rows);
 /* the state it makes; error when the query has no row that counts */
 extern Datum dmp_labelled_state(const DmpLabelled *rows);
+
+/* ---- export_transform.c */
+
+/* the value of a feature as an SQL expression over the columns; NULL where it is missing */
+extern char *dmp_transform_expression(const DmpFeature *feature);
+/* the first column of a transform, a number, with its fill */
+extern char *dmp_transform_number_column(const struct DmpTransform *t);
 
 /* ---- judge.c, judge_classes.c: dmp.evaluate */
 
