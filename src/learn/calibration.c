@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  * calibration.c
  *		From a margin to the score: the link, and after it the calibration that
- *		dmp.calibrate stored with the model, if it did.
+ *		dmp.calibrate stored with the model, if it did; from the score to a class.
  *
  * In the model's json it is one of
  *
@@ -57,6 +57,15 @@ dmp_model_score_rest(const DmpModel *model, double margin)
 	if (calibration->method == DMP_CALIBRATION_PLATT)
 		return dmp_model_probability(-platt_margin(calibration, margin));
 	return 1 - dmp_calibrated(calibration, margin);
+}
+
+/* 1 - score is what dmp.score writes in SQL: the two must agree */
+const char *
+dmp_model_class(const DmpModel *model, double score)
+{
+	if (score < model->reject && 1 - score < model->reject)
+		return NULL;
+	return score >= model->threshold ? model->positive : model->negative;
 }
 
 double

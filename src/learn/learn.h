@@ -290,7 +290,8 @@ typedef struct DmpModel
 	char *target;   /* column name */
 	char *positive; /* text of the positive class, e.g. "true", "1", "yes" */
 	char *negative;
-	double threshold;            /* of dmp.classify */
+	double threshold; /* of dmp.classify */
+	double reject;    /* a row whose most probable class is less probable has none; 0: all have */
 	DmpCalibration *calibration; /* NULL: scores are the link of the margin */
 	/* name of the feature that is added to the margin as it is: a numeric one with coefficient 1,
 	 * the last of the design; NULL: none */
@@ -392,6 +393,8 @@ extern double dmp_model_probability(double margin);
 
 /* 1 - score, which keeps its digits near 0 */
 extern double dmp_model_score_rest(const DmpModel *model, double margin);
+/* class of a row of two classes by its score; NULL: below the reject threshold */
+extern const char *dmp_model_class(const DmpModel *model, double score);
 /* -log of the probability given to label (0 or 1) */
 extern double dmp_model_loss(const DmpModel *model, double margin, int label);
 extern const char *dmp_calibration_method_name(DmpCalibrationMethod method);

@@ -45,7 +45,7 @@
 static const char *const model_keys[] = {
 	"format",     "kind", "family",      "target",      "positive", "negative", "threshold",
 	"intercept",  "coef", "pivot",       "mean",        "scale",    "features", "classes",
-	"intercepts", "wide", "calibration", "base_margin", NULL};
+	"intercepts", "wide", "calibration", "base_margin", "reject",   NULL};
 static const char *const feature_keys[] = {
 	"name",           "encode",       "column", "fill",     "levels", "other_column", "rows_other",
 	"missing_column", "rows_missing", "bits",   "min_rows", "blocks", "transform",    NULL};
@@ -159,6 +159,11 @@ dmp_model_to_json(const DmpModel *model)
 		dmp_model_append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
 	if (model->base_margin != NULL)
 		append_text(&buf, "base_margin", model->base_margin);
+	if (model->reject > 0)
+	{
+		appendStringInfoString(&buf, ",\"reject\":");
+		dmp_model_append_number(&buf, model->reject);
+	}
 	dmp_model_append_numbers(&buf, "coef", model->coef, design->width * Max(model->nclasses, 1));
 	dmp_wide_append_model(&buf, model);
 	dmp_model_append_numbers(&buf, "pivot", design->pivot, design->width);
@@ -404,6 +409,12 @@ read_family(DmpModel *model, const DmpDoc *doc)
 		(model->link == DMP_BINOMIAL && strcmp(model->family, "binomial") != 0 &&
 		 strcmp(model->family, "multinomial") != 0))
 		dmp_model_refuse("kind \"%s\", family \"%s\" is not known", model->kind, model->family);
+	if (dmp_doc_get(doc, "reject") != NULL)
+	{
+		model->reject = dmp_model_number(dmp_doc_get(doc, "reject"), "reject");
+		if (!(model->reject > 0 && model->reject <= 1))
+			dmp_model_refuse("\"reject\" must be above 0 and at most 1");
+	}
 	if (strcmp(model->family, "multinomial") == 0)
 	{
 		if (dmp_doc_get(doc, "calibration") != NULL)

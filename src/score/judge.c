@@ -11,7 +11,7 @@
  * that of as many rows as the weights are worth, (sum w)^2 / sum w^2 (Kish
  * 1965), and roc_auc has none: DeLong's variance is of rows that count alike.
  *
- * A slice of fewer than MIN_SLICE rows has its counts, the rest is NULL.
+ * A slice of fewer than DMP_MIN_SLICE rows has its counts, the rest is NULL.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -30,7 +30,6 @@ PG_FUNCTION_INFO_V1(dmp_judge);
 PG_FUNCTION_INFO_V1(dmp_evaluate);
 
 #define NORMAL_975 1.959963984540054
-#define MIN_SLICE 10
 
 /* what dmp_internal.judge returns, in this order; each is value, low, high */
 enum
@@ -51,6 +50,8 @@ enum
 	J_SPECIFICITY,
 	J_F1,
 	J_PREDICTED_POSITIVE_RATE,
+	J_COVERAGE,
+	J_ANSWERED_ACCURACY,
 	METRICS
 };
 
@@ -58,7 +59,8 @@ static const char *const metric_names[METRICS] = {
 	"rows",        "rows_positive",     "weight",       "positive_rate",
 	"roc_auc",     "average_precision", "ks_statistic", "log_loss",
 	"brier_score", "threshold",         "accuracy",     "precision",
-	"recall",      "specificity",       "f1",           "predicted_positive_rate"};
+	"recall",      "specificity",       "f1",           "predicted_positive_rate",
+	"coverage",    "answered_accuracy"};
 
 typedef struct KeptModel
 {
@@ -100,8 +102,8 @@ dmp_wilson(DmpJudgement *j, double p, double n)
 	centre = (p + z2 / (2 * n)) / (1 + z2 / n);
 	half = NORMAL_975 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
 	j->value = p;
-	j->low = Max(0, centre - half);
-	j->high = Min(1, centre + half);
+	j->low = p > 0 ? Max(0, centre - half) : 0;
+	j->high = p < 1 ? Min(1, centre + half) : 1;
 }
 
 /* mean and sum of squared differences from it, of values that come n at a time */
@@ -214,6 +216,7 @@ judge(Datum state, const DmpModel *model, double threshold, bool slice, DmpJudge
 	DmpScoreGroup group;
 	Placements places = {{(double) totals.rows[0], (double) totals.rows[1]}};
 	Mass calls[2][2] = {{{0, 0}, {0, 0}}, {{0, 0}, {0, 0}}}; /* called, is */
+	Mass answered[2] = {{0, 0}, {0, 0}};                     /* wrong, right */
 	double n = places.n[0] + places.n[1];
 	double weight = totals.weight[0] + totals.weight[1];
 	double log_loss = 0;
@@ -226,13 +229,14 @@ judge(Datum state, const DmpModel *model, double threshold, bool slice, DmpJudge
 	j[J_ROWS_POSITIVE].value = places.n[1];
 	if (totals.weighted)
 		j[J_WEIGHT].value = weight;
-	if (slice && n < MIN_SLICE)
+	if (slice && n < DMP_MIN_SLICE)
 		return;
 	dmp_scores_rank(state, &ranks);
 	while (dmp_scores_next(reader, &group))
 	{
 		double p = dmp_model_score(model, group.score);
 		bool called = p >= threshold;
+		bool rejected = dmp_model_class(model, p) == NULL;
 
 		for (i = 0; i < 2; i++)
 		{
@@ -243,11 +247,21 @@ judge(Datum state, const DmpModel *model, double threshold, bool slice, DmpJudge
 			log_loss += mass.weight * dmp_model_loss(model, group.score, i);
 			brier += mass.weight * (p - i) * (p - i);
 			calls[called][i] = mass_add(calls[called][i], mass);
+			if (!rejected)
+				answered[called == i] = mass_add(answered[called == i], mass);
 		}
 		if (!totals.weighted)
 			placements_add(&places, group.weight);
 	}
 	judge_calls(j, calls);
+	if (model->reject > 0)
+	{
+		Mass all = mass_add(answered[0], answered[1]);
+
+		set_share(&j[J_ANSWERED_ACCURACY], answered[1], all);
+		set_share(&j[J_COVERAGE], all,
+				  mass_add(mass_add(calls[0][0], calls[0][1]), mass_add(calls[1][0], calls[1][1])));
+	}
 	j[J_ROC_AUC].value = ranks.roc_auc;
 	if (!totals.weighted)
 		set_delong(&j[J_ROC_AUC], &places);
@@ -332,16 +346,16 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 
 	dmp_spi_connect();
 	dmp_arg_model_value(&args, row->value);
+	rows =
+		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 4));
 	if (model->nclasses > 0)
 	{
 		if (!PG_ARGISNULL(2))
 			dmp_model_refuse_classes(model);
-		dmp_evaluate_classes(fcinfo, row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), by, &args);
+		dmp_evaluate_classes(fcinfo, rows, by, &args);
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
-	rows =
-		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 4));
 	if (model->link != DMP_BINOMIAL)
 	{
 		dmp_evaluate_numbers(fcinfo, rows, by, &args);
@@ -368,11 +382,13 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 					 errmsg("the query has no rows with a value of target \"%s\"", model->target)));
 		for (k = 0; !isnull && k < METRICS; k++)
 		{
-			Datum values[5];
-			bool nulls[5] = {false, false, false, false, false};
+			Datum values[6];
+			bool nulls[6] = {false, false, false, false, false, true};
 			int m;
 
 			if (k == J_WEIGHT && isnan(numbers[3 * k]))
+				continue;
+			if (k >= J_COVERAGE && model->reject == 0)
 				continue;
 
 			values[0] = CStringGetTextDatum(metric_names[k]);

@@ -52,16 +52,18 @@ dmp_evaluate_numbers(FunctionCallInfo fcinfo, const DmpLabelled *rows, List *by,
 	for (i = 0; i < n; i++)
 	{
 		char *segment = dmp_spi_text(i, lengthof(metric_names) + 1);
+		bool few = segment != NULL && dmp_spi_float8(i, 1, 0) < DMP_MIN_SLICE;
 
 		for (k = 0; k < lengthof(metric_names); k++)
 		{
-			Datum values[5];
-			bool nulls[5] = {false, false, true, true, segment == NULL};
+			Datum values[6];
+			bool nulls[6] = {false, false, true, true, segment == NULL, true};
 
 			values[0] = CStringGetTextDatum(metric_names[k]);
 			values[1] = dmp_spi_datum(i, k + 1, &nulls[1]);
 			if (k == 1 && nulls[1])
 				continue;
+			nulls[1] |= few && k > 1;
 			values[2] = values[3] = (Datum) 0;
 			values[4] = segment ? CStringGetTextDatum(segment) : (Datum) 0;
 			dmp_srf_row(fcinfo, values, nulls);

@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "catalog/pg_type.h"
 #include "score/score.h"
+#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
 PG_FUNCTION_INFO_V1(dmp_score_counted);
+PG_FUNCTION_INFO_V1(dmp_class_scores);
 PG_FUNCTION_INFO_V1(dmp_predict_columns);
 PG_FUNCTION_INFO_V1(dmp_margin_columns);
 PG_FUNCTION_INFO_V1(dmp_classify_columns);
@@ -170,22 +172,21 @@ row_classes(const DmpRowMap *map, DmpRowNotes *notes)
 	return dmp_model_softmax(map->model->nclasses, map->margins);
 }
 
-/* The class: of two the positive one from the threshold on, of more the most probable. */
-static text *
+/* The class: of two the positive one from the threshold on, of more the most probable; NULL: none. */
+static const char *
 class_of(const DmpModel *model, const Datum *values, const bool *nulls, const Oid *types,
 		 double *margins)
 {
-	double p;
+	int best;
 
-	if (model->nclasses > 0)
-	{
-		dmp_model_margins(model, values, nulls, types, NULL, margins);
-		return cstring_to_text(model->classes[dmp_model_softmax(model->nclasses, margins)]);
-	}
 	if (model->link != DMP_BINOMIAL)
 		dmp_model_refuse_numbers(model, "dmp.classify");
-	p = dmp_model_score(model, dmp_model_margin(model, values, nulls, types, NULL));
-	return cstring_to_text(p >= model->threshold ? model->positive : model->negative);
+	if (model->nclasses == 0)
+		return dmp_model_class(
+			model, dmp_model_score(model, dmp_model_margin(model, values, nulls, types, NULL)));
+	dmp_model_margins(model, values, nulls, types, NULL, margins);
+	best = dmp_model_softmax(model->nclasses, margins);
+	return margins[best] < model->reject ? NULL : model->classes[best];
 }
 
 /* dmp.predict(model, row): probability of the positive class, or the mean of a number */
@@ -209,8 +210,11 @@ Datum
 dmp_classify(PG_FUNCTION_ARGS)
 {
 	DmpRowMap *map = dmp_row_of_call(fcinfo);
+	const char *class = class_of(map->model, map->values, map->nulls, map->types, map->margins);
 
-	PG_RETURN_TEXT_P(class_of(map->model, map->values, map->nulls, map->types, map->margins));
+	if (class == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(class));
 }
 
 /*
@@ -331,10 +335,36 @@ Datum
 dmp_classify_columns(PG_FUNCTION_ARGS)
 {
 	Holder *holder = hold_columns(fcinfo);
+	const char *class;
 
 	read_columns(fcinfo, holder);
-	PG_RETURN_TEXT_P(class_of(holder->model, holder->values, holder->nulls, holder->types,
-							  holder->map->margins));
+	class =
+		class_of(holder->model, holder->values, holder->nulls, holder->types, holder->map->margins);
+	if (class == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(class));
+}
+
+/* dmp_internal.class_scores(value, row): probabilities of a model of several classes, in its order */
+Datum
+dmp_class_scores(PG_FUNCTION_ARGS)
+{
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
+	int n = map->model->nclasses;
+	ArrayType *array;
+	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
+
+	if (n == 0)
+		elog(ERROR, "the model has two classes");
+	(void) row_classes(map, NULL);
+	array = palloc0(size);
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->elemtype = FLOAT8OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	memcpy(ARR_DATA_PTR(array), map->margins, sizeof(float8) * n);
+	PG_RETURN_POINTER(array);
 }
 
 /*
@@ -353,14 +383,14 @@ dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class)
 	if (model->nclasses > 0)
 	{
 		best = row_classes(map, NULL);
-		*class = model->classes[best];
+		*class = map->margins[best] < model->reject ? NULL : model->classes[best];
 		return map->margins[best];
 	}
 	if (map->quick_columns == NULL ||
 		!dmp_quick_columns(map->quick_columns, slot->tts_values, slot->tts_isnull, &margin))
 		margin = dmp_model_margin(model, map->values, map->nulls, map->types, NULL);
 	p = dmp_model_score(model, margin);
-	*class = p >= model->threshold ? model->positive : model->negative;
+	*class = dmp_model_class(model, p);
 	return p;
 }
 

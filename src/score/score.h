@@ -141,11 +141,16 @@ typedef struct DmpJudgement
 extern void dmp_wilson(DmpJudgement *j, double share, double n);
 /* roc_auc of a state of scores, with DeLong's interval unless there are weights */
 extern void dmp_judge_auc(Datum state, DmpJudgement *j);
+/* place of a class of a model of several; error when it is none */
+extern int dmp_class_number(const DmpModel *model, const char *class);
 /* the model of an argument that is a value, kept in fn_extra */
 extern const DmpModel *dmp_model_of_call(FunctionCallInfo fcinfo, int argument);
 
-extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpModelRow *row,
-								 const DmpModel *model, const char *query, List *by, DmpArgs *args);
+/* slices of fewer rows have no metrics but their counts */
+#define DMP_MIN_SLICE 10
+
+extern void dmp_evaluate_classes(FunctionCallInfo fcinfo, const DmpLabelled *rows, List *by,
+								 DmpArgs *args);
 /* judge_numbers.c */
 extern void dmp_evaluate_numbers(FunctionCallInfo fcinfo, const DmpLabelled *rows, List *by,
 								 DmpArgs *args);

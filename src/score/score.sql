@@ -372,6 +372,8 @@ CREATE FUNCTION dmp_internal.judge(dmp_internal.state, value dmp.model_value, th
 CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, value dmp.model_value, method int,
 	cost_false_positive float8, cost_false_negative float8, at_least float8) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_best_threshold';
+CREATE FUNCTION dmp_internal.class_scores(model dmp.model_value, input record) RETURNS float8[]
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_scores';
 CREATE FUNCTION dmp_internal.fit_calibration(dmp_internal.state, value dmp.model_value, method text) RETURNS float8[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_fit_calibration';
 CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS float8
@@ -379,17 +381,17 @@ CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS 
 
 CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL,
 	weight text DEFAULT NULL)
-	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text)
+	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text, class text)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_evaluate';
-COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[], text) IS 'judge a model on rows whose target is known, in all and by segment, rows weighted by a column (else by the one of training); low and high are a 95 % interval
+COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[], text) IS 'judge a model on rows whose target is known, in all, by segment and, of several classes, by class, rows weighted by a column (else by the one of training); low and high are a 95 % interval
 Example: SELECT metric, value, low, high FROM dmp.evaluate(''buyers'', ''held_out'')';
 
 CREATE FUNCTION dmp.set_threshold(model text, threshold float8 DEFAULT NULL, method text DEFAULT 'f1', query text DEFAULT NULL,
 	cost_false_positive float8 DEFAULT NULL, cost_false_negative float8 DEFAULT NULL, at_least float8 DEFAULT NULL,
-	weight text DEFAULT NULL)
-	RETURNS TABLE (model text, version int, threshold float8, previous float8)
+	weight text DEFAULT NULL, reject float8 DEFAULT NULL)
+	RETURNS TABLE (model text, version int, threshold float8, previous float8, reject float8)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_set_threshold';
-COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text, float8, float8, float8, text) IS 'the score from which dmp.classify says the positive class: a number, or the best on the rows of a query (else of the training query) by method f1, youden, cost (with both costs), precision or recall (with at_least)
+COMMENT ON FUNCTION dmp.set_threshold(text, float8, text, text, float8, float8, float8, text, float8) IS 'the score from which dmp.classify says the positive class: a number, or the best on the rows of a query (else of the training query) by method f1, youden, cost (with both costs), precision or recall (with at_least); reject: the probability below which no class is probable enough, and dmp.classify says NULL
 Example: SELECT * FROM dmp.set_threshold(''buyers'', method => ''cost'', query => ''held_out'', cost_false_positive => 1, cost_false_negative => 20)';
 
 CREATE FUNCTION dmp.calibrate(model text, query text DEFAULT NULL, method text DEFAULT 'platt', weight text DEFAULT NULL)

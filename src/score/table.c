@@ -132,21 +132,25 @@ dmp_score(PG_FUNCTION_ARGS)
 	dmp_arg_text(&args, model->link == DMP_BINOMIAL ? model->negative : NULL);
 	dmp_arg_text(&args, row->name);
 	dmp_arg_int4(&args, row->version);
+	dmp_arg_float8(&args, model->reject);
 	memset(&counted, 0, sizeof(counted));
 	dmp_progress("score: model \"%s\" version %d into %s", row->name, row->version, table);
 	/* OFFSET 0: the row is scored once, though its score is named twice */
-	into = dmp_into_table(table,
-						  psprintf("SELECT %s, s.dmp_score AS score, "
-								   "CASE WHEN s.dmp_class IS NOT NULL THEN s.dmp_class "
-								   "WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END AS class, "
-								   "$5 AS model, $6 AS version, statement_timestamp() AS scored_at "
-								   "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score, "
-								   "%s AS dmp_class "
-								   "FROM (%s) AS q OFFSET 0) AS s",
-								   dmp_join_identifiers(key, "s."), dmp_join_identifiers(key, "q."),
-								   model->nclasses > 0 ? "dmp.classify($1, q.*)" : "NULL::text",
-								   select),
-						  &args, if_exists, key);
+	into = dmp_into_table(
+		table,
+		psprintf("SELECT %s, s.dmp_score AS score, "
+				 "%s AS class, "
+				 "$5 AS model, $6 AS version, statement_timestamp() AS scored_at "
+				 "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score, "
+				 "%s AS dmp_class "
+				 "FROM (%s) AS q OFFSET 0) AS s",
+				 dmp_join_identifiers(key, "s."),
+				 model->nclasses > 0 ? "s.dmp_class"
+									 : "CASE WHEN s.dmp_score < $7 AND 1 - s.dmp_score < $7 THEN "
+									   "NULL WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END",
+				 dmp_join_identifiers(key, "q."),
+				 model->nclasses > 0 ? "dmp.classify($1, q.*)" : "NULL::text", select),
+		&args, if_exists, key);
 	if (into.created)
 		dmp_spi(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", dmp_relation_name(into.relid),
 						 dmp_join_identifiers(key, "")),

@@ -12,6 +12,10 @@
  *		cost		smallest cost_false_positive fp + cost_false_negative fn
  *		precision	most positives found among thresholds of precision at_least
  *		recall		highest threshold that finds at_least of the positives
+ *
+ * The reject threshold says when there is no class at all: where the most
+ * probable class is less probable. Of two classes that is the band of scores
+ * above 1 - reject and below reject, wherever the threshold is.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -47,7 +51,8 @@ enum
 	ARG_COST_FALSE_POSITIVE,
 	ARG_COST_FALSE_NEGATIVE,
 	ARG_AT_LEAST,
-	ARG_WEIGHT
+	ARG_WEIGHT,
+	ARG_REJECT
 };
 
 typedef struct Choice
@@ -248,17 +253,50 @@ find_threshold(const DmpModelRow *row, const DmpModel *model, const char *query,
 	return threshold;
 }
 
-/* dmp.set_threshold(model, threshold, method, query, ...) -> (model, version, threshold, previous) */
+/* the reject threshold that is asked for, 0: none */
+static double
+reject_arg(FunctionCallInfo fcinfo, const DmpModel *model)
+{
+	double reject = PG_GETARG_FLOAT8(ARG_REJECT);
+
+	if (!(reject >= 0 && reject <= 1))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"reject\" must be from 0 to 1")));
+	if (model->nclasses == 0 && reject != 0 && reject <= 0.5)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"reject\" must be above 0.5, or 0 for none"),
+						errdetail("Of two classes one is always as probable as that.")));
+	return reject;
+}
+
+static void
+check_classes(FunctionCallInfo fcinfo, const DmpModel *model)
+{
+	if (model->nclasses == 0)
+		return;
+	if (PG_ARGISNULL(ARG_REJECT) || !PG_ARGISNULL(ARG_THRESHOLD) || !PG_ARGISNULL(ARG_QUERY))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a model of several classes has no threshold"),
+						errdetail("Its class is the most probable of %d.", model->nclasses),
+						errhint("reject => 0.6 leaves rows without a class whose most probable "
+								"one is less probable.")));
+}
+
+/*
+ * dmp.set_threshold(model, threshold, method, query, ...) -> (model, version,
+ * threshold, previous, reject). With reject alone the threshold stays.
+ */
 Datum
 dmp_set_threshold(PG_FUNCTION_ARGS)
 {
 	DmpModelRow *row;
 	DmpModel *model;
 	Choice choice;
-	double threshold;
+	bool keep;
+	double threshold = 0;
 	double previous;
-	Datum values[4];
-	bool nulls[4] = {false, false, false, false};
+	Datum values[5];
+	bool nulls[5] = {false};
 
 	if (PG_ARGISNULL(ARG_MODEL))
 		ereport(ERROR,
@@ -268,13 +306,16 @@ dmp_set_threshold(PG_FUNCTION_ARGS)
 	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(ARG_MODEL)));
 	dmp_check_owner(row->owner, "model", row->name);
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
-	if (model->nclasses > 0)
-		dmp_model_refuse_classes(model);
 	if (model->link != DMP_BINOMIAL)
 		dmp_model_refuse_numbers(model, "dmp.set_threshold");
+	check_classes(fcinfo, model);
+	if (!PG_ARGISNULL(ARG_REJECT))
+		(void) reject_arg(fcinfo, model);
+	keep = !PG_ARGISNULL(ARG_REJECT) && PG_ARGISNULL(ARG_THRESHOLD) && PG_ARGISNULL(ARG_QUERY) &&
+		   (choice.method == BY_F1);
 	if (!PG_ARGISNULL(ARG_THRESHOLD))
 		threshold = PG_GETARG_FLOAT8(ARG_THRESHOLD);
-	else
+	else if (!keep)
 		threshold = find_threshold(
 			row, model,
 			PG_ARGISNULL(ARG_QUERY) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY)), &choice,
@@ -284,12 +325,18 @@ dmp_set_threshold(PG_FUNCTION_ARGS)
 						errmsg("threshold must be from 0 to 1")));
 	model = dmp_model_lock(row);
 	previous = model->threshold;
-	model->threshold = threshold;
+	if (!keep)
+		model->threshold = threshold;
+	if (!PG_ARGISNULL(ARG_REJECT))
+		model->reject = reject_arg(fcinfo, model);
 	dmp_model_store(row, model);
 	values[0] = CStringGetTextDatum(row->name);
 	values[1] = Int32GetDatum(row->version);
-	values[2] = Float8GetDatum(threshold);
+	values[2] = Float8GetDatum(model->threshold);
 	values[3] = Float8GetDatum(previous);
+	values[4] = Float8GetDatum(model->reject);
+	nulls[2] = nulls[3] = model->nclasses > 0;
+	nulls[4] = model->reject == 0;
 	dmp_srf_row(fcinfo, values, nulls);
 	return (Datum) 0;
 }

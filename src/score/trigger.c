@@ -211,7 +211,8 @@ dmp_score_row(PG_FUNCTION_ARGS)
 	for (i = 0; i < scorer->ncolumns; i++)
 		columns[i] = scorer->columns[i];
 	values[0] = score_datum(scorer, score);
-	values[1] = scorer->ncolumns == 2 ? CStringGetTextDatum(class) : (Datum) 0;
+	nulls[1] = class == NULL;
+	values[1] = scorer->ncolumns == 2 && class != NULL ? CStringGetTextDatum(class) : (Datum) 0;
 	tuple = heap_modify_tuple_by_cols(tuple, RelationGetDescr(data->tg_relation), scorer->ncolumns,
 									  columns, values, nulls);
 	error_context_stack = callback.previous;

@@ -63,6 +63,9 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE wanted AS SELECT DISTINCT user_id, timestamptz '2024-02-01' + (user_id % 40) * interval '1 day' AS at, true AS label
 	FROM events;
 	SELECT count(*) FROM dmp.train('ready', 'numbers', 'y', exclude => '{id}');
+	CREATE VIEW kinds AS SELECT a, b, c, CASE WHEN y THEN 'yes' WHEN a > b THEN 'no' ELSE 'perhaps' END AS kind, id % 10 AS part FROM numbers;
+	SELECT count(*) FROM dmp.train('kinds', 'SELECT * FROM kinds WHERE part = 1', 'kind', exclude => '{part}', lambda => 0.001);
+	SELECT count(*) FROM dmp.train('ready2', 'SELECT a, b, id, y FROM numbers', 'y', exclude => '{id}');
 	VACUUM ANALYZE;
 });
 
@@ -73,6 +76,12 @@ my %act = (
 	'logit' => q{SELECT (dmp.logit(y, a, b, c, d, e, f, g, h)).status FROM numbers},
 	'predict' => q{SELECT sum(dmp.predict('ready', n)) FROM numbers n},
 	'evaluate' => q{SELECT * FROM dmp.evaluate('ready', 'numbers')},
+	'evaluate classes by slice' => q{SELECT * FROM dmp.evaluate('kinds', 'kinds', by => '{part}')},
+	'calibrate' => q{SELECT * FROM dmp.calibrate('ready', 'SELECT * FROM numbers WHERE id > 0')},
+	'calibrate, isotonic' => q{SELECT * FROM dmp.calibrate('ready2', 'SELECT * FROM numbers WHERE id > 0', 'isotonic')},
+	'set_threshold' => q{SELECT * FROM dmp.set_threshold('ready', method => 'youden', query => 'numbers')},
+	'curve' => q{SELECT count(*) FROM dmp.curve('ready', 'numbers', 'roc')},
+	'compare' => q{SELECT * FROM dmp.compare('ready', 'ready2', 'numbers')},
 	'score' => q{SELECT * FROM dmp.score('ready', 'numbers', 'scored', key => '{id}')},
 	'roc_auc' => q{SELECT dmp.roc_auc(a, y) FROM numbers},
 	'clean' => q{SELECT * FROM dmp.clean('events', 'cleaned', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
