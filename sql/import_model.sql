@@ -39,6 +39,12 @@ SELECT j, dmp.margin('import_all', j), m AS expected, dmp.classify('import_all',
 	('{"mobile": null, "n": null, "t": null, "x=y": 0, "u": null}', 1 + 0 + 0.125 - 0.5 - 1),
 	('{"mobile": false, "n": 6, "t": "unseen", "x=y": 0, "u": "v"}', 1 - 2 + 1)) AS v (j, m);
 SELECT feature, level, coef FROM dmp.coefficients WHERE model = 'import_all' ORDER BY position;
+-- models of numbers
+SELECT version FROM dmp.import_model('import_poisson', '{"family": "poisson", "target": "n", "intercept": 0.5, "coefficients": {"visits": 0.25, "city=Rome": -1}}');
+SELECT dmp.predict('import_poisson', '{"visits": 2, "city": "Rome"}'::jsonb) = exp(0::float8) AS poisson;
+SELECT version FROM dmp.import_model('import_gaussian', '{"family": "gaussian", "intercept": 0.5, "coefficients": {"visits": 0.25, "city=Rome": -1}}');
+SELECT dmp.predict('import_gaussian', '{"visits": 2, "city": "Rome"}'::jsonb), dmp.predict('import_gaussian', '{"visits": null, "city": "Oslo"}'::jsonb);
+SELECT dmp.import_model('import_gaussian', '{"family": "gaussian", "coefficients": {"visits": 0.25}, "threshold": 0.5}');
 -- out and in again, also from another model
 SELECT version FROM dmp.import_model('import_copy', dmp.model_json('import_all'));
 SELECT dmp.model_json('import_copy') = dmp.model_json('import_all') AS same;

@@ -41,6 +41,15 @@ CREATE TRIGGER score BEFORE INSERT ON scored_classes FOR EACH ROW EXECUTE FUNCTI
 INSERT INTO scored_classes SELECT spend, age FROM scored_training WHERE id < 30;
 SELECT count(*), count(*) FILTER (WHERE class = dmp.classify('scored_lands', s) AND score = (dmp.class_probabilities('scored_lands', s) ->> class)::float8) AS agree FROM scored_classes s;
 
+-- a number has a score, and no class
+SELECT version FROM dmp.import_model('scored_number', '{"family": "poisson", "coefficients": {"spend": 0.5}}');
+CREATE TABLE scored_numbers (spend float8, score float8, class text);
+CREATE TRIGGER score BEFORE INSERT ON scored_numbers FOR EACH ROW EXECUTE FUNCTION dmp.score_row('scored_number', 'score');
+INSERT INTO scored_numbers (spend) VALUES (4) RETURNING score = exp(2::float8) AS scored;
+CREATE OR REPLACE TRIGGER score BEFORE INSERT ON scored_numbers FOR EACH ROW EXECUTE FUNCTION dmp.score_row('scored_number', 'score', 'class');
+INSERT INTO scored_numbers (spend) VALUES (4);
+DROP TABLE scored_numbers;
+SELECT versions FROM dmp.drop_model('scored_number');
 -- what it refuses, and where
 CREATE TABLE scored_bad (id int, spend float8, land text, score float8, class varchar(3), twice float8 GENERATED ALWAYS AS (spend * 2) STORED);
 CREATE TRIGGER score BEFORE INSERT ON scored_bad FOR EACH ROW EXECUTE FUNCTION dmp.score_row('scored_model', 'score');

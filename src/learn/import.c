@@ -395,6 +395,25 @@ read_classes(Import *import, DmpModel *model)
 		model->positive = model->negative = "";
 		return;
 	}
+	if (strcmp(model->family, "gaussian") == 0 || strcmp(model->family, "poisson") == 0)
+	{
+		static const char *const of_classes[] = {"classes", "positive", "negative", "threshold"};
+
+		model->link = model->family[0] == 'g' ? DMP_GAUSSIAN : DMP_POISSON;
+		model->positive = model->negative = "";
+		for (k = 0; k < lengthof(of_classes); k++)
+		{
+			if (dmp_doc_get(import->doc, of_classes[k]) != NULL)
+				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+								errmsg("%s: family \"%s\" has no \"%s\"", WHAT, model->family,
+									   of_classes[k])));
+		}
+		return;
+	}
+	if (strcmp(model->family, "binomial") != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s: family \"%s\" is not known", WHAT, model->family),
+						errhint("It is binomial, multinomial, gaussian or poisson.")));
 	if (classes != NULL && classes->n != 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -46,13 +46,6 @@ enum
 	EXPLAIN_COLUMNS
 };
 
-typedef struct Contribution
-{
-	int place;        /* sources in order, then pairs of them */
-	const char *name; /* of the column, "a:b" of a pair */
-	double value;
-} Contribution;
-
 /* what a design column adds to the margin of the average row */
 static double
 average_column(const DmpModel *model, int j)
@@ -80,8 +73,8 @@ average_term(const DmpModel *model, const DmpFeature *feature)
 static int
 compare_contributions(const void *a, const void *b)
 {
-	const Contribution *left = a;
-	const Contribution *right = b;
+	const DmpContribution *left = a;
+	const DmpContribution *right = b;
 	double l = fabs(left->value);
 	double r = fabs(right->value);
 
@@ -91,8 +84,8 @@ compare_contributions(const void *a, const void *b)
 }
 
 /* The contribution a feature belongs to: its column's, or one of its pair of columns. */
-static Contribution *
-contribution_of(const DmpDesign *design, const DmpFeature *feature, Contribution *rows, int *n)
+static DmpContribution *
+contribution_of(const DmpDesign *design, const DmpFeature *feature, DmpContribution *rows, int *n)
 {
 	const DmpTransform *t = feature->transform;
 	char *name;
@@ -113,7 +106,7 @@ contribution_of(const DmpDesign *design, const DmpFeature *feature, Contribution
 
 /* Columns that come in pairs only have no contribution of their own. */
 static void
-drop_unused(const DmpDesign *design, Contribution *rows, int *n)
+drop_unused(const DmpDesign *design, DmpContribution *rows, int *n)
 {
 	bool *used = palloc0(sizeof(bool) * Max(*n, 1));
 	int kept = 0;
@@ -135,16 +128,16 @@ drop_unused(const DmpDesign *design, Contribution *rows, int *n)
 }
 
 /* The n contributions of the row that map holds, sorted; *average is the average row's margin. */
-static Contribution *
-contributions(const DmpRowMap *map, double *average, int *n)
+DmpContribution *
+dmp_contributions(const DmpRowMap *map, double *average, int *n)
 {
 	const DmpModel *model = map->model;
 	const DmpDesign *design = &model->design;
 	const Datum *values = map->values;
 	const bool *nulls = map->nulls;
 	const Oid *types = map->types;
-	Contribution *rows =
-		palloc0(sizeof(Contribution) * Max(design->nsources + design->nfeatures, 1));
+	DmpContribution *rows =
+		palloc0(sizeof(DmpContribution) * Max(design->nsources + design->nfeatures, 1));
 	int i;
 
 	if (design->transformed)
@@ -170,7 +163,7 @@ contributions(const DmpRowMap *map, double *average, int *n)
 	}
 	if (design->transformed)
 		drop_unused(design, rows, n);
-	qsort(rows, *n, sizeof(Contribution), compare_contributions);
+	qsort(rows, *n, sizeof(DmpContribution), compare_contributions);
 	return rows;
 }
 
@@ -193,8 +186,8 @@ put_row(FunctionCallInfo fcinfo, int rank, const char *feature, const char *valu
 }
 
 /* text of a column's value; that of a pair is NULL, it has none of its own */
-static char *
-value_text(const DmpRowMap *map, int i)
+char *
+dmp_value_shown(const DmpRowMap *map, int i)
 {
 	Oid output;
 	bool varlena;
@@ -216,7 +209,7 @@ Datum
 dmp_explain(PG_FUNCTION_ARGS)
 {
 	const DmpRowMap *map;
-	Contribution *rows;
+	DmpContribution *rows;
 	double average;
 	double other = 0;
 	double margin;
@@ -233,11 +226,11 @@ dmp_explain(PG_FUNCTION_ARGS)
 	map = dmp_row_of_call(fcinfo);
 	if (map->model->nclasses > 0)
 		dmp_model_refuse_classes(map->model);
-	rows = contributions(map, &average, &n);
+	rows = dmp_contributions(map, &average, &n);
 	top = PG_ARGISNULL(2) ? n : Min(PG_GETARG_INT32(2), n);
 	put_row(fcinfo, 0, "(average)", NULL, average, map->model->link);
 	for (i = 0; i < top; i++)
-		put_row(fcinfo, i + 1, rows[i].name, value_text(map, rows[i].place), rows[i].value,
+		put_row(fcinfo, i + 1, rows[i].name, dmp_value_shown(map, rows[i].place), rows[i].value,
 				map->model->link);
 	for (i = n - 1; i >= top; i--)
 		other += rows[i].value; /* smallest first */

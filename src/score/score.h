@@ -161,6 +161,20 @@ extern void dmp_evaluate_numbers(FunctionCallInfo fcinfo, const DmpLabelled *row
 extern DmpRowMap *dmp_row_of_call(FunctionCallInfo fcinfo);
 extern double dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class);
 
+/* ---- explain.c */
+
+typedef struct DmpContribution
+{
+	int place;        /* sources in order, then pairs of them */
+	const char *name; /* of the column, "a:b" of a pair */
+	double value;
+} DmpContribution;
+
+/* what each column of the row that map holds adds to the average row's margin, largest first */
+extern DmpContribution *dmp_contributions(const DmpRowMap *map, double *average, int *n);
+/* the value of a source in that row, as text; NULL: missing, or a pair */
+extern char *dmp_value_shown(const DmpRowMap *map, int i);
+
 /* ---- table.c: dmp.score */
 
 /* a row of the dmp.score that runs was scored */

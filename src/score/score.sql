@@ -145,6 +145,42 @@ CREATE FUNCTION dmp.class_probabilities(model dmp.model_value, input text) RETUR
 COMMENT ON FUNCTION dmp.class_probabilities(dmp.model_value, text) IS 'the probability of each class of a row
 Example: SELECT dmp.class_probabilities(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 
+-- the same in sentences, and as points
+
+CREATE FUNCTION dmp.reasons(model text, input record, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(text, record, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.reasons(model text, input jsonb, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(text, jsonb, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.reasons(model text, input text, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(text, text, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.reasons(model dmp.model_value, input record, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(dmp.model_value, record, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.reasons(model dmp.model_value, input jsonb, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(dmp.model_value, jsonb, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.reasons(model dmp.model_value, input text, n int DEFAULT 3, direction text DEFAULT NULL) RETURNS text[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reasons';
+COMMENT ON FUNCTION dmp.reasons(dmp.model_value, text, int, text) IS 'the n largest reasons of a row''s score in sentences; direction ''lower'' or ''raise'' tells only these
+Example: SELECT dmp.reasons(''buyers'', ''{"clicks": 3, "country": "DE"}'', direction => ''lower'')';
+CREATE FUNCTION dmp.scorecard(model text, points_to_double_odds float8 DEFAULT 20, base_points float8 DEFAULT 600, base_odds float8 DEFAULT 50)
+	RETURNS TABLE (feature text, level text, woe float8, coef float8, points int, exact_points float8)
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scorecard';
+COMMENT ON FUNCTION dmp.scorecard(text, float8, float8, float8) IS 'points of each level or bin: their sum is base_points at base_odds to one of the positive class, and points_to_double_odds more where the odds are twice as high
+Example: SELECT * FROM dmp.scorecard(''buyers'', points_to_double_odds => 20, base_points => 600, base_odds => 50)';
+CREATE FUNCTION dmp.scorecard_sql(model text, points_to_double_odds float8 DEFAULT 20, base_points float8 DEFAULT 600, base_odds float8 DEFAULT 50) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_scorecard_sql';
+COMMENT ON FUNCTION dmp.scorecard_sql(text, float8, float8, float8) IS 'an SQL expression over the columns: the points of a row, in whole numbers
+Example: SELECT format(''SELECT user_id, %s AS points FROM users'', dmp.scorecard_sql(''buyers''))';
+
 -- aggregates: score first, then the label (boolean, or 0 and 1), then a weight if there is one
 
 CREATE FUNCTION dmp_internal.scores_add(dmp_internal.state, score float8, label boolean) RETURNS dmp_internal.state
@@ -528,6 +564,10 @@ CREATE FUNCTION dmp.model_sql(model text) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_sql';
 COMMENT ON FUNCTION dmp.model_sql(text) IS 'an SQL expression over the columns that equals dmp.predict
 Example: SELECT format(''SELECT user_id, %s AS score FROM users'', dmp.model_sql(''buyers''))';
+CREATE FUNCTION dmp.model_pmml(model text) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_pmml';
+COMMENT ON FUNCTION dmp.model_pmml(text) IS 'the model as a PMML 4.4 document, encoders and missing values included
+Example: SELECT dmp.model_pmml(''buyers'')';
 CREATE FUNCTION dmp.model_json(model text) RETURNS jsonb
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_json';
 COMMENT ON FUNCTION dmp.model_json(text) IS 'the model as it is stored: coefficients, encoders, fills

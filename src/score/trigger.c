@@ -146,6 +146,8 @@ prepare(Scorer *scorer, const TriggerData *data)
 	{
 		if (model->link != DMP_BINOMIAL)
 			dmp_model_refuse_numbers(model, "a column for the class");
+		if (model->link != DMP_BINOMIAL)
+			dmp_model_refuse_numbers(model, "a column for the class");
 		scorer->columns[1] = own_column(desc, model, args[2], "class: ");
 		att = TupleDescAttr(desc, scorer->columns[1] - 1);
 		if (att->atttypid != TEXTOID && (att->atttypid != VARCHAROID || att->atttypmod >= 0))

@@ -154,6 +154,10 @@ my @contract = (
 		array_length(dmp.calibration_curve(p, label), 1) > 0 FROM (SELECT dmp.predict('buyers', t) p, label FROM training t) s}, qr/^t\|t\|t\|t$/,
 	'explain' => q{SELECT count(*) FROM training t WHERE abs((SELECT sum(contribution) FROM dmp.explain('buyers', t, top => 3)) - dmp.margin('buyers', t)) < 1e-9}, qr/^300$/,
 	'class_probabilities' => q{SELECT count(*) FROM training t WHERE (SELECT abs(sum(value::float8) - 1) < 1e-12 FROM jsonb_each_text(dmp.class_probabilities('buyers', t)))}, qr/^300$/,
+	'reasons' => q{SELECT count(*) FROM training t WHERE cardinality(dmp.reasons('buyers', t)) BETWEEN 1 AND 3}, qr/^300$/,
+	'scorecard' => q{SELECT status FROM dmp.train('card', 'SELECT device, label FROM training', 'label', lambda => 0.01);
+		SELECT count(*) > 2 FROM dmp.scorecard('card'); SELECT dmp.scorecard_sql('card') ~ 'CASE'}, qr/^converged\nt\nt$/,
+	'model_pmml' => q{SELECT dmp.model_pmml('buyers') ~ 'RegressionModel'}, qr/^t$/,
 	'model_json' => q{SELECT jsonb_typeof(dmp.model_json('buyers'))}, qr/^object$/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
@@ -219,7 +223,7 @@ foreach my $example (@examples)
 }
 
 # ---- and away with it
-foreach my $act (q{SELECT dmp.revoke_model('buyers', 'bob')}, q{SELECT dmp.drop_model('buyers')}, q{SELECT dmp.drop_model('imported')}, q{SELECT dmp.drop_feature_set('users')},
+foreach my $act (q{SELECT dmp.revoke_model('buyers', 'bob')}, q{SELECT dmp.drop_model('buyers')}, q{SELECT dmp.drop_model('imported')}, q{SELECT dmp.drop_model('card')}, q{SELECT dmp.drop_feature_set('users')},
 	q{SELECT dmp.drop_source('web')}, q{SELECT dmp.drop_source('raw')})
 {
 	my ($status, $out, $err) = as_role('ann', $act);
