@@ -129,6 +129,10 @@ make_plan(Fit *fit)
 	p->guess = spec->guess;
 	p->has_offset = spec->base_margin != NULL;
 	p->scaled_target = spec->scaled_target;
+	p->factor = spec->factor;
+	p->scaled_factor = spec->scaled_factor;
+	p->lower = spec->lower;
+	p->upper = spec->upper;
 	p->target = pstrdup(spec->target ? spec->target : "");
 }
 
@@ -686,7 +690,8 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 		return out;
 	}
 	for (i = 0; i < n; i++)
-		out->rank += !plan->layout.fixed[i] && !s->aliased[i];
+		out->rank +=
+			!plan->layout.fixed[i] && !s->aliased[i] && !dmp_at_bound(&plan->layout, s->theta, i);
 	column = palloc(sizeof(int) * n);
 	memset(column, -1, sizeof(int) * n);
 	make_design(fit, out, column);
@@ -717,6 +722,10 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 	out->roc_auc = s->roc_auc;
 	out->test_roc_auc = s->test_roc_auc;
 	out->test_log_loss = s->test_log_loss;
+	for (i = 1; i < n; i++)
+		if (dmp_at_bound(&plan->layout, s->theta, i))
+			warn(out, psprintf("the coefficient of %s is at its bound %g and has no standard error",
+							   param_name(fit, i), s->theta[i]));
 	for (i = 0; i < plan->ndense; i++)
 	{
 		const DmpColumnStats *c = &plan->stats.columns[i];

@@ -13,7 +13,8 @@
  * (White 1980; Liang and Zeger 1986: R's sandwich::vcovHC type HC0 with n/(n-1),
  * and sandwich::vcovCL type HC0.) A lasso, or a lambda chosen on the same rows,
  * leaves none: what it selects is a function of the data that no formula here
- * knows of.
+ * knows of. A coefficient that rests at a bound has none; those of the others
+ * take it as known.
  *
  * Inflation of variance is Fox and Monette's (1992), from the correlation R of
  * the coefficients without the intercept: det R_11 det R_22 / det R, 1 meaning
@@ -193,7 +194,7 @@ take_covariance(const DmpScanPlan *plan, const DmpScanSolution *s, const int *co
 	for (i = 0; i <= width; i++)
 		out->std_err[i] = sqrt(fmax(out->covariance[DMP_TRI(i) + i], 0));
 	for (i = 1; i < n; i++)
-		if (column[i] >= 0 && s->aliased[i])
+		if (column[i] >= 0 && (s->aliased[i] || dmp_at_bound(&plan->layout, s->theta, i)))
 			out->std_err[1 + column[i]] = NAN;
 	pfree(shift);
 }
@@ -221,7 +222,8 @@ dmp_fit_errors(const DmpFitSpec *spec, const DmpScanPlan *plan, const DmpScanSol
 	for (k = 0; k < DMP_TRI(n); k++)
 		hessian[k] = s->hessian[k] * plan->stats.weight;
 	for (i = 0; i < n; i++)
-		skip[i] = plan->layout.fixed[i] || s->aliased[i];
+		skip[i] =
+			plan->layout.fixed[i] || s->aliased[i] || dmp_at_bound(&plan->layout, s->theta, i);
 	out->covariance = palloc0(sizeof(double) * DMP_TRI(width + 1));
 	out->std_err = palloc0(sizeof(double) * (width + 1));
 	dmp_glm_covariance(&problem, hessian, NULL, plan->stats.weight, skip, cov);

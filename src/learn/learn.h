@@ -167,6 +167,9 @@ typedef struct DmpFitSpec
 	bool guess;              /* family is binomial, or else status DMP_FIT_NOT_BINARY comes back */
 	bool scaled_target;      /* gaussian: the ridge part is divided by the target's deviation */
 	const char *base_margin; /* name of the column added to the margin, or NULL */
+	double *factor;          /* by feature, of the penalty; NULL: 1 */
+	bool scaled_factor;      /* they are to sum to the number of columns */
+	double *lower, *upper;   /* by feature, of its coefficient, infinite: none; NULL: no bounds */
 	bool has_weight;
 	double test_fraction;
 	int nclasses;  /* 0: binomial; else "target" is a class number from 0 on, softmax */

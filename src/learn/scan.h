@@ -140,6 +140,7 @@ typedef struct DmpScanPlan
 	DmpFamily family;
 	bool guess;         /* binomial, unless a target says otherwise: it is counted, not refused */
 	bool has_offset;    /* base_margin */
+	bool scaled_factor; /* factors sum to the number of columns */
 	bool scaled_target; /* gaussian: the ridge part of the penalty is by the target's deviation */
 	char *target;       /* name, for messages */
 	/* by feature; NULL: none */
@@ -336,6 +337,7 @@ extern double dmp_null_start(const DmpScanPlan *plan, const DmpStats *stats);
 /* its mean loss; NaN when statistics do not say */
 extern double dmp_null_loss(const DmpScanPlan *plan, const DmpStats *stats);
 extern DmpLayout *dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats);
+extern bool dmp_at_bound(const DmpLayout *layout, const double *theta, int i);
 extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
 							   DmpGlmProblem *problem);
 

@@ -245,7 +245,7 @@ text_map(const DmpScanPlan *plan, const DmpDictionary *d, int feature, DmpTextMa
 		all[n++] = missing;
 	if (n == 1 && plan->intercept)
 		reference = 0; /* always the same: nothing to fit */
-	else if (plan->lambda == 0 && plan->intercept)
+	else if ((plan->lambda == 0 || (plan->factor && plan->factor[feature] == 0)) && plan->intercept)
 		for (i = 0; i < n; i++)
 			if (reference < 0 || all[i].rows > all[reference].rows)
 				reference = i;
@@ -324,7 +324,8 @@ static void
 describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double mean, double sd,
 		 double reach, double positive_sum, double weight, double rate)
 {
-	double g = fabs(positive_sum - rate * mean * weight) / weight;
+	double g = (positive_sum - rate * mean * weight) / weight;
+	double factor = l->penalty_factor ? l->penalty_factor[p] : 1;
 
 	l->mean[p] = mean;
 	l->sd[p] = sd;
@@ -334,8 +335,69 @@ describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double me
 		l->penalty_scale[p] = 1;
 	else
 		l->penalty_scale[p] = sd;
-	if (plan->alpha > 0 && !l->fixed[p] && l->penalty_scale[p] > 0)
-		l->lambda_max = fmax(l->lambda_max, g / (l->penalty_scale[p] * plan->alpha));
+	/* a coefficient that may not go where the gradient points stays at 0 */
+	if (l->lower && (g > 0 ? l->upper[p] == 0 : l->lower[p] == 0))
+		g = 0;
+	if (plan->alpha > 0 && !l->fixed[p] && l->penalty_scale[p] * factor > 0)
+		l->lambda_max = fmax(l->lambda_max, fabs(g) / (l->penalty_scale[p] * factor * plan->alpha));
+}
+
+/* options of features become those of parameters */
+static void
+spread_options(const DmpScanPlan *plan, DmpLayout *l)
+{
+	int n = l->shape.nparams, f, i, j = 0, k = 0;
+	double sum = 0;
+
+	if (plan->factor)
+		l->penalty_factor = palloc(sizeof(double) * n);
+	if (plan->lower)
+	{
+		l->lower = palloc(sizeof(double) * n);
+		l->upper = palloc(sizeof(double) * n);
+	}
+	for (i = 0; i < n && plan->factor; i++)
+		l->penalty_factor[i] = 1;
+	for (i = 0; i < n && plan->lower; i++)
+	{
+		l->lower[i] = -INFINITY;
+		l->upper[i] = INFINITY;
+	}
+	for (f = 0; f < plan->nfeatures; f++)
+	{
+		double factor = plan->factor ? plan->factor[f] : 1;
+
+		if (plan->encode[f] == DMP_ENCODE_ONE_HOT)
+		{
+			const DmpTextMap *map = &l->texts[k++];
+
+			for (i = 0; i < map->ncodes && plan->factor; i++)
+				if (map->param[i] >= 0)
+					l->penalty_factor[map->param[i]] = factor;
+			if (map->missing_param >= 0 && plan->factor)
+				l->penalty_factor[map->missing_param] = factor;
+			continue;
+		}
+		if (plan->factor)
+		{
+			l->penalty_factor[1 + j] = factor;
+			if (l->flag_param[j] >= 0)
+				l->penalty_factor[l->flag_param[j]] = factor;
+		}
+		if (plan->lower)
+		{
+			l->lower[1 + j] = plan->lower[f];
+			l->upper[1 + j] = plan->upper[f];
+		}
+		j++;
+	}
+	if (!plan->factor || !plan->scaled_factor)
+		return;
+	/* glmnet's sum to the number of columns */
+	for (i = 1; i < n; i++)
+		sum += l->penalty_factor[i];
+	for (i = 1; i < n && sum > 0; i++)
+		l->penalty_factor[i] *= (n - 1) / sum;
 }
 
 /* rows must not be empty */
@@ -387,6 +449,7 @@ dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats)
 	l->fixed = palloc0(next);
 	l->fixed[0] = !plan->intercept;
 	l->lambda_max = plan->alpha > 0 ? 0 : NAN;
+	spread_options(plan, l);
 	for (j = 0; j < nd; j++)
 	{
 		const DmpColumnStats *c = &stats->columns[j];
@@ -412,11 +475,23 @@ dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats)
 	/* with an offset the null model is not the same in every row */
 	if (plan->has_offset && plan->family != DMP_GAUSSIAN)
 		l->lambda_max = NAN;
+	/* nor is it when some columns are free of the penalty */
+	for (j = 1; j < next && l->penalty_factor; j++)
+		if (l->penalty_factor[j] == 0 && !l->fixed[j])
+			l->lambda_max = NAN;
 	l->unit = plan->family == DMP_GAUSSIAN  ? sqrt(stats->target_m2 / W)
 			  : plan->family == DMP_POISSON ? stats->weight_positive / W
 											: 1;
 	pfree(share);
 	return l;
+}
+
+/* whether a bound is what holds parameter i where it is */
+bool
+dmp_at_bound(const DmpLayout *layout, const double *theta, int i)
+{
+	return i > 0 && layout->lower && !layout->fixed[i] &&
+		   (theta[i] == layout->lower[i] || theta[i] == layout->upper[i]);
 }
 
 /* everything of a problem but the rows */
@@ -442,6 +517,9 @@ dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout, DmpGlmProbl
 	problem->sd = layout->sd;
 	problem->reach = layout->reach;
 	problem->fixed = layout->fixed;
+	problem->penalty_factor = layout->penalty_factor;
+	problem->lower = layout->lower;
+	problem->upper = layout->upper;
 	problem->tolerance = plan->tolerance;
 	problem->max_iterations = plan->max_iterations;
 	problem->max_stride = 1;

@@ -203,6 +203,8 @@ get_layout(DmpBytes *b, int ndense, int ntexts, const DmpStats *stats, DmpLayout
 	l->lower = get_optional(b, n);
 	l->upper = get_optional(b, n);
 	l->unit = dmp_get_double(b);
+	if ((l->lower == NULL) != (l->upper == NULL))
+		bad_plan();
 }
 
 bytea *
@@ -233,6 +235,7 @@ dmp_scan_plan_write(const DmpScanPlan *p)
 	dmp_put_int(&b, p->guess);
 	dmp_put_int(&b, p->has_offset);
 	dmp_put_int(&b, p->scaled_target);
+	dmp_put_int(&b, p->scaled_factor);
 	dmp_put_text(&b, p->target ? p->target : "", p->target ? strlen(p->target) : 0);
 	put_optional(&b, p->factor, p->nfeatures);
 	put_optional(&b, p->lower, p->nfeatures);
@@ -301,10 +304,13 @@ dmp_scan_plan_read(const bytea *bytes)
 	p->guess = dmp_get_int(&b) != 0;
 	p->has_offset = dmp_get_int(&b) != 0;
 	p->scaled_target = dmp_get_int(&b) != 0;
+	p->scaled_factor = dmp_get_int(&b) != 0;
 	p->target = dmp_get_text(&b, NULL);
 	p->factor = get_optional(&b, p->nfeatures);
 	p->lower = get_optional(&b, p->nfeatures);
 	p->upper = get_optional(&b, p->nfeatures);
+	if ((p->lower == NULL) != (p->upper == NULL))
+		bad_plan();
 	if (p->family != DMP_BINOMIAL && p->family != DMP_GAUSSIAN && p->family != DMP_POISSON)
 		bad_plan();
 	if (!(p->lambda >= 0) || !(p->alpha >= 0 && p->alpha <= 1) || p->memory < 0)

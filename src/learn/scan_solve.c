@@ -289,6 +289,7 @@ sum_block(DmpScan *scan, StoreRows *rows, DmpGlmProblem *problem, const DmpLayou
 		problem->lambda = 1 / scan->stats.weight;
 		problem->alpha = 0;
 		problem->penalty_scale = scale;
+		problem->penalty_factor = NULL;
 	}
 	problem->tolerance = BLOCK_TOLERANCE;
 	problem->max_iterations = 20;
@@ -699,6 +700,8 @@ dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats, const DmpGlmProbl
 				if (problem->fixed[i] || !fixed[i] || !(scale * factor > 0))
 					continue;
 				g = s.gradient[i] - (fixed[0] ? 0 : problem->mean[i] * s.gradient[0]);
+				if (problem->lower && (g < 0 ? problem->upper[i] == 0 : problem->lower[i] == 0))
+					continue;
 				*lambda_max = fmax(*lambda_max, fabs(g) / (scale * factor * plan->alpha));
 			}
 		}

@@ -256,6 +256,8 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
 	else if ((args->std_err != NULL || args->cluster != NULL) && args->lambda > 0)
 		warnings = lappend(warnings, "the penalty biases the coefficients: they have standard "
 									 "errors but no z, p and intervals");
+	if (args->penalty_factor != NULL && args->lambda == 0 && fit->lambda == 0)
+		warnings = lappend(warnings, "penalty_factor has no effect while lambda is 0");
 	if (args->class_weight != NULL)
 		warnings = lappend(warnings, "the log losses are of the rows weighed by class_weight");
 	check_levels(args, fit, &warnings);

@@ -44,6 +44,8 @@ typedef struct DmpTrainArgs
 	char *std_err;     /* "model", "robust", or NULL: not said */
 	char *cluster;     /* column, or NULL */
 	char *base_margin; /* column, or NULL */
+	DmpDoc *penalty_factor;
+	DmpDoc *bounds;
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -68,6 +70,8 @@ extern DmpTrainPlan *dmp_train_plan(DmpTrainArgs *args);
  * of a target of numbers was wrong: the values say which it is, or are refused.
  */
 extern void dmp_train_plan_again(DmpTrainArgs *args, DmpTrainPlan *plan);
+/* train_limits.c: options penalty_factor and bounds, into plan->spec */
+extern void dmp_train_limits(DmpTrainArgs *args, DmpTrainPlan *plan);
 /* train_wide.c: SQL of the class number of a target of several values; fills plan->classes */
 extern char *dmp_train_classes_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column);
 /* an encode of option encode that is wide; false when it is none */

@@ -43,7 +43,7 @@ static const char *const known_options[] = {
 	"split",          "compat",       "encode",         "class_weight", "calibrate",
 	"impute",         "base_margin",  "penalty_factor", "bounds",       "select",
 	"fold_column",    "interactions", "std_err",        "cluster",      NULL};
-static const char *const later_options[] = {"penalty_factor", "bounds", "select", "fold_column"};
+static const char *const later_options[] = {"select", "fold_column"};
 
 static void
 pg_attribute_noreturn() not_built(const char *what, const char *hint)
@@ -121,6 +121,21 @@ choose(const char *what, const char *value, const char *const *choices)
 			 errdetail("It may be %s.", list.data)));
 }
 
+/* an option that is an object of columns, or NULL */
+static DmpDoc *
+object_option(DmpDoc *options, const char *name, const char *example)
+{
+	DmpDoc *doc = dmp_doc_get(options, name);
+
+	if (doc == NULL || doc->kind == DMP_DOC_NULL)
+		return NULL;
+	if (doc->kind != DMP_DOC_OBJECT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" must be an object of columns", name),
+						errhint("As in %s.", example)));
+	return doc;
+}
+
 static void
 read_options(DmpTrainArgs *args)
 {
@@ -186,6 +201,9 @@ read_options(DmpTrainArgs *args)
 							errmsg("option \"positive\" must be a value of the target")));
 		args->positive = positive->text;
 	}
+	args->penalty_factor = object_option(options, "penalty_factor", "{\"column\": 0}");
+	args->bounds =
+		object_option(options, "bounds", "{\"column\": [0, null]} or {\"column\": \"positive\"}");
 	args->base_margin = dmp_doc_string(options, "base_margin", NULL, "options");
 }
 

@@ -727,6 +727,7 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	weigh_classes(args, plan);
 	convert_spark(args, plan);
 	dmp_train_choose_encodes(args, plan);
+	dmp_train_limits(args, plan);
 }
 
 DmpTrainPlan *

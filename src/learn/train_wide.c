@@ -238,6 +238,11 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("option \"base_margin\" with hashed columns or several classes is "
 							   "not built yet")));
+	if (spec->lower != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("option \"bounds\" is not there with hashed columns or several classes"),
+				 errhint("Leave text columns of many values out with exclude.")));
 	if (!args->lambda_given)
 		spec->lambda = NAN;
 	fit = dmp_fit_wide(spec);

@@ -174,7 +174,8 @@ typedef struct DmpGlmProblem
 	const double *reach;          /* max |x_j - mean_j|; NULL: unknown */
 	const unsigned char *fixed;   /* held at 0 */
 	const double *penalty_factor; /* pf_j of both parts of the penalty; NULL: 1 */
-	const double *lower, *upper;  /* of theta_j from 1 on, lower <= 0 <= upper; NULL: none */
+	/* of theta_j from 1 on, lower <= 0 <= upper, infinite where there is none; both NULL: none */
+	const double *lower, *upper;
 	double unit; /* the residual is told in this: 1, or the spread of a target of numbers; 0: 1 */
 	double tolerance;
 	int max_iterations;

@@ -10,6 +10,10 @@
  * of the model is kept and each move adds a column of H), and once signs
  * settle the system over the active coordinates is solved exactly, so that the
  * answer satisfies the conditions to rounding rather than to a sweep's change.
+ * Bounds are coordinate descent's too: a move is cut at the bound, and a
+ * coordinate that rests there is not active. Where the exact solution would
+ * leave the orthant or the bounds, it is gone towards as far as the first of
+ * them, which can only lower the model.
  *-------------------------------------------------------------------------
  */
 #include "math/glm.h"
@@ -19,6 +23,24 @@
 
 #define MAX_SWEEPS 5000
 #define POLISH_EVERY 8
+
+static inline double
+factor_of(const DmpGlmProblem *p, int j)
+{
+	return p->penalty_factor ? p->penalty_factor[j] : 1;
+}
+
+static inline double
+lower_of(const DmpGlmProblem *p, int j)
+{
+	return p->lower && j > 0 ? p->lower[j] : -INFINITY;
+}
+
+static inline double
+upper_of(const DmpGlmProblem *p, int j)
+{
+	return p->upper && j > 0 ? p->upper[j] : INFINITY;
+}
 
 /* quadratic penalty and the extra ridge: on dense columns of unit sd, on levels as they are (so that
  * a ridge of 1 / W is a pseudo-row for each level, however rare); 0 for the intercept */
@@ -30,14 +52,14 @@ l2_of(const DmpGlmProblem *p, double ridge, int j)
 	if (j == 0)
 		return 0;
 	s = p->penalty_scale[j];
-	return p->lambda * (1 - p->alpha) * s * s +
+	return p->lambda * (1 - p->alpha) * s * s * factor_of(p, j) +
 		   ridge * (j <= p->shape.ndense ? p->sd[j] * p->sd[j] : 1);
 }
 
 static double
 l1_of(const DmpGlmProblem *p, int j)
 {
-	return j == 0 ? 0 : p->lambda * p->alpha * p->penalty_scale[j];
+	return j == 0 ? 0 : p->lambda * p->alpha * p->penalty_scale[j] * factor_of(p, j);
 }
 
 double
@@ -52,9 +74,29 @@ dmp_glm_penalty(const DmpGlmProblem *p, const double *theta)
 	{
 		double b = p->penalty_scale[j] * theta[j];
 
-		sum += p->alpha * fabs(b) + (1 - p->alpha) / 2 * b * b;
+		sum += factor_of(p, j) * (p->alpha * fabs(b) + (1 - p->alpha) / 2 * b * b);
 	}
 	return p->lambda * sum;
+}
+
+/*
+ * How far coordinate j at x is from the optimality conditions, r the derivative
+ * of all but the L1 term: what the objective would still fall by, in the
+ * directions that are free.
+ */
+static double
+violation(const DmpGlmProblem *p, int j, double x, double r)
+{
+	double l1 = l1_of(p, j);
+	double up = r + (x >= 0 ? l1 : -l1), down = r + (x > 0 ? l1 : -l1), worst = 0;
+
+	if (isnan(r))
+		return NAN;
+	if (x < upper_of(p, j) && -up > worst)
+		worst = -up;
+	if (x > lower_of(p, j) && down > worst)
+		worst = down;
+	return worst;
 }
 
 static double
@@ -72,18 +114,13 @@ dmp_glm_kkt(const DmpGlmProblem *p, const double *theta, const double *g,
 
 	for (j = 1; j < p->shape.nparams; j++)
 	{
-		double l1, r;
+		double r;
 
 		if (p->fixed[j] || (aliased && aliased[j]) || !(p->sd[j] > 0))
 			continue;
-		l1 = l1_of(p, j);
 		/* on the centred column; without an intercept there is none to absorb the mean */
 		r = g[j] - (p->fixed[0] ? 0 : p->mean[j] * g[0]) + l2_of(p, 0, j) * theta[j];
-		if (theta[j] != 0)
-			r += theta[j] > 0 ? l1 : -l1;
-		else
-			r = fabs(r) > l1 ? fabs(r) - l1 : 0;
-		r = fabs(r) / p->sd[j];
+		r = violation(p, j, theta[j], r) / p->sd[j];
 		if (!(r <= worst))
 			worst = r; /* NaN too */
 	}
@@ -169,22 +206,19 @@ model_violation(const Descent *c)
 
 	for (j = 0; j < c->n; j++)
 	{
-		double l1 = l1_of(p, j), r = c->u[j] + l2_of(p, c->ridge, j) * c->x[j];
+		double r;
 
 		if (c->aliased[j])
 			continue;
-		if (j > 0 && c->x[j] == 0)
-			r = fabs(r) > l1 ? fabs(r) - l1 : 0;
-		else if (j > 0)
-			r += c->x[j] > 0 ? l1 : -l1;
-		r = fabs(r) / (j == 0 ? 1 : p->sd[j]);
+		r = violation(p, j, c->x[j], c->u[j] + l2_of(p, c->ridge, j) * c->x[j]);
+		r /= j == 0 ? 1 : p->sd[j];
 		if (r > worst)
 			worst = r;
 	}
 	return worst;
 }
 
-/* one sweep of soft-thresholding */
+/* one sweep of soft-thresholding, within the bounds */
 static void
 sweep(Descent *c, int active_only)
 {
@@ -205,12 +239,53 @@ sweep(Descent *c, int active_only)
 			continue;
 		z = column[j] * c->x[j] - c->u[j];
 		fresh = z > l1 ? (z - l1) / q : z < -l1 ? (z + l1) / q : 0;
+		fresh = fmax(lower_of(p, j), fmin(upper_of(p, j), fresh));
 		if (fresh != c->x[j])
 		{
 			dmp_axpy(c->n, fresh - c->x[j], column, c->u);
 			c->x[j] = fresh;
 		}
 	}
+}
+
+/* whether coordinate j rests: at 0, held there by an L1 term, or at a bound */
+static int
+rests(const DmpGlmProblem *p, int j, double x)
+{
+	return j > 0 && (x == 0 || x == lower_of(p, j) || x == upper_of(p, j));
+}
+
+/*
+ * With bounds: from old towards x as far as the first coordinate that meets 0
+ * or a bound, which is set there exactly.
+ */
+static void
+go_as_far(const DmpGlmProblem *p, int n, const unsigned char *skip, const double *old, double *x)
+{
+	double share = 1, edge = 0;
+	int j, first = -1;
+
+	for (j = 1; j < n; j++)
+	{
+		double stop, t;
+
+		if (skip[j] || x[j] == old[j])
+			continue;
+		stop = x[j] > old[j] ? upper_of(p, j) : lower_of(p, j);
+		if (l1_of(p, j) > 0 && (x[j] > old[j] ? old[j] < 0 : old[j] > 0))
+			stop = 0;
+		t = (stop - old[j]) / (x[j] - old[j]);
+		if (t < share)
+		{
+			share = t;
+			first = j;
+			edge = stop;
+		}
+	}
+	for (j = 0; j < n; j++)
+		x[j] = skip[j] ? old[j] : old[j] + share * (x[j] - old[j]);
+	if (first >= 0)
+		x[first] = edge;
 }
 
 /* the exact solution over the active coordinates with their signs; 1 when signs hold */
@@ -224,7 +299,7 @@ polish(Descent *c, double *l, unsigned char *skip, double *work)
 	memcpy(l, c->h, sizeof(double) * DMP_TRI(n));
 	for (i = 0; i < n; i++)
 	{
-		skip[i] = c->aliased[i] || (i > 0 && c->x[i] == 0);
+		skip[i] = c->aliased[i] || rests(p, i, c->x[i]);
 		l[DMP_TRI(i) + i] += l2_of(p, c->ridge, i);
 		rhs[i] = -(c->u[i] + l2_of(p, c->ridge, i) * c->x[i]);
 		if (i > 0 && c->x[i] != 0)
@@ -237,11 +312,17 @@ polish(Descent *c, double *l, unsigned char *skip, double *work)
 	{
 		double fresh = c->x[i] + rhs[i];
 
-		if (i > 0 && c->x[i] != 0 && fresh * c->x[i] <= 0)
+		if (skip[i])
+			continue;
+		if (i > 0 && c->x[i] != 0 && fresh * c->x[i] <= 0 && l1_of(p, i) > 0)
+			holds = 0;
+		if (!(fresh >= lower_of(p, i) && fresh <= upper_of(p, i)))
 			holds = 0;
 		c->x[i] = fresh;
 	}
-	if (!holds)
+	if (!holds && p->lower)
+		go_as_far(p, n, skip, old, c->x);
+	else if (!holds)
 		memcpy(c->x, old, sizeof(double) * n);
 	return holds;
 }
@@ -289,7 +370,7 @@ void
 dmp_glm_model_min(const DmpGlmProblem *problem, const double *theta, const double *g,
 				  const double *h, double ridge, double *next, unsigned char *aliased)
 {
-	if (problem->lambda * problem->alpha > 0)
+	if (problem->lambda * problem->alpha > 0 || problem->lower)
 		solve_descent(problem, theta, g, h, ridge, next, aliased);
 	else
 		solve_smooth(problem, theta, g, h, ridge, next, aliased);
