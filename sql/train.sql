@@ -80,7 +80,7 @@ SELECT * FROM dmp.train('bad', 'shopper', 'buys', n_lambdas => 20);
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', by => '{land}');
 SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}', family => 'poisson');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'probit');
-SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"interactions": ["a:b"]}');
+SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"select": "1se"}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"max_iteration": 5}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"max_iterations": 0}');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"compat": "sas"}');

@@ -263,7 +263,8 @@ fit_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 		return fit_wide(args, plan);
 	fit = dmp_fit_binomial(spec);
 	look = palloc0(sizeof(bool) * Max(spec->nfeatures, 1));
-	for (i = 0; i < fit->design.nfeatures; i++)
+	/* a base margin, which comes last, is none of the columns that were chosen */
+	for (i = 0; i < Min(fit->design.nfeatures, spec->nfeatures); i++)
 	{
 		const DmpFeature *feature = &fit->design.features[i];
 
