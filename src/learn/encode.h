@@ -55,7 +55,10 @@ extern bool dmp_encode_is_crossed(const DmpEncodeWishes *wishes);
 /* Fits what is open, in a scan if there is anything; returns features, *n of them. */
 extern DmpFeature *dmp_encode_fit(const DmpEncodeWishes *wishes, const DmpEncodeRows *rows,
 								  DmpTrainArgs *args, DmpTrainPlan *plan, int *n);
-/* SQL of a feature's value over q; fold: expression, or NULL */
+/* FROM item q in which arrays of numbers are unpacked; name of the column of a feature's array */
+extern char *dmp_encode_from(const DmpFeature *features, int n, const char *from);
+extern char *dmp_encode_array(const DmpFeature *feature);
+/* SQL of a feature's value over such a q; fold: expression, or NULL */
 extern char *dmp_encode_sql(const DmpFeature *feature, const char *fold);
 
 #endif /* DMP_LEARN_ENCODE_H */

@@ -28,12 +28,14 @@
 #include "catalog/pg_type.h"
 #include "learn/encode.h"
 #include "learn/encode_scan.h"
+#include "math/hash.h"
 #include "utils/lsyscache.h"
 
 /* columns of a call of the aggregate */
 #define CALL_COLUMNS 90
 #define MOST_CELLS 16384
 #define FEWEST_CELLS 1024
+#define MOST_FEATURES 1600 /* columns of a SELECT, less a few */
 
 typedef struct Fit
 {
@@ -502,6 +504,38 @@ grant_slopes(Fit *fit, const DmpEncodeWish *wish, bool reference)
 		add_slope(fit, wish, DMP_SLOPE_MISSING, NULL, &all);
 }
 
+/* A feature for each element of an array; the first row that has one says how many. */
+static void
+grant_elements(Fit *fit, const DmpEncodeWish *wish, const char *query)
+{
+	char *column = wish->transform->columns[0];
+	int length = 0;
+	int i;
+
+	if (dmp_spi(
+			psprintf("SELECT pg_catalog.cardinality(q.%s) FROM (%s) AS q WHERE q.%s IS NOT NULL "
+					 "LIMIT 1",
+					 quote_identifier(column), query, quote_identifier(column)),
+			NULL, true) > 0)
+		length = (int) dmp_spi_int8(0, 1, 0);
+	if (length == 0)
+		ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+						errmsg("the arrays of column \"%s\" have no elements", column)));
+	if (list_length(fit->features) + length > MOST_FEATURES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("column \"%s\" has arrays of %d elements", column, length),
+						errdetail("A model takes up to %d features.", MOST_FEATURES)));
+	for (i = 1; i <= length; i++)
+	{
+		DmpTransform *t = palloc(sizeof(DmpTransform));
+
+		*t = *wish->transform;
+		t->element = i;
+		t->length = length;
+		add_feature(fit, wish, t)->name = psprintf("%s[%d]", column, i);
+	}
+}
+
 /* whether a column as it is, or filled, is a feature */
 static bool
 is_feature(const DmpEncodeWishes *wishes, const char *name)
@@ -519,7 +553,7 @@ is_feature(const DmpEncodeWishes *wishes, const char *name)
 }
 
 static void
-grant(Fit *fit, const DmpEncodeWishes *wishes, DmpEncodeWish *wish)
+grant(Fit *fit, const DmpEncodeWishes *wishes, DmpEncodeWish *wish, const char *query)
 {
 	DmpTransform *t = wish->transform;
 
@@ -533,6 +567,11 @@ grant(Fit *fit, const DmpEncodeWishes *wishes, DmpEncodeWish *wish)
 	if (t->kind == DMP_TRANSFORM_SLOPE)
 	{
 		grant_slopes(fit, wish, fit->args->lambda == 0 && is_feature(wishes, t->columns[0]));
+		return;
+	}
+	if (t->kind == DMP_TRANSFORM_ELEMENT)
+	{
+		grant_elements(fit, wish, query);
 		return;
 	}
 	if (t->kind == DMP_TRANSFORM_BINS)
@@ -589,13 +628,51 @@ dmp_encode_fit(const DmpEncodeWishes *wishes, const DmpEncodeRows *rows, DmpTrai
 		plan->scans++;
 	}
 	foreach (lc, wishes->list)
-		grant(&fit, wishes, lfirst(lc));
+		grant(&fit, wishes, lfirst(lc), plan->query->select);
 	*n = list_length(fit.features);
 	features = palloc(sizeof(DmpFeature) * Max(*n, 1));
 	foreach (lc, fit.features)
 		features[foreach_current_index(lc)] = *(DmpFeature *) lfirst(lc);
 	check_names(features, *n);
 	return features;
+}
+
+/* name of the column that has a feature's array as float8[] */
+char *
+dmp_encode_array(const DmpFeature *feature)
+{
+	const char *column = feature->transform->columns[0];
+
+	return psprintf("dmp_array_%08x", (uint32) dmp_hash_bytes(column, strlen(column), 0));
+}
+
+/* FROM item q with the arrays of the features unpacked, or from as it is */
+char *
+dmp_encode_from(const DmpFeature *features, int n, const char *from)
+{
+	StringInfoData sql;
+	bool any = false;
+	int i;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "(SELECT q.*");
+	for (i = 0; i < n; i++)
+	{
+		const char *column;
+
+		if (dmp_feature_elements(&features[i]) == 0)
+			continue;
+		column = features[i].transform->columns[0];
+		appendStringInfo(&sql, ", dmp_internal.numbers(q.%s, %d, %s) AS %s",
+						 quote_identifier(column), features[i].transform->length,
+						 quote_literal_cstr(column), dmp_encode_array(&features[i]));
+		any = true;
+	}
+	if (!any)
+		return pstrdup(from);
+	/* OFFSET 0: unpacked once a row */
+	appendStringInfo(&sql, " FROM %s OFFSET 0) AS q", from);
+	return sql.data;
 }
 
 char *
@@ -615,6 +692,11 @@ dmp_encode_sql(const DmpFeature *feature, const char *fold)
 						 kind == DMP_VALUE_TEXT    ? "::text"
 						 : kind == DMP_VALUE_TEXTS ? "::text[]"
 												   : "");
+		return sql.data;
+	}
+	if (t->kind == DMP_TRANSFORM_ELEMENT)
+	{
+		appendStringInfo(&sql, "q.%s[%d]", dmp_encode_array(feature), t->element);
 		return sql.data;
 	}
 	initStringInfo(&json);

@@ -136,30 +136,46 @@ make_plan(Fit *fit)
 	p->target = pstrdup(spec->target ? spec->target : "");
 }
 
-/* features of one kind as the elements of an array: "f1::float8, f4::float8"; NULL when there is none */
+/*
+ * Features of one kind as an array: "ARRAY[f1::float8, f4::float8]"; NULL when
+ * there is none. What came as an array of numbers stays one: " || a5".
+ */
 static void
 append_elements(StringInfo sql, const DmpFitSpec *spec, bool texts)
 {
-	const char *separator = "ARRAY[";
+	bool any = false;
+	bool open = false;
 	int i;
 
 	for (i = 0; i < spec->nfeatures; i++)
 	{
-		bool is_text = spec->features[i].encode == DMP_ENCODE_ONE_HOT;
+		const DmpFeature *feature = &spec->features[i];
+		bool is_text = feature->encode == DMP_ENCODE_ONE_HOT;
 
 		if (is_text != texts)
 			continue;
-		if (is_text)
-			appendStringInfo(sql, "%sq.f%d::pg_catalog.text", separator, i + 1);
-		else if (spec->features[i].encode == DMP_ENCODE_BOOLEAN)
-			appendStringInfo(sql, "%sq.f%d::pg_catalog.int4::pg_catalog.float8", separator, i + 1);
-		else
-			appendStringInfo(sql, "%sq.f%d::pg_catalog.float8", separator, i + 1);
-		separator = ", ";
+		if (dmp_feature_elements(feature) > 0)
+		{
+			appendStringInfo(sql, "%s%sq.a%d", open ? "]" : "",
+							 any ? " OPERATOR(pg_catalog.||) " : "", i + 1);
+			any = true;
+			open = false;
+			i += dmp_feature_elements(feature) - 1;
+			continue;
+		}
+		appendStringInfo(sql, "%sq.f%d::pg_catalog.%s",
+						 open  ? ", "
+						 : any ? " OPERATOR(pg_catalog.||) ARRAY["
+							   : "ARRAY[",
+						 i + 1,
+						 is_text                                 ? "text"
+						 : feature->encode == DMP_ENCODE_BOOLEAN ? "int4::pg_catalog.float8"
+																 : "float8");
+		any = open = true;
 	}
-	if (separator[0] == ',')
-		appendStringInfoString(sql, "]");
-	else
+	if (open)
+		appendStringInfoChar(sql, ']');
+	if (!any)
 		appendStringInfoString(sql,
 							   texts ? "NULL::pg_catalog.text[]" : "NULL::pg_catalog.float8[]");
 }

@@ -365,6 +365,8 @@ extern int dmp_level_column(const DmpFeature *feature, const char *bytes, int le
 
 /* Fills sources of the design, and each feature's place among them, once the features are known. */
 extern void dmp_design_find_sources(DmpDesign *design);
+/* first of the elements of an array of numbers: how many there are; of any other feature 0 */
+extern int dmp_feature_elements(const DmpFeature *feature);
 /* the time zone that parts of a source of kind TIMESTAMPTZ are in */
 extern const char *dmp_design_zone(const DmpDesign *design, const DmpSource *source);
 /*

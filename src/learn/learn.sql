@@ -214,6 +214,8 @@ CREATE FUNCTION dmp_internal.encode_number(transform text, fold int, VARIADIC "a
 	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_number';
 CREATE FUNCTION dmp_internal.encode_text(transform text, fold int, VARIADIC "any") RETURNS text
 	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_text';
+CREATE FUNCTION dmp_internal.numbers(value anyarray, length int, column_name text) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_numbers';
 CREATE FUNCTION dmp_internal.encode_scan_add(dmp_internal.state, text, float8, float8, int, VARIADIC "any")
 	RETURNS dmp_internal.state
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_encode_scan_add';

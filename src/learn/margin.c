@@ -149,9 +149,12 @@ dmp_value_numbers(Datum value, Oid type, int *n)
 	int i;
 
 	if (ARR_NDIM(array) > 1)
+	{
+		dmp_error_alone();
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of numbers must have one dimension, not %d", ARR_NDIM(array))));
+	}
 	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	numbers = palloc(sizeof(double) * Max(*n, 1));
 	if (element == FLOAT8OID && !ARR_HASNULL(array))

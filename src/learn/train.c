@@ -366,7 +366,8 @@ dmp_train(PG_FUNCTION_ARGS)
 	version = dmp_registry_add(ref.name, registry_row(args, plan, fit, warnings, elapsed),
 							   dmp_model_value_make(json, strlen(json)), fit->std_err,
 							   fit->design.width + 1, deploy);
-	return_row(fcinfo, ref.name, version, deploy, fit, plan->spec.nfeatures, elapsed, warnings);
+	return_row(fcinfo, ref.name, version, deploy, fit, list_length(plan->feature_names), elapsed,
+			   warnings);
 	dmp_spi_finish();
 	return (Datum) 0;
 }

@@ -555,7 +555,13 @@ add_features(DmpTrainArgs *args, DmpTrainPlan *plan, const char *target, const c
 	spec->features = dmp_encode_fit(wishes, &rows, args, plan, &spec->nfeatures);
 	for (i = 0; i < spec->nfeatures; i++)
 		appendStringInfo(sql, ", %s AS f%d", dmp_encode_sql(&spec->features[i], fold), i + 1);
-	appendStringInfo(sql, " FROM %s", rows.from);
+	/* arrays come last: what reads columns by place reads none of them */
+	for (i = 0; i < spec->nfeatures; i++)
+	{
+		if (dmp_feature_elements(&spec->features[i]) > 0)
+			appendStringInfo(sql, ", q.%s AS a%d", dmp_encode_array(&spec->features[i]), i + 1);
+	}
+	appendStringInfo(sql, " FROM %s", dmp_encode_from(spec->features, spec->nfeatures, rows.from));
 }
 
 /* ----------------------------------------------------------------- plan */
@@ -636,6 +642,11 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 		appendStringInfoString(&sql, ", s.base_margin");
 	for (i = 1; i <= plan->spec.nfeatures; i++)
 		appendStringInfo(&sql, ", s.f%d", i);
+	for (i = 0; i < plan->spec.nfeatures; i++)
+	{
+		if (dmp_feature_elements(&plan->spec.features[i]) > 0)
+			appendStringInfo(&sql, ", s.a%d", i + 1);
+	}
 	appendStringInfo(&sql, " FROM (%s) AS s", plan->spec.select_sql);
 	plan->spec.select_sql = sql.data;
 	plan->spec.has_weight = true;

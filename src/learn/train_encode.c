@@ -372,6 +372,13 @@ wish_column(DmpTrainArgs *args, DmpEncodeWishes *wishes, char *name, Oid type)
 	}
 	wish = make_wish(wishes, name);
 	add_column(wish->transform, name, kind);
+	if (kind == DMP_VALUE_NUMBERS)
+	{
+		if (encode != NULL && strcmp(encode, "numeric") != 0)
+			refuse_encode(name, type, encode);
+		take_transform(wish, DMP_TRANSFORM_ELEMENT);
+		return;
+	}
 	read_impute(args, wish, name, kind);
 	if (encode != NULL && (strcmp(encode, "woe") == 0 || strcmp(encode, "target") == 0) &&
 		(numeric || kind == DMP_VALUE_TEXT))
@@ -491,7 +498,7 @@ dmp_train_wishes(DmpTrainArgs *args, TupleDesc desc, List *names)
 		Oid type = getBaseType(
 			TupleDescAttr(desc, dmp_train_column_number(desc, name, "features: "))->atttypid);
 
-		if (dmp_value_kind(type) == DMP_VALUE_OTHER || dmp_value_kind(type) == DMP_VALUE_NUMBERS)
+		if (dmp_value_kind(type) == DMP_VALUE_OTHER)
 		{
 			bad_names = lappend(bad_names, name);
 			bad_types = lappend(bad_types, format_type_be(type));

@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(dmp_encode_number);
 PG_FUNCTION_INFO_V1(dmp_encode_text);
+PG_FUNCTION_INFO_V1(dmp_numbers);
 
 #define PAIR_SEPARATOR " & "
 
@@ -539,6 +540,14 @@ dmp_design_find_sources(DmpDesign *design)
 	design->row->types = palloc0(sizeof(Oid) * n);
 }
 
+int
+dmp_feature_elements(const DmpFeature *feature)
+{
+	const DmpTransform *t = feature->transform;
+
+	return t != NULL && t->kind == DMP_TRANSFORM_ELEMENT && t->element == 1 ? t->length : 0;
+}
+
 const char *
 dmp_design_zone(const DmpDesign *design, const DmpSource *source)
 {
@@ -630,4 +639,48 @@ dmp_encode_text(PG_FUNCTION_ARGS)
 		!dmp_transform_text(call->transform, call->values, call->nulls, call->types, NULL, &text))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(text);
+}
+
+/*
+ * dmp_internal.numbers(value, length, column_name): an array of numbers as
+ * float8[] of that length, what is missing as NaN.
+ */
+Datum
+dmp_numbers(PG_FUNCTION_ARGS)
+{
+	int length = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
+	ArrayType *result;
+	double *numbers;
+	Size size;
+	int n;
+	int i;
+
+	if (length < 1 || length > DMP_MAX_ELEMENTS || PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("this function is called by fits only")));
+	size = ARR_OVERHEAD_NONULLS(1) + sizeof(double) * length;
+	result = palloc0(size);
+	SET_VARSIZE(result, size);
+	result->ndim = 1;
+	result->elemtype = FLOAT8OID;
+	ARR_DIMS(result)[0] = length;
+	ARR_LBOUND(result)[0] = 1;
+	if (PG_ARGISNULL(0))
+	{
+		for (i = 0; i < length; i++)
+			((double *) ARR_DATA_PTR(result))[i] = NAN;
+		PG_RETURN_ARRAYTYPE_P(result);
+	}
+	numbers = dmp_value_numbers(PG_GETARG_DATUM(0),
+								getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0)), &n);
+	if (n != length)
+	{
+		dmp_error_alone();
+		ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+						errmsg("column \"%s\" has arrays of %d and of %d elements",
+							   text_to_cstring(PG_GETARG_TEXT_PP(2)), length, n),
+						errhint("All must have the same length; NULL is a missing array.")));
+	}
+	memcpy(ARR_DATA_PTR(result), numbers, sizeof(double) * n);
+	PG_RETURN_ARRAYTYPE_P(result);
 }

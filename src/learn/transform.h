@@ -59,6 +59,7 @@ typedef enum DmpSlopeOf
 } DmpSlopeOf;
 
 #define DMP_MAX_COLUMNS 2
+#define DMP_MAX_ELEMENTS 100000
 
 typedef struct DmpTransform
 {

@@ -22,8 +22,6 @@
 #include "learn/transform.h"
 #include "utils/json.h"
 
-#define MOST_ELEMENTS 100000
-
 static const char *const names[] = {"fill", "log",     "levels", "bins",  "woe",    "target",
 									"part", "product", "pair",   "slope", "element"};
 static const char *const parts[] = {"epoch", "year",        "quarter", "month",
@@ -384,7 +382,8 @@ dmp_transform_read(const DmpDoc *doc)
 	}
 	else if (t->kind == DMP_TRANSFORM_ELEMENT)
 	{
-		t->length = (int) dmp_model_integer(dmp_doc_get(doc, "length"), "length", 1, MOST_ELEMENTS);
+		t->length =
+			(int) dmp_model_integer(dmp_doc_get(doc, "length"), "length", 1, DMP_MAX_ELEMENTS);
 		t->element = (int) dmp_model_integer(dmp_doc_get(doc, "element"), "element", 1, t->length);
 	}
 	dmp_transform_finish(t);
