@@ -66,6 +66,8 @@ SELECT version FROM dmp.import_model('leave_number', '{"family": "poisson", "tar
 SELECT * FROM dmp.scorecard('leave_number');
 SELECT dmp.reasons('leave_number', '{"visits": 2}'::jsonb);
 SELECT regexp_matches(dmp.model_pmml('leave_number'), '(functionName|normalizationMethod|intercept|coefficient)="([^"]*)"', 'g');
+SELECT status FROM dmp.train('leave_pair', 'SELECT city, kind, bought FROM leave_rows', 'bought', lambda => 0.01, options => '{"interactions": ["city:kind"]}');
+SELECT dmp.model_pmml('leave_pair');
 SELECT status FROM dmp.train('leave_hashed', 'SELECT kind || id AS word, bought FROM leave_rows', 'bought');
 SELECT dmp.model_pmml('leave_hashed');
 SELECT version FROM dmp.import_model('leave_pmml', E'{"coefficients": {"a\\u0001": 1}}');

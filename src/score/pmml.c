@@ -22,32 +22,25 @@
 
 #include "base/base.h"
 #include "common/shortest_dec.h"
+#include "learn/transform.h"
 #include "lib/stringinfo.h"
+#include "score/pmml.h"
 #include "score/score.h"
 
 PG_FUNCTION_INFO_V1(dmp_model_pmml);
 
-typedef struct Pmml
-{
-	StringInfoData xml;
-	const DmpModel *model;
-	int sets;
-	char **columns; /* name of the field of each design column; NULL: of none is it needed */
-	List *names;    /* that are taken */
-} Pmml;
-
 /* ---------------------------------------------------------------- text */
 
-static void
-indent(Pmml *pmml, int depth)
+void
+dmp_pmml_indent(DmpPmml *pmml, int depth)
 {
 	appendStringInfoChar(&pmml->xml, '\n');
 	appendStringInfoSpaces(&pmml->xml, depth * 2);
 }
 
 /* text of an attribute or an element */
-static void
-escape(Pmml *pmml, const char *text)
+void
+dmp_pmml_escape(DmpPmml *pmml, const char *text)
 {
 	const unsigned char *c;
 
@@ -82,16 +75,16 @@ escape(Pmml *pmml, const char *text)
 	}
 }
 
-static void
-attribute(Pmml *pmml, const char *name, const char *value)
+void
+dmp_pmml_attribute(DmpPmml *pmml, const char *name, const char *value)
 {
 	appendStringInfo(&pmml->xml, " %s=\"", name);
-	escape(pmml, value);
+	dmp_pmml_escape(pmml, value);
 	appendStringInfoChar(&pmml->xml, '"');
 }
 
-static char *
-number_text(double value)
+char *
+dmp_pmml_number(double value)
 {
 	char *text = palloc(DOUBLE_SHORTEST_DECIMAL_LEN);
 
@@ -99,33 +92,33 @@ number_text(double value)
 	return text;
 }
 
-static void
-constant(Pmml *pmml, const char *type, const char *value)
+void
+dmp_pmml_constant(DmpPmml *pmml, const char *type, const char *value)
 {
 	appendStringInfo(&pmml->xml, "<Constant dataType=\"%s\">", type);
-	escape(pmml, value);
+	dmp_pmml_escape(pmml, value);
 	appendStringInfoString(&pmml->xml, "</Constant>");
 }
 
-static void
-field_ref(Pmml *pmml, const char *name)
+void
+dmp_pmml_field_ref(DmpPmml *pmml, const char *name)
 {
 	appendStringInfoString(&pmml->xml, "<FieldRef");
-	attribute(pmml, "field", name);
+	dmp_pmml_attribute(pmml, "field", name);
 	appendStringInfoString(&pmml->xml, "/>");
 }
 
 /* opens if (the field is missing) */
 static void
-if_missing(Pmml *pmml, const char *name)
+if_missing(DmpPmml *pmml, const char *name)
 {
 	appendStringInfoString(&pmml->xml, "<Apply function=\"if\"><Apply function=\"isMissing\">");
-	field_ref(pmml, name);
+	dmp_pmml_field_ref(pmml, name);
 	appendStringInfoString(&pmml->xml, "</Apply>");
 }
 
 static void
-end_apply(Pmml *pmml)
+end_apply(DmpPmml *pmml)
 {
 	appendStringInfoString(&pmml->xml, "</Apply>");
 }
@@ -133,7 +126,7 @@ end_apply(Pmml *pmml)
 /* ------------------------------------------------------------- columns */
 
 static bool
-is_needed(const Pmml *pmml, int j)
+is_needed(const DmpPmml *pmml, int j)
 {
 	int k;
 
@@ -145,8 +138,46 @@ is_needed(const Pmml *pmml, int j)
 	return false;
 }
 
+/* the feature that is a source as it is, or NULL */
+static const DmpFeature *
+untransformed(const DmpDesign *design, int source)
+{
+	int i;
+
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		if (design->features[i].transform == NULL && design->features[i].source == source)
+			return &design->features[i];
+	}
+	return NULL;
+}
+
+/* A number that nothing else looks at is filled as it comes in. */
 static bool
-is_taken(const Pmml *pmml, const char *name)
+is_filled(const DmpPmml *pmml, const DmpFeature *feature, int source)
+{
+	const DmpDesign *design = &pmml->model->design;
+	int i;
+	int k;
+
+	if (feature == NULL || feature->encode != DMP_ENCODE_NUMERIC ||
+		!is_needed(pmml, feature->index) || is_needed(pmml, feature->missing_index))
+		return false;
+	for (i = 0; i < design->nfeatures; i++)
+	{
+		const DmpTransform *t = design->features[i].transform;
+
+		for (k = 0; t != NULL && k < t->ncolumns; k++)
+		{
+			if (t->source[k] == source)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+is_taken(const DmpPmml *pmml, const char *name)
 {
 	ListCell *lc;
 
@@ -158,8 +189,8 @@ is_taken(const Pmml *pmml, const char *name)
 	return false;
 }
 
-static char *
-field_name(Pmml *pmml, char *name)
+char *
+dmp_pmml_field_name(DmpPmml *pmml, char *name)
 {
 	while (is_taken(pmml, name))
 		name = psprintf("%s*", name);
@@ -168,52 +199,52 @@ field_name(Pmml *pmml, char *name)
 }
 
 static void
-begin_field(Pmml *pmml, int j, char *name)
+begin_field(DmpPmml *pmml, int j, char *name)
 {
-	pmml->columns[j] = field_name(pmml, name);
-	indent(pmml, 2);
+	pmml->columns[j] = dmp_pmml_field_name(pmml, name);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "<DerivedField");
-	attribute(pmml, "name", pmml->columns[j]);
+	dmp_pmml_attribute(pmml, "name", pmml->columns[j]);
 	appendStringInfoString(&pmml->xml, " optype=\"continuous\" dataType=\"double\">");
-	indent(pmml, 3);
+	dmp_pmml_indent(pmml, 3);
 }
 
 static void
-end_field(Pmml *pmml)
+end_field(DmpPmml *pmml)
 {
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "</DerivedField>");
 }
 
 /* the value of a number or boolean, 0 or 1; with a flag it is told here what a missing one is */
 static void
-put_value(Pmml *pmml, const DmpFeature *feature)
+put_value(DmpPmml *pmml, const DmpFeature *feature, const char *field)
 {
-	bool flag = is_needed(pmml, feature->missing_index);
 	bool boolean = feature->encode == DMP_ENCODE_BOOLEAN;
-
 	/* no MiningSchema can replace a boolean by a number between 0 and 1 */
-	if (flag || boolean)
+	bool fill = feature->transform != NULL || !is_filled(pmml, feature, feature->source);
+
+	if (fill)
 	{
-		if_missing(pmml, feature->name);
-		constant(pmml, "double", number_text(feature->fill));
+		if_missing(pmml, field);
+		dmp_pmml_constant(pmml, "double", dmp_pmml_number(feature->fill));
 	}
 	if (boolean)
 	{
 		appendStringInfoString(&pmml->xml, "<Apply function=\"if\">");
-		field_ref(pmml, feature->name);
-		constant(pmml, "double", "1");
-		constant(pmml, "double", "0");
+		dmp_pmml_field_ref(pmml, field);
+		dmp_pmml_constant(pmml, "double", "1");
+		dmp_pmml_constant(pmml, "double", "0");
 		end_apply(pmml);
 	}
 	else
-		field_ref(pmml, feature->name);
-	if (flag || boolean)
+		dmp_pmml_field_ref(pmml, field);
+	if (fill)
 		end_apply(pmml);
 }
 
 static void
-number_fields(Pmml *pmml, const DmpFeature *feature)
+number_fields(DmpPmml *pmml, const DmpFeature *feature, const char *field)
 {
 	double pivot;
 	bool direct;
@@ -221,27 +252,26 @@ number_fields(Pmml *pmml, const DmpFeature *feature)
 	if (!is_needed(pmml, feature->index))
 		return;
 	pivot = pmml->model->design.pivot[feature->index];
-	direct = feature->encode == DMP_ENCODE_NUMERIC && !is_needed(pmml, feature->missing_index);
+	direct = is_filled(pmml, feature, feature->source) && feature->transform == NULL;
 	if (direct && pivot == 0)
 	{
 		pmml->columns[feature->index] = feature->name;
 		return;
 	}
-	begin_field(pmml, feature->index,
-				psprintf(pivot == 0 ? "%s (number)" : "%s (centred)", feature->name));
+	begin_field(pmml, feature->index, psprintf(pivot == 0 ? "%s (number)" : "%s (centred)", field));
 	if (pivot != 0)
 		appendStringInfoString(&pmml->xml, "<Apply function=\"-\">");
-	put_value(pmml, feature);
+	put_value(pmml, feature, field);
 	if (pivot != 0)
 	{
-		constant(pmml, "double", number_text(pivot));
+		dmp_pmml_constant(pmml, "double", dmp_pmml_number(pivot));
 		end_apply(pmml);
 	}
 	end_field(pmml);
 }
 
 static void
-level_fields(Pmml *pmml, const DmpFeature *feature)
+level_fields(DmpPmml *pmml, const DmpFeature *feature, const char *field)
 {
 	int k;
 
@@ -251,29 +281,29 @@ level_fields(Pmml *pmml, const DmpFeature *feature)
 
 		if (!is_needed(pmml, level->index))
 			continue;
-		begin_field(pmml, level->index, psprintf("%s = %s", feature->name, level->text));
+		begin_field(pmml, level->index, psprintf("%s = %s", field, level->text));
 		appendStringInfoString(&pmml->xml, "<NormDiscrete");
-		attribute(pmml, "field", feature->name);
-		attribute(pmml, "value", level->text);
+		dmp_pmml_attribute(pmml, "field", field);
+		dmp_pmml_attribute(pmml, "value", level->text);
 		appendStringInfoString(&pmml->xml, " mapMissingTo=\"0\"/>");
 		end_field(pmml);
 	}
 	if (!is_needed(pmml, feature->other_index))
 		return;
-	begin_field(pmml, feature->other_index, psprintf("%s (other)", feature->name));
-	if_missing(pmml, feature->name);
+	begin_field(pmml, feature->other_index, psprintf("%s (other)", field));
+	if_missing(pmml, field);
 	/* few missing values may share the column of the rare levels */
-	constant(pmml, "double", feature->missing_index == feature->other_index ? "1" : "0");
+	dmp_pmml_constant(pmml, "double", feature->missing_index == feature->other_index ? "1" : "0");
 	if (feature->nlevels > 0)
 	{
 		appendStringInfoString(&pmml->xml, "<Apply function=\"if\"><Apply function=\"isIn\">");
-		field_ref(pmml, feature->name);
+		dmp_pmml_field_ref(pmml, field);
 		for (k = 0; k < feature->nlevels; k++)
-			constant(pmml, "string", feature->levels[k].text);
+			dmp_pmml_constant(pmml, "string", feature->levels[k].text);
 		end_apply(pmml);
-		constant(pmml, "double", "0");
+		dmp_pmml_constant(pmml, "double", "0");
 	}
-	constant(pmml, "double", "1");
+	dmp_pmml_constant(pmml, "double", "1");
 	if (feature->nlevels > 0)
 		end_apply(pmml);
 	end_apply(pmml);
@@ -281,65 +311,67 @@ level_fields(Pmml *pmml, const DmpFeature *feature)
 }
 
 static void
-transformations(Pmml *pmml)
+transformations(DmpPmml *pmml)
 {
 	const DmpDesign *design = &pmml->model->design;
 	int i;
 
-	indent(pmml, 1);
+	dmp_pmml_indent(pmml, 1);
 	appendStringInfoString(&pmml->xml, "<TransformationDictionary>");
 	for (i = 0; i < design->nfeatures; i++)
 	{
 		const DmpFeature *feature = &design->features[i];
 
+		if (feature->transform != NULL)
+			dmp_pmml_transform(pmml, i);
 		if (feature->encode == DMP_ENCODE_ONE_HOT)
-			level_fields(pmml, feature);
+			level_fields(pmml, feature, pmml->fields[i]);
 		else
-			number_fields(pmml, feature);
+			number_fields(pmml, feature, pmml->fields[i]);
 		if (!is_needed(pmml, feature->missing_index) ||
 			feature->missing_index == feature->other_index)
 			continue;
-		begin_field(pmml, feature->missing_index, psprintf("%s (missing)", feature->name));
-		if_missing(pmml, feature->name);
-		constant(pmml, "double", "1");
-		constant(pmml, "double", "0");
+		begin_field(pmml, feature->missing_index, psprintf("%s (missing)", pmml->fields[i]));
+		if_missing(pmml, pmml->fields[i]);
+		dmp_pmml_constant(pmml, "double", "1");
+		dmp_pmml_constant(pmml, "double", "0");
 		end_apply(pmml);
 		end_field(pmml);
 	}
-	indent(pmml, 1);
+	dmp_pmml_indent(pmml, 1);
 	appendStringInfoString(&pmml->xml, "</TransformationDictionary>");
 }
 
 /* ---------------------------------------------------------- dictionary */
 
 static void
-data_field(Pmml *pmml, const char *name, const char *optype, const char *type)
+data_field(DmpPmml *pmml, const char *name, const char *optype, const char *type)
 {
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "<DataField");
-	attribute(pmml, "name", name);
+	dmp_pmml_attribute(pmml, "name", name);
 	appendStringInfo(&pmml->xml, " optype=\"%s\" dataType=\"%s\"", optype, type);
 }
 
 static void
-data_value(Pmml *pmml, const char *text)
+data_value(DmpPmml *pmml, const char *text)
 {
-	indent(pmml, 3);
+	dmp_pmml_indent(pmml, 3);
 	appendStringInfoString(&pmml->xml, "<Value");
-	attribute(pmml, "value", text);
+	dmp_pmml_attribute(pmml, "value", text);
 	appendStringInfoString(&pmml->xml, "/>");
 }
 
 static void
-end_data_field(Pmml *pmml)
+end_data_field(DmpPmml *pmml)
 {
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "</DataField>");
 }
 
 /* what is predicted may be called as one of the columns it is predicted from */
 static void
-target_field(Pmml *pmml, const char *target)
+target_field(DmpPmml *pmml, const char *target)
 {
 	const DmpModel *model = pmml->model;
 	int k;
@@ -363,26 +395,27 @@ target_field(Pmml *pmml, const char *target)
 }
 
 static void
-data_dictionary(Pmml *pmml, const char *target)
+data_dictionary(DmpPmml *pmml, const char *target)
 {
 	const DmpDesign *design = &pmml->model->design;
 	int i;
 	int k;
 
-	indent(pmml, 1);
-	appendStringInfo(&pmml->xml, "<DataDictionary numberOfFields=\"%d\">", design->nfeatures + 1);
+	dmp_pmml_indent(pmml, 1);
+	appendStringInfo(&pmml->xml, "<DataDictionary numberOfFields=\"%d\">", design->nsources + 1);
 	target_field(pmml, target);
-	for (i = 0; i < design->nfeatures; i++)
+	for (i = 0; i < design->nsources; i++)
 	{
-		const DmpFeature *feature = &design->features[i];
+		const DmpSource *source = &design->sources[i];
+		const DmpFeature *feature = untransformed(design, i);
 
-		if (feature->encode == DMP_ENCODE_NUMERIC)
-			data_field(pmml, feature->name, "continuous", "double");
-		else if (feature->encode == DMP_ENCODE_BOOLEAN)
-			data_field(pmml, feature->name, "categorical", "boolean");
+		if (source->kind == DMP_VALUE_NUMBER)
+			data_field(pmml, source->name, "continuous", "double");
+		else if (source->kind == DMP_VALUE_BOOLEAN)
+			data_field(pmml, source->name, "categorical", "boolean");
 		else
-			data_field(pmml, feature->name, "categorical", "string");
-		if (feature->encode != DMP_ENCODE_ONE_HOT || feature->nlevels == 0)
+			data_field(pmml, source->name, "categorical", "string");
+		if (feature == NULL || feature->nlevels == 0)
 		{
 			appendStringInfoString(&pmml->xml, "/>");
 			continue;
@@ -392,65 +425,75 @@ data_dictionary(Pmml *pmml, const char *target)
 			data_value(pmml, feature->levels[k].text);
 		end_data_field(pmml);
 	}
-	indent(pmml, 1);
+	dmp_pmml_indent(pmml, 1);
 	appendStringInfoString(&pmml->xml, "</DataDictionary>");
 }
 
 static void
-mining_schema(Pmml *pmml, const char *target)
+mining_schema(DmpPmml *pmml, const char *target)
 {
 	const DmpDesign *design = &pmml->model->design;
 	int i;
 
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "<MiningSchema>");
-	indent(pmml, 3);
+	dmp_pmml_indent(pmml, 3);
 	appendStringInfoString(&pmml->xml, "<MiningField");
-	attribute(pmml, "name", target);
+	dmp_pmml_attribute(pmml, "name", target);
 	appendStringInfoString(&pmml->xml, " usageType=\"target\"/>");
-	for (i = 0; i < design->nfeatures; i++)
+	for (i = 0; i < design->nsources; i++)
 	{
-		const DmpFeature *feature = &design->features[i];
+		const DmpSource *source = &design->sources[i];
+		const DmpFeature *feature = untransformed(design, i);
 
-		indent(pmml, 3);
+		dmp_pmml_indent(pmml, 3);
 		appendStringInfoString(&pmml->xml, "<MiningField");
-		attribute(pmml, "name", feature->name);
-		if (feature->encode == DMP_ENCODE_NUMERIC && is_needed(pmml, feature->index) &&
-			!is_needed(pmml, feature->missing_index))
+		dmp_pmml_attribute(pmml, "name", source->name);
+		if (is_filled(pmml, feature, i))
 			appendStringInfo(&pmml->xml,
 							 " missingValueReplacement=\"%s\" missingValueTreatment=\"asValue\"",
-							 number_text(feature->fill));
-		if (feature->encode == DMP_ENCODE_ONE_HOT)
+							 dmp_pmml_number(feature->fill));
+		if (source->kind == DMP_VALUE_TEXT)
 			appendStringInfoString(&pmml->xml, " invalidValueTreatment=\"asIs\"");
 		appendStringInfoString(&pmml->xml, "/>");
 	}
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "</MiningSchema>");
 }
 
 /* --------------------------------------------------------------- model */
 
 static void
-probability_output(Pmml *pmml, const char *class)
+probability_output(DmpPmml *pmml, const char *class)
 {
-	indent(pmml, 3);
+	dmp_pmml_indent(pmml, 3);
 	appendStringInfoString(&pmml->xml, "<OutputField");
-	attribute(pmml, "name", psprintf("probability(%s)", class));
+	dmp_pmml_attribute(pmml, "name", psprintf("probability(%s)", class));
 	appendStringInfoString(&pmml->xml,
 						   " optype=\"continuous\" dataType=\"double\" feature=\"probability\"");
-	attribute(pmml, "value", class);
+	dmp_pmml_attribute(pmml, "value", class);
 	appendStringInfoString(&pmml->xml, "/>");
 }
 
+/* the probability of a class is this or more */
 static void
-output(Pmml *pmml)
+at_least(DmpPmml *pmml, const char *class, double threshold)
+{
+	appendStringInfoString(&pmml->xml, "<Apply function=\"greaterOrEqual\">");
+	dmp_pmml_field_ref(pmml, psprintf("probability(%s)", class));
+	dmp_pmml_constant(pmml, "double", dmp_pmml_number(threshold));
+	end_apply(pmml);
+}
+
+static void
+output(DmpPmml *pmml)
 {
 	const DmpModel *model = pmml->model;
 	int k;
 
 	if (model->nclasses == 0 && strcmp(model->family, "binomial") != 0)
 		return;
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "<Output>");
 	for (k = 0; k < model->nclasses; k++)
 		probability_output(pmml, model->classes[k]);
@@ -458,55 +501,62 @@ output(Pmml *pmml)
 	{
 		probability_output(pmml, model->positive);
 		probability_output(pmml, model->negative);
-		indent(pmml, 3);
+		dmp_pmml_indent(pmml, 3);
 		appendStringInfoString(&pmml->xml, "<OutputField");
-		attribute(pmml, "name", field_name(pmml, "class"));
+		dmp_pmml_attribute(pmml, "name", dmp_pmml_field_name(pmml, "class"));
 		appendStringInfoString(&pmml->xml, " optype=\"categorical\" dataType=\"string\" "
 										   "feature=\"transformedValue\">");
-		indent(pmml, 4);
-		appendStringInfoString(&pmml->xml,
-							   "<Apply function=\"if\"><Apply function=\"greaterOrEqual\">");
-		field_ref(pmml, psprintf("probability(%s)", model->positive));
-		constant(pmml, "double", number_text(model->threshold));
+		dmp_pmml_indent(pmml, 4);
+		if (model->reject > 0)
+		{
+			/* an if without else: missing */
+			appendStringInfoString(&pmml->xml, "<Apply function=\"if\"><Apply function=\"or\">");
+			at_least(pmml, model->positive, model->reject);
+			at_least(pmml, model->negative, model->reject);
+			end_apply(pmml);
+		}
+		appendStringInfoString(&pmml->xml, "<Apply function=\"if\">");
+		at_least(pmml, model->positive, model->threshold);
+		dmp_pmml_constant(pmml, "string", model->positive);
+		dmp_pmml_constant(pmml, "string", model->negative);
 		end_apply(pmml);
-		constant(pmml, "string", model->positive);
-		constant(pmml, "string", model->negative);
-		end_apply(pmml);
-		indent(pmml, 3);
+		if (model->reject > 0)
+			end_apply(pmml);
+		dmp_pmml_indent(pmml, 3);
 		appendStringInfoString(&pmml->xml, "</OutputField>");
 	}
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "</Output>");
 }
 
 static void
-predictor(Pmml *pmml, int j, int k, double slope)
+predictor(DmpPmml *pmml, int j, int k, double slope)
 {
 	double coef = j < 0 ? 0 : pmml->model->coef[j * pmml->sets + k];
 
 	if (coef == 0)
 		return;
-	indent(pmml, 3);
+	dmp_pmml_indent(pmml, 3);
 	appendStringInfoString(&pmml->xml, "<NumericPredictor");
-	attribute(pmml, "name", pmml->columns[j]);
-	attribute(pmml, "coefficient", number_text(slope * coef));
+	dmp_pmml_attribute(pmml, "name", pmml->columns[j]);
+	dmp_pmml_attribute(pmml, "coefficient", dmp_pmml_number(slope * coef));
 	appendStringInfoString(&pmml->xml, "/>");
 }
 
 /* class: NULL of a number; margin = slope (a + sum) + shift */
 static void
-regression_table(Pmml *pmml, const char *class, int k, double slope, double shift)
+regression_table(DmpPmml *pmml, const char *class, int k, double slope, double shift)
 {
 	const DmpModel *model = pmml->model;
 	double a = model->nclasses > 0 ? model->intercepts[k] : model->a;
 	int i;
 	int l;
 
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "<RegressionTable");
-	attribute(pmml, "intercept", number_text(slope * a + shift));
+	dmp_pmml_attribute(pmml, "intercept", dmp_pmml_number(slope * a + shift));
 	if (class != NULL)
-		attribute(pmml, "targetCategory", class);
+		dmp_pmml_attribute(pmml, "targetCategory", class);
 	appendStringInfoChar(&pmml->xml, '>');
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
@@ -520,21 +570,21 @@ regression_table(Pmml *pmml, const char *class, int k, double slope, double shif
 		if (feature->missing_index != feature->other_index)
 			predictor(pmml, feature->missing_index, k, slope);
 	}
-	indent(pmml, 2);
+	dmp_pmml_indent(pmml, 2);
 	appendStringInfoString(&pmml->xml, "</RegressionTable>");
 }
 
 static void
-regression_model(Pmml *pmml, const char *name, const char *target)
+regression_model(DmpPmml *pmml, const char *name, const char *target)
 {
 	const DmpModel *model = pmml->model;
 	const DmpCalibration *calibration = model->calibration;
 	bool numbers = model->nclasses == 0 && strcmp(model->family, "binomial") != 0;
 	int k;
 
-	indent(pmml, 1);
+	dmp_pmml_indent(pmml, 1);
 	appendStringInfoString(&pmml->xml, "<RegressionModel");
-	attribute(pmml, "modelName", name);
+	dmp_pmml_attribute(pmml, "modelName", name);
 	appendStringInfo(&pmml->xml, " functionName=\"%s\" normalizationMethod=\"%s\">",
 					 numbers ? "regression" : "classification",
 					 model->nclasses > 0                     ? "softmax"
@@ -551,12 +601,12 @@ regression_model(Pmml *pmml, const char *name, const char *target)
 						 calibration ? calibration->intercept : 0);
 	if (model->nclasses == 0 && !numbers)
 	{
-		indent(pmml, 2);
+		dmp_pmml_indent(pmml, 2);
 		appendStringInfoString(&pmml->xml, "<RegressionTable intercept=\"0\"");
-		attribute(pmml, "targetCategory", model->negative);
+		dmp_pmml_attribute(pmml, "targetCategory", model->negative);
 		appendStringInfoString(&pmml->xml, "/>");
 	}
-	indent(pmml, 1);
+	dmp_pmml_indent(pmml, 1);
 	appendStringInfoString(&pmml->xml, "</RegressionModel>");
 }
 
@@ -576,9 +626,7 @@ refuse(const DmpModel *model)
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
 		if (model->design.features[i].transform != NULL)
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("the transform of \"%s\" cannot be written as PMML",
-								   model->design.features[i].name)));
+			dmp_pmml_check_transform(&model->design.features[i]);
 	}
 	if (model->calibration != NULL && model->calibration->method != DMP_CALIBRATION_PLATT)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -593,7 +641,7 @@ dmp_model_pmml(PG_FUNCTION_ARGS)
 {
 	DmpModelRow *row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	DmpModel *model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
-	Pmml pmml = {0};
+	DmpPmml pmml = {0};
 	char *target;
 	int i;
 
@@ -602,9 +650,15 @@ dmp_model_pmml(PG_FUNCTION_ARGS)
 	pmml.model = model;
 	pmml.sets = Max(model->nclasses, 1);
 	pmml.columns = palloc0(sizeof(char *) * Max(model->design.width, 1));
+	pmml.fields = palloc0(sizeof(char *) * Max(model->design.nfeatures, 1));
+	for (i = 0; i < model->design.nsources; i++)
+		pmml.names = lappend(pmml.names, model->design.sources[i].name);
 	for (i = 0; i < model->design.nfeatures; i++)
-		pmml.names = lappend(pmml.names, model->design.features[i].name);
-	target = field_name(&pmml, model->target);
+	{
+		if (model->design.features[i].transform == NULL)
+			pmml.fields[i] = model->design.features[i].name;
+	}
+	target = dmp_pmml_field_name(&pmml, model->target);
 	appendStringInfo(&pmml.xml,
 					 "<?xml version=\"1.0\"?>\n"
 					 "<PMML version=\"4.4\" xmlns=\"http://www.dmg.org/PMML-4_4\">\n"

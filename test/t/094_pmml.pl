@@ -27,6 +27,8 @@ $node->safe_psql('postgres', q{
 	SELECT dmp.train('platt', 'rows', 'bought', lambda => 0.01, exclude => '{id,plan}');
 	SELECT dmp.calibrate('platt', 'rows');
 	SELECT dmp.set_threshold('platt', 0.4);
+	SELECT dmp.train('coded', 'rows', 'bought', key => '{id}', lambda => 0.001, exclude => '{plan}', options => '{"encode": {"visits": {"encode": "woe", "bins": 4}, "age": {"encode": "bins", "bins": 3},
+		"tiny": "log", "city": "woe", "kind": {"encode": "target"}}, "impute": {"age": "median", "tiny": "mean"}, "interactions": ["tiny:age"]}');
 	CREATE VIEW asked AS SELECT id, visits, age + 1000 * (id % 3) AS age, CASE WHEN id % 17 <> 0 THEN tiny END AS tiny, CASE WHEN id % 13 = 0 THEN 'unseen' ELSE city END AS city,
 		mobile, CASE WHEN id % 19 = 0 THEN NULL WHEN id % 23 = 0 THEN 'new' ELSE kind END AS kind FROM rows;
 });
@@ -64,7 +66,7 @@ except Exception as error:
 PYTHON
 close $script;
 
-foreach my $model ('two', 'plain', 'three', 'platt')
+foreach my $model ('two', 'plain', 'three', 'platt', 'coded')
 {
 	open my $file, '>', "$folder/$model.pmml" or die $!;
 	print $file $node->safe_psql('postgres', "SELECT dmp.model_pmml('$model')");
