@@ -85,3 +85,12 @@ SELECT replace(:'sample', '"encode":"boolean"', '"encode":"woe"')::dmp.model_val
 -- binary output and input
 SELECT pg_column_size(m) > 500 AS stored FROM held;
 SELECT encode(substr(dmp_internal.model_value_send(m), 1, 12), 'hex') AS begins FROM held;
+
+-- another model in each row: more of them than a call keeps, by reference and by value
+SELECT count(*) FROM generate_series(1, 20) AS n, dmp.train('predict_many' || n,
+	'SELECT i AS x, i % 7 < 3 AS y FROM generate_series(1, ' || 100 + n || ') AS i', 'y', lambda => 0.1 * n);
+SELECT count(*), count(DISTINCT p), bool_and(p = q AND p = r) FROM (
+	SELECT dmp.predict('predict_many' || n, t) AS p, dmp.predict(dmp.model_value('predict_many' || n), t) AS q,
+		dmp.predict('predict_many' || n || '@1', t) AS r
+	FROM (SELECT 5 AS x) AS t, generate_series(1, 3) AS again, generate_series(1, 20) AS n OFFSET 0) AS s;
+SELECT count(*) FROM generate_series(1, 20) AS n, dmp.drop_model('predict_many' || n);

@@ -42,10 +42,15 @@ typedef struct Holder
 	Datum *values;
 	bool *nulls;
 	Oid *types;
-	bool checked;    /* against the model */
-	uint64 rows;     /* since then */
-	DmpQuick *quick; /* NULL: the model is more than terms */
+	bool checked;        /* against the model */
+	uint64 rows;         /* since then */
+	DmpQuick *quick;     /* NULL: the model is more than terms */
+	struct Holder *next; /* in the ring */
 } Holder;
+
+/* A call may name another model in each row: that many stay held, in a ring; fn_extra is the last
+ * one used. */
+#define MAX_HELD 16
 
 static Holder *
 make_holder(FunctionCallInfo fcinfo)
@@ -61,19 +66,24 @@ make_holder(FunctionCallInfo fcinfo)
 	holder->row_type = types[1];
 	holder->context =
 		AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "dmp predict", ALLOCSET_SMALL_SIZES);
+	holder->next = holder;
 	fcinfo->flinfo->fn_extra = holder;
 	return holder;
 }
 
+static bool
+holds_reference(const Holder *holder, const text *ref)
+{
+	return holder->model != NULL && holder->generation == dmp_registry_generation() &&
+		   holder->user == GetUserId() && VARSIZE_ANY(ref) == VARSIZE_ANY(holder->ref) &&
+		   memcmp(ref, holder->ref, VARSIZE_ANY(ref)) == 0;
+}
+
 static void
-hold_reference(Holder *holder, text *ref)
+hold_reference(Holder *holder, const text *ref)
 {
 	DmpCachedModel *cached;
 
-	if (likely(holder->model != NULL && holder->generation == dmp_registry_generation() &&
-			   holder->user == GetUserId() && VARSIZE_ANY(ref) == VARSIZE_ANY(holder->ref) &&
-			   memcmp(ref, holder->ref, VARSIZE_ANY(ref)) == 0))
-		return;
 	holder->model = NULL;
 	holder->checked = false;
 	holder->quick = NULL;
@@ -87,46 +97,88 @@ hold_reference(Holder *holder, text *ref)
 	holder->model = cached->model;
 }
 
-static void
-hold_value(Holder *holder, Datum datum)
+/* format and hash come first: the rest stays where it is */
+static uint64
+value_hash(Datum datum)
 {
 	struct varlena *pointer = (struct varlena *) DatumGetPointer(datum);
+	struct varlena *slice;
 	uint64 hash;
 
 	if (likely(!VARATT_IS_EXTENDED(pointer)))
-		hash = ((DmpModelValue *) pointer)->hash;
-	else
-	{
-		/* format and hash come first: the rest stays where it is */
-		struct varlena *slice = PG_DETOAST_DATUM_SLICE(datum, 0, DMP_MODEL_VALUE_HEADER - VARHDRSZ);
+		return ((DmpModelValue *) pointer)->hash;
+	slice = PG_DETOAST_DATUM_SLICE(datum, 0, DMP_MODEL_VALUE_HEADER - VARHDRSZ);
+	memcpy(&hash, VARDATA_ANY(slice) + offsetof(DmpModelValue, hash) - VARHDRSZ, sizeof(hash));
+	if ((Pointer) slice != (Pointer) pointer)
+		pfree(slice);
+	return hash;
+}
 
-		memcpy(&hash, VARDATA_ANY(slice) + offsetof(DmpModelValue, hash) - VARHDRSZ, sizeof(hash));
-		if ((Pointer) slice != (Pointer) pointer)
-			pfree(slice);
-	}
-	if (likely(holder->model != NULL && holder->hash == hash))
-		return;
+static void
+hold_value(Holder *holder, Datum datum, uint64 hash)
+{
+	struct varlena *pointer = PG_DETOAST_DATUM(datum);
+
 	holder->model = NULL;
 	MemoryContextReset(holder->context);
 	holder->hash = hash;
-	pointer = PG_DETOAST_DATUM(datum);
 	holder->model =
 		dmp_model_from_json(dmp_model_value_json((DmpModelValue *) pointer), holder->context);
 	holder->map = dmp_row_map(holder->model, NULL, 0, holder->context);
 }
 
+/* room for one model more: a new holder, or the one whose turn it is */
+static Holder *
+next_holder(FunctionCallInfo fcinfo, Holder *current)
+{
+	Holder *holder;
+	int n = 1;
+
+	if (current->model == NULL)
+		return current;
+	for (holder = current->next; holder != current; holder = holder->next)
+		n++;
+	if (n < MAX_HELD)
+	{
+		holder = make_holder(fcinfo);
+		holder->next = current->next;
+		current->next = holder;
+	}
+	return current->next;
+}
+
 static Holder *
 hold_model(FunctionCallInfo fcinfo)
 {
-	Holder *holder = fcinfo->flinfo->fn_extra;
+	Holder *holder = fcinfo->flinfo->fn_extra, *other;
 
 	if (unlikely(holder == NULL))
 		holder = make_holder(fcinfo);
 	if (holder->model_type == TEXTOID)
-		hold_reference(holder, PG_GETARG_TEXT_PP(0));
+	{
+		text *ref = PG_GETARG_TEXT_PP(0);
+
+		if (likely(holds_reference(holder, ref)))
+			return holder;
+		for (other = holder->next; other != holder && !holds_reference(other, ref);)
+			other = other->next;
+		if (other == holder)
+			hold_reference(other = next_holder(fcinfo, holder), ref);
+	}
 	else
-		hold_value(holder, PG_GETARG_DATUM(0));
-	return holder;
+	{
+		uint64 hash = value_hash(PG_GETARG_DATUM(0));
+
+		if (likely(holder->model != NULL && holder->hash == hash))
+			return holder;
+		for (other = holder->next;
+			 other != holder && (other->model == NULL || other->hash != hash);)
+			other = other->next;
+		if (other == holder)
+			hold_value(other = next_holder(fcinfo, holder), PG_GETARG_DATUM(0), hash);
+	}
+	fcinfo->flinfo->fn_extra = other;
+	return other;
 }
 
 /* The row of a call with arguments as those of dmp.predict, mapped to the features of its model. */
@@ -285,7 +337,8 @@ hold_columns(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("this function is called by plans of dmp.predict only")));
-	hold_reference(holder, PG_GETARG_TEXT_PP(0));
+	if (unlikely(!holds_reference(holder, PG_GETARG_TEXT_PP(0))))
+		hold_reference(holder, PG_GETARG_TEXT_PP(0));
 	if (unlikely(!holder->checked))
 		check_columns(holder, PG_NARGS() - 1);
 	return holder;
