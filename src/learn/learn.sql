@@ -97,6 +97,8 @@ CREATE TABLE dmp_internal.model (
 	mean_deviance float8,
 	test_mean_deviance float8,
 	base_margin text,
+	fingerprint text,
+	baseline jsonb,
 	UNIQUE (name, version)
 );
 COMMENT ON TABLE dmp_internal.model IS 'versions of models, a row each';
@@ -288,7 +290,7 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy,
 		   m.null_deviance, m.deviance, m.aic, m.bic, m.dispersion, m.df_null, m.df_residual,
 		   m.std_err_kind, m.clusters, m.rmse, m.test_rmse, m.mae, m.test_mae, m.r_squared,
-		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin
+		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin, m.fingerprint
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
@@ -349,6 +351,20 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.model_metrics IS 'metrics of each version, a row each
 Example: SELECT dataset, metric, value FROM dmp.model_metrics WHERE model = ''buyers'' AND version = 3';
 
+CREATE VIEW dmp.model_baseline WITH (security_invoker = true) AS
+	SELECT m.name AS model, m.version, f.item ->> 'feature' AS feature, f.item ->> 'type' AS type,
+		   (m.baseline ->> 'rows')::bigint AS rows, (m.baseline ->> 'whole')::boolean AS whole,
+		   (f.item ->> 'missing')::float8 AS missing, (f.item ->> 'distinct')::bigint AS distinct_values,
+		   (f.item ->> 'mean')::float8 AS mean, (f.item ->> 'sd')::float8 AS sd,
+		   (SELECT pg_catalog.array_agg(q.value::float8 ORDER BY q.ordinality)
+			FROM pg_catalog.jsonb_array_elements_text(f.item -> 'quantiles') WITH ORDINALITY AS q) AS deciles,
+		   f.item -> 'levels' AS levels, (f.item ->> 'other')::float8 AS other,
+		   (f.item ->> 'roc_auc')::float8 AS roc_auc, f.ordinality AS position
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(m.baseline -> 'features') WITH ORDINALITY AS f (item, ordinality);
+COMMENT ON VIEW dmp.model_baseline IS 'what the features were when a version was trained, from up to 10,000 of its rows (whole: from all): the baseline that drift is measured against; levels: shares of the most frequent 20, other: of the rest
+Example: SELECT feature, missing, mean, deciles, levels FROM dmp.model_baseline WHERE model = ''buyers'' AND version = 3 ORDER BY position';
+
 CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 	SELECT d.name AS model, d.version, d.replaced, d.act, d.deployed_at,
 		   d.deployed_by::oid::regrole AS deployed_by
@@ -356,7 +372,7 @@ CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by whom, and by which act: train, deploy or rollback
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
-GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.deployments TO PUBLIC;
+GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.model_baseline, dmp.deployments TO PUBLIC;
 
 CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';

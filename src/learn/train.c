@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "common/shortest_dec.h"
 #include "learn/inference.h"
+#include "learn/judgement.h"
 #include "learn/train.h"
 #include "lib/stringinfo.h"
 #include "utils/guc.h"
@@ -100,8 +101,8 @@ row_vif(StringInfo row, const DmpFit *fit)
 }
 
 static char *
-registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit, List *warnings,
-			 Interval *elapsed)
+registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit,
+			 const DmpSample *sample, List *warnings, Interval *elapsed)
 {
 	StringInfoData row;
 	int j;
@@ -141,8 +142,6 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	row_number(&row, "test_r_squared", fit->r_squared[1]);
 	row_number(&row, "mean_deviance", fit->mean_deviance[0]);
 	row_number(&row, "test_mean_deviance", fit->mean_deviance[1]);
-	row_number(&row, "dispersion", fit->dispersion);
-	row_number(&row, "df_residual", fit->df_residual > 0 ? fit->df_residual : NAN);
 	row_text(&row, "base_margin", args->base_margin);
 	row_number(&row, "objective", fit->objective);
 	row_number(&row, "kkt_residual", fit->kkt_residual);
@@ -176,6 +175,12 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	}
 	appendStringInfoChar(&row, ']');
 	row_texts(&row, "warnings", warnings);
+	row_text(&row, "fingerprint", dmp_sample_fingerprint(sample, fit));
+	if (sample != NULL)
+	{
+		row_key(&row, "baseline");
+		appendStringInfoString(&row, dmp_sample_baseline(sample));
+	}
 	row_key(&row, "options");
 	appendStringInfoString(&row,
 						   DatumGetCString(DirectFunctionCall1(jsonb_out, args->options_jsonb)));
@@ -244,7 +249,7 @@ check_levels(const DmpTrainArgs *args, const DmpFit *fit, List **warnings)
 }
 
 static List *
-gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
+gather_warnings(const DmpTrainArgs *args, const DmpFit *fit, List *judged)
 {
 	List *warnings = NIL;
 	ListCell *lc;
@@ -263,6 +268,7 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit)
 	check_levels(args, fit, &warnings);
 	foreach (lc, fit->warnings)
 		warnings = lappend(warnings, lfirst(lc));
+	warnings = list_concat(warnings, judged);
 	foreach (lc, warnings)
 		ereport(WARNING, (errmsg("%s", (char *) lfirst(lc))));
 	return warnings;
@@ -331,6 +337,7 @@ dmp_train(PG_FUNCTION_ARGS)
 	DmpTrainArgs *args = dmp_train_args(fcinfo);
 	DmpTrainPlan *plan;
 	DmpFit *fit;
+	DmpSample *sample = NULL;
 	DmpModel *model;
 	char *json;
 	DmpModelRef ref;
@@ -351,6 +358,8 @@ dmp_train(PG_FUNCTION_ARGS)
 	fit = dmp_train_fit(args, plan);
 	dmp_progress("train: %s after %d scans of " INT64_FORMAT " rows",
 				 dmp_fit_status_name(fit->status), fit->scans, fit->rows);
+	if (args->judge && fit->rows > 0)
+		sample = dmp_sample_read(args, plan, fit->rows + fit->rows_test);
 	dmp_train_query_end(plan->query);
 	refuse_outcome(args, plan, fit);
 	dmp_fit_quality(&plan->spec, fit);
@@ -360,10 +369,10 @@ dmp_train(PG_FUNCTION_ARGS)
 	if (args->calibrate && args->intercept && args->class_weight != NULL)
 		model->a -= log(plan->class_weight[1] / plan->class_weight[0]);
 	json = dmp_model_to_json(model);
-	warnings = gather_warnings(args, fit);
+	warnings = gather_warnings(args, fit, dmp_judgement(args, plan, fit, sample));
 	deploy = decide_deployment(args, fit, ref.name);
 	elapsed = elapsed_since(start);
-	version = dmp_registry_add(ref.name, registry_row(args, plan, fit, warnings, elapsed),
+	version = dmp_registry_add(ref.name, registry_row(args, plan, fit, sample, warnings, elapsed),
 							   dmp_model_value_make(json, strlen(json)), fit->std_err,
 							   fit->design.width + 1, deploy);
 	return_row(fcinfo, ref.name, version, deploy, fit, list_length(plan->feature_names), elapsed,

@@ -46,6 +46,7 @@ typedef struct DmpTrainArgs
 	char *base_margin; /* column, or NULL */
 	DmpDoc *penalty_factor;
 	DmpDoc *bounds;
+	bool judge; /* read a sample for warnings and the baseline */
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -59,6 +60,8 @@ typedef struct DmpTrainPlan
 	List *feature_names;
 	int scans;              /* of the data, before the fit */
 	double class_weight[2]; /* of the negative and the positive class */
+	char *target_sql;       /* of the query's columns, as q */
+	char *split_sql;        /* or NULL: nothing is held out */
 } DmpTrainPlan;
 
 /* train_args.c: reads and checks them; raises feature_not_supported for what is not built */

@@ -38,11 +38,13 @@ enum
 	ARG_OPTIONS
 };
 
-static const char *const known_options[] = {
-	"max_iterations", "standardize",  "intercept",      "positive",     "min_count",
-	"split",          "compat",       "encode",         "class_weight", "calibrate",
-	"impute",         "base_margin",  "penalty_factor", "bounds",       "select",
-	"fold_column",    "interactions", "std_err",        "cluster",      NULL};
+static const char *const known_options[] = {"max_iterations", "standardize",  "intercept",
+											"positive",       "min_count",    "split",
+											"compat",         "encode",       "class_weight",
+											"calibrate",      "impute",       "base_margin",
+											"penalty_factor", "bounds",       "select",
+											"fold_column",    "interactions", "std_err",
+											"cluster",        "judge",        NULL};
 static const char *const later_options[] = {"select", "fold_column"};
 
 static void
@@ -183,6 +185,7 @@ read_options(DmpTrainArgs *args)
 																			  : "all",
 									   "options");
 	choose("standardize", args->standardize, standardize);
+	args->judge = dmp_doc_bool(options, "judge", true, "options");
 	args->cluster = dmp_doc_string(options, "cluster", NULL, "options");
 	args->std_err = dmp_doc_string(options, "std_err", NULL, "options");
 	choose("std_err", args->std_err, std_err);

@@ -702,13 +702,13 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	char *split = NULL;
 
 	initStringInfo(&sql);
-	target = target_sql(args, plan);
+	target = plan->target_sql = target_sql(args, plan);
 	appendStringInfo(&sql, "SELECT %s AS target", target);
 	if (args->weight != NULL)
 		appendStringInfo(&sql, ", %s AS weight", weight_sql(args, plan));
 	if (args->test_fraction > 0)
 	{
-		split = split_sql(args, plan);
+		split = plan->split_sql = split_sql(args, plan);
 		appendStringInfo(&sql, ", %s AS split", split);
 	}
 	if (args->cluster != NULL)

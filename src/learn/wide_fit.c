@@ -283,7 +283,8 @@ say(const DmpWideScan *scan, DmpFit *fit, bool hashed)
 		/* most values are there once: an identifier teaches nothing about the next row */
 		if (feature->encode == DMP_ENCODE_HASH && buckets > fit->rows / 2 && fit->rows > 100)
 			warn(fit, psprintf("column \"%s\" looks like an identifier: " INT64_FORMAT
-							   " hashed values in " INT64_FORMAT " rows",
+							   " hashed values in " INT64_FORMAT " rows; leave it out, or name it "
+							   "as key",
 							   feature->name, buckets, fit->rows));
 	}
 	if (scan->train.file != NULL)

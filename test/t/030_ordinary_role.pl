@@ -122,6 +122,7 @@ my @contract = (
 	'key and time of a training set are no features' => q{SELECT count(*) FROM dmp.coefficients WHERE model = 'buyers' AND feature IN ('user_id', 'at')}, qr/^0$/,
 	'train again, with a test' => q{SELECT version, test_roc_auc IS NOT NULL FROM dmp.train('buyers', 'training', 'label', lambda => 0.001, test_fraction => 0.3, seed => 1)}, qr/^2\|t$/,
 	'models' => q{SELECT count(*) FROM dmp.models WHERE model = 'buyers'}, qr/^2$/,
+	'model_baseline' => q{SELECT count(*) > 0 FROM dmp.model_baseline WHERE model = 'buyers'}, qr/^t$/,
 	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
 	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
 	'summary' => q{SELECT count(*) > 3 FROM dmp.summary('buyers')}, qr/^t$/,
