@@ -74,7 +74,7 @@ dmp_model_loss(const DmpModel *model, double margin, int label)
 	const DmpCalibration *calibration = model->calibration;
 
 	if (calibration == NULL)
-		return dmp_log_loss_margin(margin, label);
+		return dmp_log_loss_margin(Max(-DMP_MARGIN_LIMIT, Min(DMP_MARGIN_LIMIT, margin)), label);
 	if (calibration->method == DMP_CALIBRATION_PLATT)
 		return dmp_log_loss_margin(platt_margin(calibration, margin), label);
 	return dmp_log_loss_probability(dmp_calibrated(calibration, margin), label);

@@ -2,19 +2,24 @@
  * compare.c
  *		Which of two models is better on the same rows: dmp.compare.
  *
- * Both score each row, so the tests are paired. roc_auc: DeLong, DeLong and
- * Clarke-Pearson 1988. The placement of a positive is the share of negatives
- * below it, that of a negative the share of positives above it, ties one half
- * (mid-ranks); the auc is the mean placement of the positives, and with d the
- * difference of a row's placements under the two models
+ * Both score each row, so the tests are paired; difference is a - b. roc_auc:
+ * DeLong's test (paired_auc.c), against the normal distribution. Everything
+ * else is a mean over rows (losses, hits, errors): Student's t on the rows'
+ * differences.
  *
- *		var(auc_a - auc_b) = var(d of positives) / np + var(d of negatives) / nn
+ *		two classes		roc_auc, log_loss, brier_score
+ *		more			accuracy, log_loss
+ *		numbers			mse, mae, and mean_deviance of two models of family poisson
  *
- * against the normal distribution. log_loss and brier_score: Student's t on
- * the differences of the rows' losses. difference is a - b.
+ * With weights the means are weighted and the variance is
+ * sum w^2 (d - mean)^2 / (sum w)^2 * n / (n - 1); roc_auc has no test then,
+ * DeLong's variance is of rows that count alike.
  *
- * The rows are read once, by a cursor; what is kept of a row is 17 bytes, and
- * 32 more while one model's scores are ranked, 16 for its placements.
+ * With scores => '{score,shadow_score}' the rows carry what the two models
+ * said of them when they were scored, and need not have the features any more.
+ *
+ * The rows are read once, by a cursor. Means need no memory; roc_auc sorts,
+ * within dmp.training_memory and in temporary files past it.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -23,99 +28,217 @@
 
 #include "base/base.h"
 #include "executor/spi.h"
+#include "math/metrics.h"
 #include "math/student.h"
+#include "score/paired.h"
 #include "score/score.h"
-#include "score/scores.h"
+#include "utils/array.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(dmp_compare);
 
 #define NORMAL_975 1.959963984540054
-#define BATCH 10000
+#define FETCH 1000
+#define MAX_METRICS 3
 
-/* margins of two models and the label, row by row */
-typedef struct Pairs
+enum
 {
-	uint64 n;
-	uint64 room;
-	double *margin[2];
-	unsigned char *label;
-	uint64 rows[2]; /* negatives, positives */
-} Pairs;
+	ARG_MODEL_A,
+	ARG_MODEL_B,
+	ARG_QUERY,
+	ARG_WEIGHT,
+	ARG_SCORES
+};
 
-/* mean and sum of squared differences from it */
-typedef struct Spread
+/* what is compared */
+typedef enum Kind
 {
-	double n;
-	double mean;
-	double m2;
-} Spread;
+	KIND_TWO,     /* margins of two classes */
+	KIND_SCORES,  /* stored scores of two classes */
+	KIND_CLASSES, /* probabilities of several */
+	KIND_NUMBERS
+} Kind;
+
+typedef struct Comparing
+{
+	Kind kind;
+	const DmpModelRow *rows[2];
+	DmpModel *models[2];
+	int n; /* metrics that are means */
+	const char *names[MAX_METRICS];
+	DmpPaired means[MAX_METRICS];
+	DmpPairedAuc *auc; /* of two classes */
+} Comparing;
 
 typedef struct Comparison
 {
 	double a, b, difference, low, high, p; /* NaN: NULL */
 } Comparison;
 
-static void
-spread_add(Spread *s, double value)
-{
-	double d = value - s->mean;
+/* --------------------------------------------------------------- means */
 
-	s->n += 1;
-	s->mean += d / s->n;
-	s->m2 += d * (value - s->mean);
+void
+dmp_paired_add(DmpPaired *p, double a, double b, double weight)
+{
+	double square = weight * weight;
+	double d = (a - b) - p->square_mean;
+
+	p->rows += 1;
+	p->weight += weight;
+	p->mean_a += (a - p->mean_a) * weight / p->weight;
+	p->mean_b += (b - p->mean_b) * weight / p->weight;
+	p->mean += ((a - b) - p->mean) * weight / p->weight;
+	p->square += square;
+	p->square_mean += d * square / p->square;
+	p->square_m2 += square * d * ((a - b) - p->square_mean);
+}
+
+double
+dmp_paired_variance(const DmpPaired *p)
+{
+	double shift = p->square_mean - p->mean;
+
+	return (p->square_m2 + p->square * shift * shift) / (p->weight * p->weight) * p->rows /
+		   (p->rows - 1);
 }
 
 /* ------------------------------------------------------------ the rows */
 
-static void
-pairs_reserve(Pairs *pairs)
+static double
+score_loss(double p, int label)
 {
-	int m;
-
-	if (pairs->n < pairs->room)
-		return;
-	pairs->room *= 2;
-	for (m = 0; m < 2; m++)
-		pairs->margin[m] = repalloc_huge(pairs->margin[m], mul_size(sizeof(double), pairs->room));
-	pairs->label = repalloc_huge(pairs->label, pairs->room);
+	if (p < 0 || p > 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the score %g is no probability", p)));
+	return dmp_log_loss_probability(p, label);
 }
 
-/* Rows of sql (margin, label, other) whose label is known. */
 static void
-read_pairs(const char *sql, DmpArgs *args, Pairs *pairs)
+add_two(Comparing *c, const double *scores, int label, double weight)
 {
-	Portal portal = SPI_cursor_open_with_args(NULL, sql, args->n, args->types, args->values,
-											  args->nulls, true, 0);
+	double loss[2];
+	double brier[2];
 	int m;
 
-	memset(pairs, 0, sizeof(*pairs));
-	pairs->room = 1024;
 	for (m = 0; m < 2; m++)
-		pairs->margin[m] = palloc(sizeof(double) * pairs->room);
-	pairs->label = palloc(pairs->room);
+	{
+		double p = c->kind == KIND_SCORES ? scores[m] : dmp_model_score(c->models[m], scores[m]);
+
+		loss[m] = c->kind == KIND_SCORES ? score_loss(p, label)
+										 : dmp_model_loss(c->models[m], scores[m], label);
+		brier[m] = (p - label) * (p - label);
+	}
+	dmp_paired_auc_add(c->auc, scores[0], scores[1], label, weight);
+	dmp_paired_add(&c->means[0], loss[0], loss[1], weight);
+	dmp_paired_add(&c->means[1], brier[0], brier[1], weight);
+}
+
+static void
+add_numbers(Comparing *c, const double *margins, double y, double weight)
+{
+	double square[2];
+	double size[2];
+	double deviance[2] = {0, 0};
+	int m;
+
+	for (m = 0; m < 2; m++)
+	{
+		double mu = dmp_model_score(c->models[m], margins[m]);
+
+		square[m] = (y - mu) * (y - mu);
+		size[m] = fabs(y - mu);
+		if (c->n == 3)
+			deviance[m] = 2 * ((y > 0 ? y * (log(y) - margins[m]) : 0) - (y - mu));
+	}
+	dmp_paired_add(&c->means[0], square[0], square[1], weight);
+	dmp_paired_add(&c->means[1], size[0], size[1], weight);
+	if (c->n == 3)
+		dmp_paired_add(&c->means[2], deviance[0], deviance[1], weight);
+}
+
+static void
+add_classes(Comparing *c, uint64 i, int columns[2], int label, double weight)
+{
+	double right[2];
+	double loss[2];
+	int m;
+
+	for (m = 0; m < 2; m++)
+	{
+		bool isnull;
+		ArrayType *array = DatumGetArrayTypeP(dmp_spi_datum(i, columns[m], &isnull));
+		const double *p = (const double *) ARR_DATA_PTR(array);
+		int best = 0;
+		int k;
+
+		for (k = 1; k < c->models[m]->nclasses; k++)
+		{
+			if (p[k] > p[best])
+				best = k;
+		}
+		right[m] = best == label;
+		loss[m] = dmp_log_loss_probability(p[label], 1);
+	}
+	dmp_paired_add(&c->means[0], right[0], right[1], weight);
+	dmp_paired_add(&c->means[1], loss[0], loss[1], weight);
+}
+
+/* row i of the result: a, b, label, weight */
+static void
+add_row(Comparing *c, uint64 i)
+{
+	int columns[2] = {1, 2};
+	bool nulls[4];
+	double scores[2];
+	double weight;
+	double label;
+	int k;
+
+	for (k = 0; k < 4; k++)
+		(void) dmp_spi_datum(i, k + 1, &nulls[k]);
+	weight = dmp_spi_float8(i, 4, 0);
+	if (nulls[0] || nulls[1] || nulls[2] || weight == 0)
+		return;
+	if (c->kind == KIND_CLASSES)
+	{
+		add_classes(c, i, columns, dmp_class_number(c->models[0], dmp_spi_text(i, 3)), weight);
+		return;
+	}
+	for (k = 0; k < 2; k++)
+	{
+		scores[k] = dmp_spi_float8(i, k + 1, 0);
+		if (isnan(scores[k]))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a score is not a number")));
+	}
+	label = dmp_spi_float8(i, 3, 0);
+	if (c->kind == KIND_NUMBERS)
+		add_numbers(c, scores, label, weight);
+	else
+		add_two(c, scores, label == 1, weight);
+}
+
+static void
+read_rows(Comparing *c, const char *sql, DmpArgs *args)
+{
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "dmp compare", ALLOCSET_DEFAULT_SIZES);
+	Portal portal = SPI_cursor_open_with_args(NULL, sql, args->n, args->types, args->values,
+											  args->nulls, true, 0);
+	uint64 i;
+
 	for (;;)
 	{
-		uint64 i;
-
-		SPI_cursor_fetch(portal, true, BATCH);
+		SPI_cursor_fetch(portal, true, FETCH);
 		if (SPI_processed == 0)
 			break;
 		for (i = 0; i < SPI_processed; i++)
 		{
-			bool nulls[3];
-			double a = DatumGetFloat8(dmp_spi_datum(i, 1, &nulls[0]));
-			double label = DatumGetFloat8(dmp_spi_datum(i, 2, &nulls[1]));
-			double b = DatumGetFloat8(dmp_spi_datum(i, 3, &nulls[2]));
+			MemoryContext old = MemoryContextSwitchTo(scratch);
 
-			if (nulls[0] || nulls[1] || nulls[2])
-				continue;
-			pairs_reserve(pairs);
-			pairs->margin[0][pairs->n] = a;
-			pairs->margin[1][pairs->n] = b;
-			pairs->label[pairs->n] = label == 1;
-			pairs->rows[label == 1]++;
-			pairs->n++;
+			add_row(c, i);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(scratch);
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
@@ -123,48 +246,6 @@ read_pairs(const char *sql, DmpArgs *args, Pairs *pairs)
 }
 
 /* ----------------------------------------------------------- the tests */
-
-/* The placement of each row under one model. */
-static double *
-placements(const Pairs *pairs, int m)
-{
-	double *place = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * pairs->n);
-	uint64_t *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64_t) * pairs->n);
-	double *index = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * pairs->n);
-	double below[2] = {0, 0};
-	uint64 i;
-	uint64 end;
-
-	for (i = 0; i < pairs->n; i++)
-	{
-		keys[i] = dmp_sort_key(pairs->margin[m][i]);
-		index[i] = (double) i;
-	}
-	dmp_radix_sort(pairs->n, keys, index, &dmp_score_env);
-	for (i = 0; i < pairs->n; i = end)
-	{
-		double tie[2] = {0, 0};
-		uint64 k;
-
-		CHECK_FOR_INTERRUPTS();
-		for (end = i; end < pairs->n && keys[end] == keys[i]; end++)
-			tie[pairs->label[(uint64) index[end]]] += 1;
-		for (k = i; k < end; k++)
-		{
-			uint64 row = (uint64) index[k];
-
-			if (pairs->label[row])
-				place[row] = (below[0] + tie[0] / 2) / pairs->rows[0];
-			else
-				place[row] = 1 - (below[1] + tie[1] / 2) / pairs->rows[1];
-		}
-		below[0] += tie[0];
-		below[1] += tie[1];
-	}
-	pfree(keys);
-	pfree(index);
-	return place;
-}
 
 /* se is of the difference, half the standard errors to the ends of the interval */
 static void
@@ -182,85 +263,6 @@ p_without_variance(double difference)
 {
 	return difference == 0 ? 1 : NAN;
 }
-
-static void
-compare_auc(const Pairs *pairs, Comparison *c)
-{
-	double *place[2];
-	Spread means[2] = {{0, 0, 0}, {0, 0, 0}};
-	Spread differences[2] = {{0, 0, 0}, {0, 0, 0}};
-	double np = (double) pairs->rows[1];
-	double nn = (double) pairs->rows[0];
-	double se;
-	uint64 i;
-
-	if (np == 0 || nn == 0)
-		return;
-	place[0] = placements(pairs, 0);
-	place[1] = placements(pairs, 1);
-	for (i = 0; i < pairs->n; i++)
-	{
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		spread_add(&differences[pairs->label[i]], place[0][i] - place[1][i]);
-		if (pairs->label[i])
-		{
-			spread_add(&means[0], place[0][i]);
-			spread_add(&means[1], place[1][i]);
-		}
-	}
-	c->a = means[0].mean;
-	c->b = means[1].mean;
-	c->difference = differences[1].mean;
-	if (np < 2 || nn < 2)
-		return;
-	se = sqrt(differences[1].m2 / (np - 1) / np + differences[0].m2 / (nn - 1) / nn);
-	set_interval(c, se, NORMAL_975);
-	c->p = se > 0 ? erfc(fabs(c->difference / se) / M_SQRT2) : p_without_variance(c->difference);
-}
-
-static double
-loss(const DmpModel *model, double margin, int label, bool brier)
-{
-	double p;
-
-	if (!brier)
-		return dmp_model_loss(model, margin, label);
-	p = dmp_model_score(model, margin);
-	return (p - label) * (p - label);
-}
-
-static void
-compare_loss(const Pairs *pairs, DmpModel *const *models, bool brier, Comparison *c)
-{
-	Spread means[2] = {{0, 0, 0}, {0, 0, 0}};
-	Spread differences = {0, 0, 0};
-	double se;
-	uint64 i;
-
-	for (i = 0; i < pairs->n; i++)
-	{
-		double a = loss(models[0], pairs->margin[0][i], pairs->label[i], brier);
-		double b = loss(models[1], pairs->margin[1][i], pairs->label[i], brier);
-
-		if ((i & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
-		spread_add(&means[0], a);
-		spread_add(&means[1], b);
-		spread_add(&differences, a - b);
-	}
-	c->a = means[0].mean;
-	c->b = means[1].mean;
-	c->difference = differences.mean;
-	if (pairs->n < 2)
-		return;
-	se = sqrt(differences.m2 / (differences.n - 1) / differences.n);
-	set_interval(c, se, dmp_student_975(differences.n - 1));
-	c->p = se > 0 ? dmp_student_p(c->difference / se, differences.n - 1)
-				  : p_without_variance(c->difference);
-}
-
-/* --------------------------------------------------------- dmp.compare */
 
 static void
 put_comparison(FunctionCallInfo fcinfo, const char *metric, const Comparison *c)
@@ -281,42 +283,145 @@ put_comparison(FunctionCallInfo fcinfo, const char *metric, const Comparison *c)
 }
 
 static void
-check_targets(const DmpModelRow *const *rows, DmpModel *const *models)
+put_auc(FunctionCallInfo fcinfo, Comparing *comparing)
 {
-	int m;
+	Comparison c = {NAN, NAN, NAN, NAN, NAN, NAN};
+	double se;
 
-	for (m = 0; m < 2; m++)
-	{
-		if (models[m]->nclasses > 0)
-			dmp_model_refuse_classes(models[m]);
-		if (models[m]->link != DMP_BINOMIAL)
-			dmp_model_refuse_numbers(models[m], "dmp.compare");
-	}
-	if (strcmp(models[0]->target, models[1]->target) != 0 ||
-		strcmp(models[0]->positive, models[1]->positive) != 0 ||
-		strcmp(models[0]->negative, models[1]->negative) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the models predict different things"),
-				 errdetail("\"%s\" version %d: \"%s\" or \"%s\" of \"%s\"; \"%s\" version "
-						   "%d: \"%s\" or \"%s\" of \"%s\".",
-						   rows[0]->name, rows[0]->version, models[0]->positive,
-						   models[0]->negative, models[0]->target, rows[1]->name, rows[1]->version,
-						   models[1]->positive, models[1]->negative, models[1]->target)));
+	dmp_paired_auc_end(comparing->auc, &c.a, &c.b, &c.difference, &se);
+	set_interval(&c, se, NORMAL_975);
+	if (!isnan(se))
+		c.p = se > 0 ? erfc(fabs(c.difference / se) / M_SQRT2) : p_without_variance(c.difference);
+	put_comparison(fcinfo, "roc_auc", &c);
 }
 
-/* dmp.compare(model_a, model_b, query) -> (metric, a, b, difference, low, high, p) */
+static void
+put_mean(FunctionCallInfo fcinfo, const char *metric, const DmpPaired *p)
+{
+	Comparison c = {p->mean_a, p->mean_b, p->mean, NAN, NAN, NAN};
+
+	if (p->rows > 1)
+	{
+		double se = sqrt(dmp_paired_variance(p));
+
+		set_interval(&c, se, dmp_student_975(p->rows - 1));
+		c.p = se > 0 ? dmp_student_p(c.difference / se, p->rows - 1)
+					 : p_without_variance(c.difference);
+	}
+	put_comparison(fcinfo, metric, &c);
+}
+
+/* --------------------------------------------------------- dmp.compare */
+
+static char *
+outcomes(const DmpModel *model)
+{
+	if (model->nclasses > 0)
+		return psprintf("%d classes of \"%s\"", model->nclasses, model->target);
+	if (model->link != DMP_BINOMIAL)
+		return psprintf("\"%s\", a number", model->target);
+	return psprintf("\"%s\" or \"%s\" of \"%s\"", model->positive, model->negative, model->target);
+}
+
+static bool
+same_outcomes(const DmpModel *a, const DmpModel *b)
+{
+	int i;
+
+	if (strcmp(a->target, b->target) != 0 || a->nclasses != b->nclasses ||
+		(a->link == DMP_BINOMIAL) != (b->link == DMP_BINOMIAL))
+		return false;
+	for (i = 0; i < a->nclasses; i++)
+	{
+		if (strcmp(a->classes[i], b->classes[i]) != 0)
+			return false;
+	}
+	return a->link != DMP_BINOMIAL || a->nclasses > 0 ||
+		   (strcmp(a->positive, b->positive) == 0 && strcmp(a->negative, b->negative) == 0);
+}
+
+void
+dmp_check_outcomes(const DmpModelRow *const *rows, DmpModel *const *models)
+{
+	if (!same_outcomes(models[0], models[1]))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the models predict different things"),
+						errdetail("\"%s\" version %d: %s; \"%s\" version %d: %s.", rows[0]->name,
+								  rows[0]->version, outcomes(models[0]), rows[1]->name,
+								  rows[1]->version, outcomes(models[1]))));
+}
+
+/* by what the models are compared; error when they predict different things */
+static void
+begin_comparing(Comparing *c, bool stored)
+{
+	static const char *const names[][MAX_METRICS] = {{"log_loss", "brier_score"},
+													 {"log_loss", "brier_score"},
+													 {"accuracy", "log_loss"},
+													 {"mse", "mae", "mean_deviance"}};
+	const DmpModel *a = c->models[0];
+	const DmpModel *b = c->models[1];
+
+	dmp_check_outcomes(c->rows, c->models);
+	if (stored && (a->nclasses > 0 || a->link != DMP_BINOMIAL))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("stored scores are compared of models of two classes only"),
+						errhint("Name rows with the features instead.")));
+	c->kind = a->nclasses > 0           ? KIND_CLASSES
+			  : a->link != DMP_BINOMIAL ? KIND_NUMBERS
+			  : stored                  ? KIND_SCORES
+										: KIND_TWO;
+	c->n = c->kind == KIND_NUMBERS && a->link == DMP_POISSON && b->link == DMP_POISSON ? 3 : 2;
+	memcpy(c->names, names[c->kind], sizeof(c->names));
+	if (c->kind == KIND_TWO || c->kind == KIND_SCORES)
+		c->auc = dmp_paired_auc_begin();
+}
+
+/* expressions over q of what the two models say of a row */
+static void
+score_columns(FunctionCallInfo fcinfo, const Comparing *c, const DmpLabelled *rows, char **columns)
+{
+	List *names;
+	int m;
+
+	if (c->kind != KIND_SCORES)
+	{
+		for (m = 0; m < 2; m++)
+			columns[m] = psprintf(c->kind == KIND_CLASSES ? "dmp_internal.class_scores($%d, q.*)"
+														  : "dmp.margin($%d, q.*)",
+								  m + 1);
+		return;
+	}
+	names = dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(ARG_SCORES));
+	if (list_length(names) != 2)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"scores\" names two columns, one for each model"),
+						errhint("scores => '{score,shadow_score}'.")));
+	for (m = 0; m < 2; m++)
+	{
+		char *name = list_nth(names, m);
+		Oid type = TupleDescAttr(rows->desc, dmp_column_number(rows->desc, name, "scores: ") - 1)
+					   ->atttypid;
+
+		if (dmp_value_kind(type) != DMP_VALUE_NUMBER)
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("score \"%s\" is of type %s, not a number", name,
+								   format_type_be(type))));
+		columns[m] = psprintf("q.%s::float8", quote_identifier(name));
+	}
+}
+
+/* dmp.compare(model_a, model_b, query, weight, scores) -> (metric, a, b, difference, low, high, p) */
 Datum
 dmp_compare(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"model_a", "model_b", "query"};
-	static const char *const metrics[] = {"roc_auc", "log_loss", "brier_score"};
-	const DmpModelRow *rows[2];
-	DmpModel *models[2];
+	Comparing comparing = {KIND_TWO};
+	bool stored = !PG_ARGISNULL(ARG_SCORES);
+	DmpLabelled *rows;
 	DmpArgs args = {0};
-	Pairs pairs;
+	char *columns[2];
 	char *query;
-	char *sql;
 	int i;
 
 	for (i = 0; i < lengthof(names); i++)
@@ -326,35 +431,38 @@ dmp_compare(PG_FUNCTION_ARGS)
 							errmsg("\"%s\" must not be null", names[i])));
 	}
 	dmp_srf_begin(fcinfo);
-	query = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
 	for (i = 0; i < 2; i++)
 	{
-		rows[i] = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(i)));
-		models[i] = dmp_model_from_json(dmp_model_value_json(rows[i]->value), CurrentMemoryContext);
+		comparing.rows[i] = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(i)));
+		comparing.models[i] = dmp_model_from_json(dmp_model_value_json(comparing.rows[i]->value),
+												  CurrentMemoryContext);
 	}
-	check_targets(rows, models);
 	dmp_spi_connect();
-	dmp_arg_model_value(&args, rows[0]->value);
-	dmp_arg_model_value(&args, rows[1]->value);
-	dmp_row_check(models[1], rows[1]->name, rows[1]->version,
-				  dmp_query_columns(dmp_query_select(query, "query"), NULL, NULL));
-	sql = dmp_labelled_sql(dmp_labelled(rows[0], models[0], query, ""), NIL,
-						   ", dmp.margin($2, q.*) AS other");
-	read_pairs(sql, &args, &pairs);
-	if (pairs.n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA),
-				 errmsg("the query has no rows with a value of target \"%s\"", models[0]->target)));
-	for (i = 0; i < lengthof(metrics); i++)
+	begin_comparing(&comparing, stored);
+	rows = dmp_labelled_query(comparing.rows[0], comparing.models[0], query,
+							  dmp_weight_arg(fcinfo, ARG_WEIGHT));
+	for (i = 0; i < 2; i++)
 	{
-		Comparison c = {NAN, NAN, NAN, NAN, NAN, NAN};
-
-		if (i == 0)
-			compare_auc(&pairs, &c);
-		else
-			compare_loss(&pairs, models, i == 2, &c);
-		put_comparison(fcinfo, metrics[i], &c);
+		dmp_arg_model_value(&args, comparing.rows[i]->value);
+		if (!stored)
+			dmp_row_check(comparing.models[i], comparing.rows[i]->name, comparing.rows[i]->version,
+						  rows->desc);
 	}
+	score_columns(fcinfo, &comparing, rows, columns);
+	read_rows(&comparing,
+			  psprintf("SELECT %s AS a, %s AS b, %s AS label, %s AS weight FROM (%s) AS q",
+					   columns[0], columns[1], dmp_labelled_target(rows), dmp_labelled_weight(rows),
+					   rows->select),
+			  &args);
+	if (comparing.means[0].rows == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA),
+						errmsg("the query has no rows with a value of target \"%s\"",
+							   comparing.models[0]->target)));
+	if (comparing.auc != NULL)
+		put_auc(fcinfo, &comparing);
+	for (i = 0; i < comparing.n; i++)
+		put_mean(fcinfo, comparing.names[i], &comparing.means[i]);
 	dmp_spi_finish();
 	return (Datum) 0;
 }

@@ -169,7 +169,8 @@ dmp_labelled_weight(const DmpLabelled *rows)
 /* ------------------------------------------------------------- the rows */
 
 DmpLabelled *
-dmp_labelled(const DmpModelRow *row, const DmpModel *model, const char *query, const char *weight)
+dmp_labelled_query(const DmpModelRow *row, const DmpModel *model, const char *query,
+				   const char *weight)
 {
 	DmpLabelled *rows = palloc0(sizeof(DmpLabelled));
 
@@ -177,9 +178,28 @@ dmp_labelled(const DmpModelRow *row, const DmpModel *model, const char *query, c
 	rows->model = model;
 	rows->select = dmp_query_select(query, "query");
 	rows->desc = dmp_query_columns(rows->select, NULL, NULL);
-	dmp_row_check(model, row->name, row->version, rows->desc);
 	rows->weight = weight_column(row, rows->desc, weight);
 	return rows;
+}
+
+DmpLabelled *
+dmp_labelled(const DmpModelRow *row, const DmpModel *model, const char *query, const char *weight)
+{
+	DmpLabelled *rows = dmp_labelled_query(row, model, query, weight);
+
+	dmp_row_check(model, row->name, row->version, rows->desc);
+	return rows;
+}
+
+char *
+dmp_labelled_target(const DmpLabelled *rows)
+{
+	const char *target = rows->model->target;
+
+	if (rows->model->nclasses == 0)
+		return label_sql(rows->model, rows->desc);
+	(void) dmp_column_number(rows->desc, target, "target: ");
+	return psprintf("q.%s::text", quote_identifier(target));
 }
 
 char *

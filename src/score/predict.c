@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
 PG_FUNCTION_INFO_V1(dmp_score_counted);
 PG_FUNCTION_INFO_V1(dmp_class_scores);
+PG_FUNCTION_INFO_V1(dmp_shadow_row);
 PG_FUNCTION_INFO_V1(dmp_predict_columns);
 PG_FUNCTION_INFO_V1(dmp_margin_columns);
 PG_FUNCTION_INFO_V1(dmp_classify_columns);
@@ -447,19 +448,32 @@ dmp_slot_score(DmpRowMap *map, TupleTableSlot *slot, const char **class)
 	return p;
 }
 
+/* the score of a row as dmp.score writes it: of several classes that of the most probable */
+static double
+table_score(FunctionCallInfo fcinfo, DmpRowNotes *notes)
+{
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
+
+	if (map->model->nclasses > 0)
+		return map->margins[row_classes(map, notes)];
+	return dmp_model_score(
+		map->model, dmp_model_margin(map->model, map->values, map->nulls, map->types, notes));
+}
+
 /* dmp_internal.score_row(value, row): the score of dmp.score, which counts what it met */
 Datum
 dmp_score_counted(PG_FUNCTION_ARGS)
 {
-	DmpRowMap *map = dmp_row_of_call(fcinfo);
 	DmpRowNotes notes = {0, 0};
-	double p;
+	double score = table_score(fcinfo, &notes);
 
-	if (map->model->nclasses > 0)
-		p = map->margins[row_classes(map, &notes)];
-	else
-		p = dmp_model_score(
-			map->model, dmp_model_margin(map->model, map->values, map->nulls, map->types, &notes));
 	dmp_count_row(&notes);
-	PG_RETURN_FLOAT8(p);
+	PG_RETURN_FLOAT8(score);
+}
+
+/* dmp_internal.shadow_row(value, row): the same, not counted */
+Datum
+dmp_shadow_row(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(table_score(fcinfo, NULL));
 }

@@ -111,7 +111,12 @@ extern char *dmp_weight_arg(FunctionCallInfo fcinfo, int n);
  */
 extern DmpLabelled *dmp_labelled(const DmpModelRow *row, const DmpModel *model, const char *query,
 								 const char *weight);
-/* an expression over q, of type float8 */
+/* the same, features not checked */
+extern DmpLabelled *dmp_labelled_query(const DmpModelRow *row, const DmpModel *model,
+									   const char *query, const char *weight);
+/* expressions over q: the target as 0 or 1, as a number, or the name of one of several classes */
+extern char *dmp_labelled_target(const DmpLabelled *rows);
+/* of type float8 */
 extern char *dmp_labelled_weight(const DmpLabelled *rows);
 /* ", ... AS segment" of a SELECT over q; nothing when by is NIL */
 extern void dmp_append_segment(StringInfo sql, TupleDesc desc, List *by);
@@ -174,6 +179,11 @@ typedef struct DmpContribution
 extern DmpContribution *dmp_contributions(const DmpRowMap *map, double *average, int *n);
 /* the value of a source in that row, as text; NULL: missing, or a pair */
 extern char *dmp_value_shown(const DmpRowMap *map, int i);
+
+/* ---- compare.c */
+
+/* error unless two models predict the same target with the same classes */
+extern void dmp_check_outcomes(const DmpModelRow *const *rows, DmpModel *const *models);
 
 /* ---- table.c: dmp.score */
 

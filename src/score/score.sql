@@ -535,20 +535,23 @@ CREATE FUNCTION dmp.curve(model text, query text, kind text, weight text DEFAULT
 COMMENT ON FUNCTION dmp.curve(text, text, text, text) IS 'curve of a model on rows whose target is known: kind roc, pr, gains or calibration; x and y as in dmp.roc_curve ...
 Example: SELECT * FROM dmp.curve(''buyers'', ''held_out'', ''roc'')';
 
-CREATE FUNCTION dmp.compare(model_a text, model_b text, query text)
+CREATE FUNCTION dmp.compare(model_a text, model_b text, query text, weight text DEFAULT NULL, scores text[] DEFAULT NULL)
 	RETURNS TABLE (metric text, a float8, b float8, difference float8, low float8, high float8, p float8)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_compare';
-COMMENT ON FUNCTION dmp.compare(text, text, text) IS 'two models, or two versions, on the same rows: a - b with a 95 % interval and p, by the paired tests of DeLong (roc_auc) and Student (log_loss, brier_score)
+COMMENT ON FUNCTION dmp.compare(text, text, text, text, text[]) IS 'two models, or two versions, on the same rows: a - b with a 95 % interval and p, by the paired tests of DeLong (roc_auc) and Student (losses, errors); scores: two columns with what they said of the rows, instead of the features
 Example: SELECT * FROM dmp.compare(''buyers@latest'', ''buyers'', ''held_out'')';
 
 -- a table of scores
 
 CREATE FUNCTION dmp_internal.score_row(model dmp.model_value, input record) RETURNS float8
 	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_score_counted';
-CREATE FUNCTION dmp.score(model text, query text, into_table text, key text[] DEFAULT NULL, if_exists text DEFAULT 'upsert')
+CREATE FUNCTION dmp_internal.shadow_row(model dmp.model_value, input record) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_shadow_row';
+CREATE FUNCTION dmp.score(model text, query text, into_table text, key text[] DEFAULT NULL, if_exists text DEFAULT 'upsert',
+	shadow text DEFAULT NULL)
 	RETURNS TABLE (rows bigint, rows_missing bigint, rows_unseen_level bigint, model text, version int)
 	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_score';
-COMMENT ON FUNCTION dmp.score(text, text, text, text[], text) IS 'write a table of scores: the key, score, class, model, version and scored_at of each row
+COMMENT ON FUNCTION dmp.score(text, text, text, text[], text, text) IS 'write a table of scores: the key, score, class, model, version and scored_at of each row; with a shadow, another model or version, what it says beside (shadow_score, shadow_class, shadow_model, shadow_version)
 Example: SELECT * FROM dmp.score(''buyers'', ''users'', ''buyer_scores'', key => ''{user_id}'')';
 
 -- rows scored as they are written

@@ -5,6 +5,10 @@
  * The model's value goes into the statement as a parameter, so that all rows
  * are scored by one version. Rows are counted where they are scored; the
  * function that does so runs in the leader, whatever workers scan.
+ *
+ * With a shadow, a second model scores the same rows in the same statement:
+ * what it says stands beside the score, and nobody acts on it. Once outcomes
+ * are known, dmp.compare tests the two columns against them.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -59,8 +63,11 @@ primary_key(const char *query)
 static List *
 find_key(FunctionCallInfo fcinfo, const DmpModelRow *row, const char *query, TupleDesc desc)
 {
-	static const char *const ours[] = {"score",   "class",     "model",
-									   "version", "scored_at", "dmp_score"};
+	static const char *const ours[] = {"score",           "class",        "model",
+									   "version",         "scored_at",    "shadow_score",
+									   "shadow_class",    "shadow_model", "shadow_version",
+									   "dmp_score",       "dmp_class",    "dmp_shadow_score",
+									   "dmp_shadow_class"};
 	List *key = NIL;
 	ListCell *lc;
 	int i;
@@ -89,13 +96,107 @@ find_key(FunctionCallInfo fcinfo, const DmpModelRow *row, const char *query, Tup
 	return key;
 }
 
-/* dmp.score(model, query, into_table, key, if_exists) -> (rows, rows_missing, rows_unseen_level, model, version) */
+/* a model whose scores are written, and the number of the first of its seven parameters */
+typedef struct Scorer
+{
+	const DmpModelRow *row;
+	DmpModel *model;
+	int first;
+} Scorer;
+
+static Scorer
+add_scorer(DmpArgs *args, const char *ref)
+{
+	Scorer s = {dmp_model_lookup(ref), NULL, args->n + 1};
+
+	s.model = dmp_model_from_json(dmp_model_value_json(s.row->value), CurrentMemoryContext);
+	dmp_arg_model_value(args, s.row->value);
+	dmp_arg_float8(args, s.model->threshold);
+	/* a number has no class */
+	dmp_arg_text(args, s.model->link == DMP_BINOMIAL ? s.model->positive : NULL);
+	dmp_arg_text(args, s.model->link == DMP_BINOMIAL ? s.model->negative : NULL);
+	dmp_arg_text(args, s.row->name);
+	dmp_arg_int4(args, s.row->version);
+	dmp_arg_float8(args, s.model->reject);
+	return s;
+}
+
+/* ", score, class" of a row of q, the names with a prefix */
+static void
+append_scoring(StringInfo sql, const Scorer *s, const char *function, const char *prefix)
+{
+	appendStringInfo(sql, ", %s($%d, q.*) AS %sscore", function, s->first, prefix);
+	if (s->model->nclasses > 0)
+		appendStringInfo(sql, ", dmp.classify($%d, q.*) AS %sclass", s->first, prefix);
+}
+
+/* ", score, class, model, version" of such rows, called s */
+static void
+append_scored(StringInfo sql, const Scorer *s, const char *from, const char *prefix)
+{
+	char *score = psprintf("s.%sscore", from);
+	int p = s->first;
+
+	appendStringInfo(sql, ", %s AS %sscore, ", score, prefix);
+	if (s->model->nclasses > 0)
+		appendStringInfo(sql, "s.%sclass", from);
+	else
+		appendStringInfo(sql,
+						 "CASE WHEN %s < $%d AND 1 - %s < $%d THEN NULL WHEN %s >= $%d THEN $%d "
+						 "ELSE $%d END",
+						 score, p + 6, score, p + 6, score, p + 1, p + 2, p + 3);
+	appendStringInfo(sql, " AS %sclass, $%d AS %smodel, $%d AS %sversion", prefix, p + 4, prefix,
+					 p + 5, prefix);
+}
+
+/* whether a table of that name keeps shadow scores */
+static bool
+keeps_shadow(const char *table)
+{
+	Oid relid = dmp_relation_oid(table, true);
+
+	return OidIsValid(relid) && get_attnum(relid, "shadow_score") != InvalidAttrNumber;
+}
+
+/*
+ * The rows to write. OFFSET 0: a row is scored once, though its score is named
+ * twice. Where a shadow was before and is no more, its old scores must go.
+ */
+static char *
+scores_sql(const char *select, List *key, const Scorer *scorer, const Scorer *shadow,
+		   const char *table)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s", dmp_join_identifiers(key, "s."));
+	append_scored(&sql, scorer, "dmp_", "");
+	appendStringInfoString(&sql, ", statement_timestamp() AS scored_at");
+	if (shadow != NULL)
+		append_scored(&sql, shadow, "dmp_shadow_", "shadow_");
+	else if (keeps_shadow(table))
+		appendStringInfoString(&sql, ", NULL::float8 AS shadow_score, NULL::text AS shadow_class, "
+									 "NULL::text AS shadow_model, NULL::int AS shadow_version");
+	appendStringInfo(&sql, " FROM (SELECT %s", dmp_join_identifiers(key, "q."));
+	append_scoring(&sql, scorer, "dmp_internal.score_row", "dmp_");
+	if (shadow != NULL)
+		append_scoring(&sql, shadow, "dmp_internal.shadow_row", "dmp_shadow_");
+	appendStringInfo(&sql, " FROM (%s) AS q OFFSET 0) AS s", select);
+	return sql.data;
+}
+
+/*
+ * dmp.score(model, query, into_table, key, if_exists, shadow) -> (rows,
+ * rows_missing, rows_unseen_level, model, version)
+ */
 Datum
 dmp_score(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"model", "query", "into_table"};
-	DmpModelRow *row;
-	DmpModel *model;
+	Scorer scorer;
+	Scorer shadow;
+	bool shadowed = PG_NARGS() > 5 && !PG_ARGISNULL(5);
+	const DmpModelRow *row;
 	DmpArgs args = {0};
 	DmpInto into;
 	List *key;
@@ -115,42 +216,27 @@ dmp_score(PG_FUNCTION_ARGS)
 							errmsg("\"%s\" must not be null", names[i])));
 	}
 	dmp_srf_begin(fcinfo);
-	row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
+	scorer = add_scorer(&args, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	row = scorer.row;
 	query = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	table = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
 	dmp_spi_connect();
 	select = dmp_query_select(query, "query");
 	desc = dmp_query_columns(select, NULL, NULL);
-	dmp_row_check(model, row->name, row->version, desc);
+	dmp_row_check(scorer.model, row->name, row->version, desc);
+	if (shadowed)
+	{
+		shadow = add_scorer(&args, text_to_cstring(PG_GETARG_TEXT_PP(5)));
+		dmp_check_outcomes((const DmpModelRow *const[]){scorer.row, shadow.row},
+						   (DmpModel *const[]){scorer.model, shadow.model});
+		dmp_row_check(shadow.model, shadow.row->name, shadow.row->version, desc);
+	}
 	key = find_key(fcinfo, row, query, desc);
-	dmp_arg_model_value(&args, row->value);
-	dmp_arg_float8(&args, model->threshold);
-	/* a number has no class */
-	dmp_arg_text(&args, model->link == DMP_BINOMIAL ? model->positive : NULL);
-	dmp_arg_text(&args, model->link == DMP_BINOMIAL ? model->negative : NULL);
-	dmp_arg_text(&args, row->name);
-	dmp_arg_int4(&args, row->version);
-	dmp_arg_float8(&args, model->reject);
 	memset(&counted, 0, sizeof(counted));
 	dmp_progress("score: model \"%s\" version %d into %s", row->name, row->version, table);
-	/* OFFSET 0: the row is scored once, though its score is named twice */
-	into = dmp_into_table(
-		table,
-		psprintf("SELECT %s, s.dmp_score AS score, "
-				 "%s AS class, "
-				 "$5 AS model, $6 AS version, statement_timestamp() AS scored_at "
-				 "FROM (SELECT %s, dmp_internal.score_row($1, q.*) AS dmp_score, "
-				 "%s AS dmp_class "
-				 "FROM (%s) AS q OFFSET 0) AS s",
-				 dmp_join_identifiers(key, "s."),
-				 model->nclasses > 0 ? "s.dmp_class"
-									 : "CASE WHEN s.dmp_score < $7 AND 1 - s.dmp_score < $7 THEN "
-									   "NULL WHEN s.dmp_score >= $2 THEN $3 ELSE $4 END",
-				 dmp_join_identifiers(key, "q."),
-				 model->nclasses > 0 ? "dmp.classify($1, q.*)" : "NULL::text", select),
-		&args, if_exists, key);
+	into = dmp_into_table(table, scores_sql(select, key, &scorer, shadowed ? &shadow : NULL, table),
+						  &args, if_exists, key);
 	if (into.created)
 		dmp_spi(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", dmp_relation_name(into.relid),
 						 dmp_join_identifiers(key, "")),
