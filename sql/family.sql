@@ -188,7 +188,7 @@ SELECT dmp.classify('engine_lm', d) FROM engine_data d LIMIT 1;
 SELECT dmp.class_probabilities('engine_lm', d) FROM engine_data d LIMIT 1;
 SELECT dmp.set_threshold('engine_lm', 0.5);
 SELECT * FROM dmp.curve('engine_lm', 'engine_data', 'roc');
-SELECT * FROM dmp.compare('engine_lm', 'engine_wlm', 'engine_data');
+SELECT metric, p > 0.5 AS alike FROM dmp.compare('engine_lm', 'engine_wlm', 'engine_data');
 SELECT * FROM dmp.evaluate('engine_lm', 'engine_data', 0.5);
 SELECT count(*) AS models_left_by_errors FROM dmp.models WHERE model = 'engine_bad';
 SELECT count(*) > 0 AS dropped FROM (SELECT DISTINCT model FROM dmp.models WHERE model LIKE 'engine%') m, LATERAL dmp.drop_model(m.model);
