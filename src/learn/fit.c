@@ -17,6 +17,7 @@
  *-------------------------------------------------------------------------
  */
 #include "learn/inference.h"
+#include "learn/path.h"
 #include "learn/scan.h"
 
 #include <math.h>
@@ -134,6 +135,16 @@ make_plan(Fit *fit)
 	p->lower = spec->lower;
 	p->upper = spec->upper;
 	p->target = pstrdup(spec->target ? spec->target : "");
+	p->nlambdas = spec->nlambdas;
+	p->automatic = spec->nlambdas > 0 && spec->lambdas == NULL;
+	p->lambdas = spec->lambdas;
+	p->nfolds = spec->nfolds;
+	p->one_se = spec->one_se;
+	if (p->nlambdas > 0)
+	{
+		p->lambda = p->nlambdas == 1 && p->lambdas ? p->lambdas[0] : 1;
+		p->alpha = p->lambda > 0 ? spec->alpha : 0;
+	}
 }
 
 /*
@@ -200,7 +211,8 @@ make_sql(const Fit *fit)
 	appendStringInfo(&sql, "SELECT dmp_internal.train_scan%s($%d, q.target, %s, %s, %s",
 					 fit->plan.arrays ? "_arrays" : "", spec->nargs + 1,
 					 spec->has_weight ? "q.weight" : "NULL::pg_catalog.float8",
-					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8",
+					 spec->test_fraction > 0 || spec->nfolds > 0 ? "q.split"
+																 : "NULL::pg_catalog.float8",
 					 spec->base_margin ? "q.base_margin" : "NULL::pg_catalog.float8");
 	if (fit->plan.arrays)
 	{
@@ -247,6 +259,8 @@ better_alone(const Fit *fit)
 	if (cached)
 		ReleaseCachedPlan(cached, NULL);
 	SPI_freeplan(prepared);
+	if (p->nlambdas > 0)
+		return true;
 	if (p->ntexts == 0 && p->ndense <= WIDE && rows * p->nfeatures > FEW_VALUES)
 		return false;
 	/* a column of numbers may turn out to have missing values: half a column more */
@@ -489,6 +503,8 @@ run_scans(Fit *fit, DmpFitStatus *status)
 	{
 		if (r->nparams != plan->layout.shape.nparams)
 			elog(ERROR, "training scan gave another number of parameters");
+		if (r->solution->path)
+			plan->lambda = r->solution->path->lambda[r->solution->path->chosen];
 		return r->solution;
 	}
 	return solve_by_scans(fit, r);
@@ -764,6 +780,11 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 							   : "the classes can be told apart without error along %s: its "
 								 "coefficient has no finite value; a penalty (lambda) gives one",
 						   param_name(fit, s->separated_param)));
+	if (s->path)
+	{
+		out->path = dmp_fit_path(plan, s->path, column, out->design.width);
+		out->lambda = plan->lambda;
+	}
 	dmp_fit_errors(fit->spec, plan, s, column, fit->meat, fit->clusters, out);
 	return out;
 }

@@ -148,7 +148,7 @@ typedef enum DmpFitStatus
  * What is to be fitted. select_sql is a SELECT, without a trailing semicolon,
  * whose output columns are named: "target" float8 (NULL: row skipped and
  * counted), "weight" float8 when has_weight, "split" float8 in [0,1) when
- * test_fraction > 0 (a row with split < test_fraction is a test row),
+ * test_fraction > 0 (a row with split < test_fraction is a test row; see nfolds),
  * "base_margin" float8 when base_margin (NULL: row skipped and counted), "cluster"
  * when has_cluster, then one column for each feature, named "f1" ... "fN", in
  * the types of the query.
@@ -187,6 +187,11 @@ typedef struct DmpFitSpec
 	bool has_cluster;
 	const char *cluster_name; /* of the query's column, for messages */
 	const char *no_errors;    /* why no standard errors may be given, or NULL */
+	/* path and cross-validation, instead of lambda unless one lambda is all there is */
+	int nlambdas;    /* 0: neither */
+	double *lambdas; /* falling; NULL: to be chosen */
+	int nfolds;      /* 0: none; else "split" is the fold of a row, from 0 on, and -1 a test row */
+	bool one_se;     /* the largest lambda within a standard error of the best, not the best */
 } DmpFitSpec;
 
 typedef struct DmpFit
@@ -243,7 +248,8 @@ typedef struct DmpFit
 	double aic; /* NaN: a penalty, or not at an optimum */
 	double bic;
 	int64 df_null;
-	int64 df_residual; /* -1: not a count, with a penalty */
+	int64 df_residual;       /* -1: not a count, with a penalty */
+	struct DmpFitPath *path; /* path.h; NULL: none was asked for. lambda is the chosen one then. */
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);

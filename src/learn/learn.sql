@@ -74,6 +74,11 @@ CREATE TABLE dmp_internal.model (
 	aliased int[],
 	warnings text[] NOT NULL,
 	options jsonb NOT NULL,
+	path jsonb,
+	path_coef float8[],
+	cv_log_loss float8,
+	cv_std_err float8,
+	cv_roc_auc float8,
 	trained_at timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
 	trained_by dmp_internal.owner NOT NULL,
 	null_deviance float8,
@@ -290,7 +295,8 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   n.pinned AND m.version = n.champion AS pinned, m.accuracy, m.test_accuracy,
 		   m.null_deviance, m.deviance, m.aic, m.bic, m.dispersion, m.df_null, m.df_residual,
 		   m.std_err_kind, m.clusters, m.rmse, m.test_rmse, m.mae, m.test_mae, m.r_squared,
-		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin, m.fingerprint
+		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin, m.fingerprint,
+		   m.cv_log_loss, m.cv_roc_auc
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
@@ -346,7 +352,11 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 		('test', 'rmse', m.test_rmse),
 		('test', 'mae', m.test_mae),
 		('test', 'r_squared', m.test_r_squared),
-		('test', 'mean_deviance', m.test_mean_deviance)) AS x (dataset, metric, value)
+		('test', 'mean_deviance', m.test_mean_deviance),
+
+		('cv', 'roc_auc', m.cv_roc_auc),
+		('cv', 'log_loss', m.cv_log_loss),
+		('cv', 'log_loss_std_err', m.cv_std_err)) AS x (dataset, metric, value)
 	WHERE x.value IS NOT NULL;
 COMMENT ON VIEW dmp.model_metrics IS 'metrics of each version, a row each
 Example: SELECT dataset, metric, value FROM dmp.model_metrics WHERE model = ''buyers'' AND version = 3';
@@ -365,6 +375,31 @@ CREATE VIEW dmp.model_baseline WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.model_baseline IS 'what the features were when a version was trained, from up to 10,000 of its rows (whole: from all): the baseline that drift is measured against; levels: shares of the most frequent 20, other: of the rest
 Example: SELECT feature, missing, mean, deciles, levels FROM dmp.model_baseline WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
+CREATE VIEW dmp.path WITH (security_invoker = true) AS
+	SELECT m.name AS model, m.version, p.position, p.lambda, p.log_loss, p.deviance_ratio,
+		   p.nonzero, p.kkt_residual, p.test_log_loss, p.cv_log_loss, p.cv_std_err,
+		   p.cv_log_loss - p.cv_std_err AS cv_low, p.cv_log_loss + p.cv_std_err AS cv_high,
+		   p.chosen, p.selected
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(m.path) AS p (position int, lambda float8,
+		log_loss float8, deviance_ratio float8, nonzero int, kkt_residual float8,
+		test_log_loss float8, cv_log_loss float8, cv_std_err float8, chosen text, selected boolean);
+COMMENT ON VIEW dmp.path IS 'fits at each lambda of versions trained with n_lambdas, cv or option lambdas, by falling lambda: mean loss of the training, test and held-out rows, a standard error around the last, and which lambda is best (min), largest within a standard error of it (1se), and the model''s (selected)
+Example: SELECT ln(lambda), cv_log_loss, cv_low, cv_high, nonzero FROM dmp.path WHERE model = ''buyers'' AND version = 3 ORDER BY position';
+
+CREATE FUNCTION dmp_internal.path_coefficients(value dmp.model_value, path_coef float8[],
+	OUT "position" int, OUT feature text, OUT level text, OUT coef float8)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_path_coefficients';
+
+CREATE VIEW dmp.path_coefficients WITH (security_invoker = true) AS
+	SELECT m.name AS model, m.version, c.position, p.lambda, c.feature, c.level, c.coef
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL dmp_internal.path_coefficients(m.value, m.path_coef) AS c
+	CROSS JOIN LATERAL (SELECT (m.path -> (c.position - 1) ->> 'lambda')::float8) AS p (lambda);
+COMMENT ON VIEW dmp.path_coefficients IS 'coefficients at each lambda of a path, on the scale of the columns as given
+Example: SELECT feature, array_agg(coef ORDER BY position) FROM dmp.path_coefficients WHERE model = ''buyers'' AND version = 3 GROUP BY feature';
+
 CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 	SELECT d.name AS model, d.version, d.replaced, d.act, d.deployed_at,
 		   d.deployed_by::oid::regrole AS deployed_by
@@ -372,7 +407,8 @@ CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by whom, and by which act: train, deploy or rollback
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
-GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.model_baseline, dmp.deployments TO PUBLIC;
+GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.model_baseline,
+	dmp.path, dmp.path_coefficients, dmp.deployments TO PUBLIC;
 
 CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';

@@ -115,7 +115,7 @@ admit(const DmpScanPlan *plan, FunctionCallInfo fcinfo, int first, double *y, do
 			return false;
 	}
 	return !(plan->test_fraction > 0 && !PG_ARGISNULL(first + SCORE_SPLIT) &&
-			 PG_GETARG_FLOAT8(first + SCORE_SPLIT) < plan->test_fraction);
+			 PG_GETARG_FLOAT8(first + SCORE_SPLIT) < (plan->nfolds > 0 ? 0 : plan->test_fraction));
 }
 
 /* the dense columns into score, margin and flags added to; false: an infinity, the row is skipped */

@@ -420,7 +420,8 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 		"iterations, memory, elapsed, aliased, warnings, options, null_deviance, deviance, aic, "
 		"bic, dispersion, df_null, df_residual, std_err_kind, no_errors, clusters, vif, rmse, "
 		"test_rmse, mae, test_mae, r_squared, test_r_squared, mean_deviance, test_mean_deviance, "
-		"base_margin, fingerprint, baseline) "
+		"base_margin, fingerprint, baseline, path, path_coef, "
+		"cv_log_loss, cv_std_err, cv_roc_auc) "
 		"SELECT $1, $2, $3::dmp_internal.owner, $5, $6, r.kind, r.family, r.status, r.target, "
 		"r.query, r.search_path, r.features, r.key, r.at, r.weight, r.rows, r.rows_test, "
 		"r.rows_skipped, r.rows_positive, r.lambda, r.alpha, r.roc_auc, r.test_roc_auc, "
@@ -430,7 +431,8 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 		"r.options, r.null_deviance, r.deviance, r.aic, r.bic, r.dispersion, r.df_null, "
 		"r.df_residual, r.std_err_kind, r.no_errors, r.clusters, r.vif, r.rmse, r.test_rmse, "
 		"r.mae, r.test_mae, r.r_squared, r.test_r_squared, r.mean_deviance, r.test_mean_deviance, "
-		"r.base_margin, r.fingerprint, r.baseline "
+		"r.base_margin, r.fingerprint, r.baseline, r.path, r.path_coef, "
+		"r.cv_log_loss, r.cv_std_err, r.cv_roc_auc "
 		"FROM pg_catalog.jsonb_populate_record(NULL::dmp_internal.model, $4::jsonb) r",
 		&args, false);
 	if (deploy)

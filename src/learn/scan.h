@@ -17,6 +17,7 @@
 #include "learn/learn.h"
 #include "base/state.h"
 #include "math/glm.h"
+#include "math/glm_path.h"
 #include "utils/expandeddatum.h"
 
 extern const DmpMathEnv dmp_learn_env; /* palloc, pfree, CHECK_FOR_INTERRUPTS */
@@ -146,6 +147,13 @@ typedef struct DmpScanPlan
 	/* by feature; NULL: none */
 	double *factor;        /* of the penalty */
 	double *lower, *upper; /* of coefficients on the scale of the column; infinite: none */
+	/* path and cross-validation; then lambda is 1 until it is chosen, the split of a row is the
+	 * number of its fold, and -1 that of a test row */
+	int nlambdas;   /* 0: neither */
+	bool automatic; /* lambdas are to be chosen */
+	double *lambdas;
+	int nfolds;  /* 0: none */
+	bool one_se; /* lambda is the largest within a standard error of the best */
 	/* from BLOCKS on */
 	DmpStats stats; /* pivots, and the dictionaries the codes are made by */
 	DmpLayout layout;
@@ -159,6 +167,8 @@ extern DmpScanPlan *dmp_scan_plan_read(const bytea *bytes);
 
 /* ----------------------------------------------------------------- state */
 
+#define DMP_MAX_LAMBDAS 1000
+#define DMP_MOST_FOLDS 100
 #define DMP_HISTOGRAM_BINS 65536
 
 /* sums over rows for the metrics of a target of numbers; they add */
@@ -168,6 +178,24 @@ typedef struct DmpErrorSums
 	double log_weight, log_factorial; /* sum log w; sum w log y!, of counts */
 	double target_mean, target_m2;
 } DmpErrorSums;
+
+/* the fits at several lambdas, by falling lambda */
+typedef struct DmpScanPath
+{
+	int n, nfolds, nparams;
+	int chosen;
+	int best, one_se; /* by cross-validation; -1: none */
+	double *lambda;
+	double *theta; /* n x nparams */
+	double *loss, *kkt;
+	double *test_loss;          /* NaN without test rows */
+	double *cv_loss, *cv_error; /* NaN without folds; error: standard error of the mean */
+	double *fold_loss;          /* nfolds x n */
+	double *fold_weight;        /* nfolds */
+	int64 *fold_rows, *fold_positive;
+	double cv_roc_auc; /* of the rows, each by the fit without its fold, at the chosen lambda */
+	double null_loss, saturated, lambda_max;
+} DmpScanPath;
 
 /* what a solve from memory found */
 typedef struct DmpScanSolution
@@ -184,6 +212,7 @@ typedef struct DmpScanSolution
 	double lambda_max;
 	double auc_error;    /* how far they may be off; 0: exact */
 	int separated_param; /* largest step, or -1 */
+	DmpScanPath *path;   /* NULL: one lambda was given and no folds */
 } DmpScanSolution;
 
 /* what comes out of a scan, of one process or of all */
@@ -259,13 +288,14 @@ typedef struct DmpScan
 	int *reader;       /* nfeatures: how an argument becomes a value; NULL until the first row */
 	FmgrInfo *output;  /* nfeatures: for types without a reader of their own */
 	bool plain;        /* every feature is float8 */
-	DmpStage stage[2]; /* training, test */
+	DmpStage *stage;   /* training, test, then one for each fold instead of training */
 	DmpStats stats;
 	DmpMoments moments; /* of dense columns until they have missing values */
 	bool *has_missing;  /* ndense: statistics are in stats.columns from here on */
 	bool any_missing;
 	bool have_pivot;
 	DmpStore train, test;
+	DmpStore *folds; /* nfolds, instead of train */
 	Size budget;
 	Size peak;
 	DmpQuadratic *quadratic;
@@ -341,6 +371,12 @@ extern bool dmp_at_bound(const DmpLayout *layout, const double *theta, int i);
 extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
 							   DmpGlmProblem *problem);
 
+/* scan_path.c */
+extern DmpScanSolution *dmp_scan_path(DmpScan *scan);
+extern void dmp_scan_path_write(DmpBytes *b, const DmpScanPath *path);
+extern DmpScanPath *dmp_scan_path_read(DmpBytes *b);
+extern void dmp_scan_path_past_memory(void);
+
 /* scan_solve.c */
 extern void dmp_scan_close_block(DmpScan *scan);
 extern void dmp_scan_settle(DmpScan *scan);
@@ -352,6 +388,7 @@ extern void dmp_quadratic_join(DmpQuadratic *into, const DmpQuadratic *from);
 extern bool dmp_scan_can_fit(const DmpScanPlan *plan, const DmpStats *stats, DmpFitStatus *status);
 extern bool dmp_scan_enough_rows(const DmpScanPlan *plan, const DmpStats *stats,
 								 const DmpLayout *layout);
+extern bool dmp_scan_prepare(DmpScan *scan);
 extern DmpScanSolution *dmp_scan_solve(DmpScan *scan);
 extern double dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats,
 							 const DmpGlmProblem *problem, double *lambda_max);

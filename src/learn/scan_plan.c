@@ -240,6 +240,12 @@ dmp_scan_plan_write(const DmpScanPlan *p)
 	put_optional(&b, p->factor, p->nfeatures);
 	put_optional(&b, p->lower, p->nfeatures);
 	put_optional(&b, p->upper, p->nfeatures);
+	dmp_put_int(&b, p->nlambdas);
+	dmp_put_int(&b, p->automatic);
+	if (p->nlambdas > 0 && !p->automatic)
+		dmp_put(&b, p->lambdas, sizeof(double) * p->nlambdas);
+	dmp_put_int(&b, p->nfolds);
+	dmp_put_int(&b, p->one_se);
 	if (p->phase >= DMP_SCAN_BLOCKS)
 	{
 		put_stats(&b, p->ndense, p->ntexts, &p->stats);
@@ -313,6 +319,19 @@ dmp_scan_plan_read(const bytea *bytes)
 		bad_plan();
 	if (p->family != DMP_BINOMIAL && p->family != DMP_GAUSSIAN && p->family != DMP_POISSON)
 		bad_plan();
+	p->nlambdas = dmp_get_count(&b, 0);
+	p->automatic = dmp_get_int(&b) != 0;
+	if (p->nlambdas > 0 && !p->automatic)
+		p->lambdas = dmp_get_doubles(&b, p->nlambdas);
+	p->nfolds = dmp_get_count(&b, 0);
+	p->one_se = dmp_get_int(&b) != 0;
+	for (i = 0; p->lambdas && i < p->nlambdas; i++)
+		if (!(p->lambdas[i] >= 0) || isinf(p->lambdas[i]) ||
+			(i > 0 && !(p->lambdas[i] < p->lambdas[i - 1])))
+			bad_plan();
+	if (p->nlambdas > DMP_MAX_LAMBDAS || p->nfolds > DMP_MOST_FOLDS || p->nfolds == 1 ||
+		(p->nfolds > 0 && p->nlambdas == 0))
+		bad_plan();
 	if (!(p->lambda >= 0) || !(p->alpha >= 0 && p->alpha <= 1) || p->memory < 0)
 		bad_plan();
 	if (p->phase >= DMP_SCAN_BLOCKS)
@@ -382,6 +401,9 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 		dmp_put_double(b, s->null_loss);
 		dmp_put_double(b, s->lambda_max);
 		dmp_put_int(b, s->separated_param);
+		dmp_put_int(b, s->path != NULL);
+		if (s->path)
+			dmp_scan_path_write(b, s->path);
 	}
 	if (r->sums)
 	{
@@ -466,6 +488,8 @@ dmp_scan_result_read(DmpBytes *b)
 		s->null_loss = dmp_get_double(b);
 		s->lambda_max = dmp_get_double(b);
 		s->separated_param = (int) dmp_get_int(b);
+		if (dmp_get_int(b) != 0)
+			s->path = dmp_scan_path_read(b);
 	}
 	if (parts & 8)
 	{

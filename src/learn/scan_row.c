@@ -267,8 +267,14 @@ admit(DmpScan *scan, FunctionCallInfo fcinfo)
 			return NULL;
 		}
 	}
-	if (scan->plan->test_fraction > 0 && !PG_ARGISNULL(4) &&
-		PG_GETARG_FLOAT8(4) < scan->plan->test_fraction)
+	if (scan->plan->nfolds > 0)
+	{
+		double fold = PG_ARGISNULL(4) ? 0 : PG_GETARG_FLOAT8(4);
+
+		stage = &scan->stage[fold < 0 ? 1 : 2 + Min((int) fmin(fold, 1e6), scan->plan->nfolds - 1)];
+	}
+	else if (scan->plan->test_fraction > 0 && !PG_ARGISNULL(4) &&
+			 PG_GETARG_FLOAT8(4) < scan->plan->test_fraction)
 		stage = &scan->stage[1];
 	stage->label[stage->n] = y == 1;
 	stage->weight[stage->n] = w;
@@ -312,7 +318,7 @@ dmp_scan_row_any(DmpScan *scan, FunctionCallInfo fcinfo, int first)
 					arg[i].isnull ? NAN : read_number(scan->reader[i], arg[i].value);
 		}
 	if (++stage->n == DMP_TILE)
-		dmp_scan_flush(scan, stage == &scan->stage[1], false);
+		dmp_scan_flush(scan, stage - scan->stage, false);
 }
 
 /* a row whose features are numbers float8[] (argument 6) and texts text[] (7), NULL when there are none */
@@ -367,7 +373,7 @@ dmp_scan_row_arrays(DmpScan *scan, FunctionCallInfo fcinfo)
 			pfree(a);
 	}
 	if (++stage->n == DMP_TILE)
-		dmp_scan_flush(scan, stage == &scan->stage[1], false);
+		dmp_scan_flush(scan, stage - scan->stage, false);
 }
 
 /* a row of finite numbers without weight, of a plan that has dense columns only */
@@ -685,8 +691,14 @@ use_tile(DmpScan *scan, int which, DmpGlmTile *tile, bool any_nan)
 	}
 	if (scan->mode == DMP_MODE_PACK)
 	{
-		if (dmp_store_append(scan, which ? &scan->test : &scan->train, tile))
+		if (dmp_store_append(scan,
+							 which == 0   ? &scan->train
+							 : which == 1 ? &scan->test
+										  : &scan->folds[which - 2],
+							 tile))
 			return;
+		if (plan->nlambdas > 0)
+			dmp_scan_path_past_memory();
 		overflow(scan);
 	}
 	if (which == 1 || scan->mode != DMP_MODE_STREAM)

@@ -711,22 +711,16 @@ dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats, const DmpGlmProbl
 	return loss;
 }
 
-/*
- * All rows are here: the whole fit, and the metrics. NULL when there is
- * nothing to fit. The state is used up.
- */
-DmpScanSolution *
-dmp_scan_solve(DmpScan *scan)
+/* all rows are here: they become what the layout says; false when there is nothing to fit */
+bool
+dmp_scan_prepare(DmpScan *scan)
 {
 	DmpScanPlan *plan = scan->plan;
-	DmpScanSolution *out;
 	DmpFitStatus status;
-	StoreRows rows;
-	DmpGlmProblem problem;
-	DmpGlmSolution s;
+	int f;
 
 	if (!dmp_scan_can_fit(plan, &scan->stats, &status))
-		return NULL;
+		return false;
 	if (plan->phase == DMP_SCAN_LEARN)
 	{
 		double *shift;
@@ -736,8 +730,26 @@ dmp_scan_solve(DmpScan *scan)
 		plan->layout = *dmp_layout_make(plan, &scan->stats);
 		lay_out_store(scan, &scan->train, &plan->layout, shift);
 		lay_out_store(scan, &scan->test, &plan->layout, shift);
+		for (f = 0; f < plan->nfolds; f++)
+			lay_out_store(scan, &scan->folds[f], &plan->layout, shift);
 	}
-	if (!dmp_scan_enough_rows(plan, &scan->stats, &plan->layout))
+	return dmp_scan_enough_rows(plan, &scan->stats, &plan->layout);
+}
+
+/*
+ * The whole fit, and the metrics. NULL when there is nothing to fit. The state
+ * is used up.
+ */
+DmpScanSolution *
+dmp_scan_solve(DmpScan *scan)
+{
+	DmpScanPlan *plan = scan->plan;
+	DmpScanSolution *out;
+	StoreRows rows;
+	DmpGlmProblem problem;
+	DmpGlmSolution s;
+
+	if (!dmp_scan_prepare(scan))
 		return NULL;
 	out = palloc0(sizeof(DmpScanSolution));
 	store_problem(scan, &scan->train, &plan->layout, &rows, &problem);

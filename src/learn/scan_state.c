@@ -115,7 +115,9 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 	scan->budget = plan->memory;
 	if (IsInParallelMode())
 		scan->budget /= max_parallel_workers_per_gather + 1;
-	for (i = 0; i < 2; i++)
+	scan->stage = palloc0(sizeof(DmpStage) * (2 + plan->nfolds));
+	scan->folds = palloc0(sizeof(DmpStore) * (plan->nfolds + 1));
+	for (i = 0; i < 2 + plan->nfolds; i++)
 	{
 		scan->stage[i].dense = palloc(sizeof(double) * DMP_STAGE_STRIDE * (nd + 1));
 		scan->stage[i].codes = palloc(sizeof(int32) * DMP_TILE * (nt + 1));
@@ -477,6 +479,7 @@ dmp_train_scan_final(PG_FUNCTION_ARGS)
 	DmpState *state;
 	DmpBytes b = {0};
 	MemoryContext old;
+	int i;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -486,12 +489,12 @@ dmp_train_scan_final(PG_FUNCTION_ARGS)
 	old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 	if (!scan->merged && scan->mode == DMP_MODE_PACK && scan->plan->phase <= DMP_SCAN_BLOCKS)
 	{
-		dmp_scan_flush(scan, 0, true);
-		dmp_scan_flush(scan, 1, true);
+		for (i = 0; i < 2 + scan->plan->nfolds; i++)
+			dmp_scan_flush(scan, i, true);
 	}
 	/* the last tile may have been the one too many */
 	if (!scan->merged && scan->mode == DMP_MODE_PACK && scan->plan->phase <= DMP_SCAN_BLOCKS)
-		solution = dmp_scan_solve(scan);
+		solution = scan->plan->nlambdas > 0 ? dmp_scan_path(scan) : dmp_scan_solve(scan);
 	else
 		dmp_scan_settle(scan);
 	if (scan->plan->phase == DMP_SCAN_LEARN && !scan->merged)

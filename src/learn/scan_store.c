@@ -64,9 +64,40 @@ dmp_store_tile_bytes(const DmpScan *scan)
 	return row * DMP_TILE;
 }
 
+/* with the whole of each last chunk */
+static int64
+store_tiles(const DmpStore *store)
+{
+	const DmpChunk *last = store->nchunks > 0 ? &store->chunks[store->nchunks - 1] : NULL;
+
+	return store->ntiles + (last ? last->ntiles - last->used : 0);
+}
+
+static int64
+tiles_taken(const DmpScan *scan)
+{
+	int64 sum = store_tiles(&scan->train) + store_tiles(&scan->test);
+	int i;
+
+	for (i = 0; i < scan->plan->nfolds; i++)
+		sum += store_tiles(&scan->folds[i]);
+	return sum;
+}
+
+static Size
+bytes_taken(const DmpScan *scan)
+{
+	Size sum = scan->train.bytes + scan->test.bytes;
+	int i;
+
+	for (i = 0; i < scan->plan->nfolds; i++)
+		sum += scan->folds[i].bytes;
+	return sum;
+}
+
 /*
  * Copies a tile (its codes are dictionary codes) to the end. False when the
- * budget, shared by both stores, does not have room for one more chunk; then
+ * budget, shared by all stores, does not have room for one more chunk; then
  * nothing has changed.
  */
 bool
@@ -79,18 +110,10 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 	if (chunk == NULL || chunk->used == chunk->ntiles)
 	{
 		Size each = dmp_store_tile_bytes(scan);
-		int64 kept = scan->train.ntiles + scan->test.ntiles;
-		int64 room = (int64) (scan->budget / each) - kept;
+		int64 room = (int64) (scan->budget / each) - tiles_taken(scan);
 		int64 want = Min(Max(store->ntiles, 8), Max(CHUNK_BYTES / each, 1));
 		MemoryContext old;
 
-		/* the whole of the other store's last chunk counts as kept */
-		if (scan->train.nchunks > 0)
-			room -= scan->train.chunks[scan->train.nchunks - 1].ntiles -
-					scan->train.chunks[scan->train.nchunks - 1].used;
-		if (scan->test.nchunks > 0)
-			room -= scan->test.chunks[scan->test.nchunks - 1].ntiles -
-					scan->test.chunks[scan->test.nchunks - 1].used;
 		want = Min(want, room);
 		if (want <= 0)
 			return false;
@@ -136,7 +159,7 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 	store->rows += tile->n;
 	store->last = tile->n;
 	store->ncoded = nc;
-	scan->peak = Max(scan->peak, scan->train.bytes + scan->test.bytes);
+	scan->peak = Max(scan->peak, bytes_taken(scan));
 	return true;
 }
 

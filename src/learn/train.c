@@ -20,6 +20,7 @@
 #include "common/shortest_dec.h"
 #include "learn/inference.h"
 #include "learn/judgement.h"
+#include "learn/path.h"
 #include "learn/train.h"
 #include "lib/stringinfo.h"
 #include "utils/guc.h"
@@ -125,7 +126,7 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	row_integer(&row, "rows_test", fit->rows_test);
 	row_integer(&row, "rows_skipped", fit->rows_skipped);
 	row_integer(&row, "rows_positive", fit->rows_positive);
-	row_number(&row, "lambda", fit->lambda > 0 ? fit->lambda : args->lambda);
+	row_number(&row, "lambda", fit->lambda > 0 || fit->path ? fit->lambda : args->lambda);
 	row_number(&row, "alpha", args->alpha);
 	row_number(&row, "roc_auc", fit->roc_auc);
 	row_number(&row, "test_roc_auc", fit->test_roc_auc);
@@ -166,6 +167,16 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 		row_integer(&row, "clusters", fit->clusters);
 	if (fit->vif != NULL)
 		row_vif(&row, fit);
+	if (fit->path != NULL)
+	{
+		row_number(&row, "cv_log_loss", fit->path->cv_loss);
+		row_number(&row, "cv_std_err", fit->path->cv_std_err);
+		row_number(&row, "cv_roc_auc", fit->path->cv_roc_auc);
+		row_key(&row, "path");
+		appendStringInfoString(&row, dmp_fit_path_json(fit->path, args->test_fraction > 0));
+		row_key(&row, "path_coef");
+		appendStringInfoString(&row, dmp_fit_path_coef_json(fit->path));
+	}
 	row_key(&row, "aliased");
 	appendStringInfoChar(&row, '[');
 	for (j = 0; fit->aliased != NULL && j < fit->design.width; j++)
@@ -265,6 +276,10 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit, List *judged)
 		warnings = lappend(warnings, "penalty_factor has no effect while lambda is 0");
 	if (args->class_weight != NULL)
 		warnings = lappend(warnings, "the log losses are of the rows weighed by class_weight");
+	if (fit->path != NULL)
+		warnings =
+			list_concat(warnings, dmp_fit_path_warnings(fit->path, fit->family == DMP_BINOMIAL,
+														args->test_fraction > 0));
 	check_levels(args, fit, &warnings);
 	foreach (lc, fit->warnings)
 		warnings = lappend(warnings, lfirst(lc));
@@ -367,7 +382,14 @@ dmp_train(PG_FUNCTION_ARGS)
 	model = dmp_model_from_fit(fit, args->target, plan->positive, plan->negative, plan->classes);
 	/* class weights move the odds: predicted are those of the rows as they are */
 	if (args->calibrate && args->intercept && args->class_weight != NULL)
-		model->a -= log(plan->class_weight[1] / plan->class_weight[0]);
+	{
+		double shift = log(plan->class_weight[1] / plan->class_weight[0]);
+		int k;
+
+		model->a -= shift;
+		for (k = 0; fit->path != NULL && k < fit->path->n; k++)
+			fit->path->coef[k * (1 + (Size) fit->path->width)] -= shift;
+	}
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit, dmp_judgement(args, plan, fit, sample));
 	deploy = decide_deployment(args, fit, ref.name);

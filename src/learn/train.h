@@ -46,7 +46,12 @@ typedef struct DmpTrainArgs
 	char *base_margin; /* column, or NULL */
 	DmpDoc *penalty_factor;
 	DmpDoc *bounds;
-	bool judge; /* read a sample for warnings and the baseline */
+	bool judge;    /* read a sample for warnings and the baseline */
+	int cv;        /* 0: none */
+	int nlambdas;  /* 0: one lambda */
+	List *lambdas; /* option, as floats by falling value, or NIL */
+	bool one_se;
+	char *fold_column;
 } DmpTrainArgs;
 
 /* What the columns of the query are in the fit. */
@@ -90,6 +95,9 @@ extern DmpDoc *dmp_train_encode_item(DmpTrainArgs *args, const char *name, DmpVa
 extern void dmp_train_check_encode(DmpTrainArgs *args, TupleDesc desc);
 /* place of a column that is there once; prefix as in dmp_column_number() */
 extern int dmp_train_column_number(TupleDesc desc, const char *name, const char *prefix);
+/* train_folds.c: SQL of a row's fold; of a hash of columns of q, in [0, 1) */
+extern char *dmp_train_fold_sql(DmpTrainArgs *args, DmpTrainPlan *plan);
+extern char *dmp_train_hash_sql(List *columns, int64 seed);
 extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 	pg_attribute_noreturn();
 

@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "learn/scan.h"
 #include "learn/train.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
@@ -38,14 +39,11 @@ enum
 	ARG_OPTIONS
 };
 
-static const char *const known_options[] = {"max_iterations", "standardize",  "intercept",
-											"positive",       "min_count",    "split",
-											"compat",         "encode",       "class_weight",
-											"calibrate",      "impute",       "base_margin",
-											"penalty_factor", "bounds",       "select",
-											"fold_column",    "interactions", "std_err",
-											"cluster",        "judge",        NULL};
-static const char *const later_options[] = {"select", "fold_column"};
+static const char *const known_options[] = {
+	"max_iterations", "standardize", "intercept",    "positive",    "min_count",    "split",
+	"compat",         "encode",      "class_weight", "calibrate",   "impute",       "base_margin",
+	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", "std_err",
+	"cluster",        "judge",       "lambdas",      NULL};
 
 static void
 pg_attribute_noreturn() not_built(const char *what, const char *hint)
@@ -94,10 +92,6 @@ refuse_what_is_not_built(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown family \"%s\"", family),
 				 errhint("The families are binomial, multinomial, gaussian and poisson.")));
-	if (!PG_ARGISNULL(ARG_CV))
-		not_built("argument \"cv\"", "Hold rows out with test_fraction, and compare test_roc_auc.");
-	if (!PG_ARGISNULL(ARG_N_LAMBDAS))
-		not_built("argument \"n_lambdas\"", "Give one lambda, and compare test_roc_auc.");
 	if (!PG_ARGISNULL(ARG_BY))
 		not_built("argument \"by\"", "Train one model a group: name it after the group, and let "
 									 "the query choose its rows.");
@@ -148,14 +142,8 @@ read_options(DmpTrainArgs *args)
 	DmpDoc *options = args->options;
 	const DmpDoc *positive;
 	double number;
-	int i;
 
 	dmp_doc_check_keys(options, "options", known_options);
-	for (i = 0; i < lengthof(later_options); i++)
-	{
-		if (dmp_doc_get(options, later_options[i]) != NULL)
-			not_built(psprintf("option \"%s\"", later_options[i]), "Leave it out.");
-	}
 	number = dmp_doc_number(options, "max_iterations", 100, "options");
 	if (!(number >= 1 && number <= 1000000) || number != floor(number))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -210,6 +198,106 @@ read_options(DmpTrainArgs *args)
 	args->base_margin = dmp_doc_string(options, "base_margin", NULL, "options");
 }
 
+static int
+count_arg(FunctionCallInfo fcinfo, int i, const char *name, int low, int high)
+{
+	int value;
+
+	if (PG_ARGISNULL(i))
+		return 0;
+	value = PG_GETARG_INT32(i);
+	if (value < low || value > high)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s must be from %d to %d", name, low, high)));
+	return value;
+}
+
+static int
+falling(const ListCell *a, const ListCell *b)
+{
+	double x = *(double *) lfirst(a), y = *(double *) lfirst(b);
+
+	return (x < y) - (x > y);
+}
+
+static void
+read_lambdas(DmpTrainArgs *args)
+{
+	const DmpDoc *list = dmp_doc_get(args->options, "lambdas");
+	double before = INFINITY;
+	ListCell *lc;
+	int i;
+
+	if (list == NULL || list->kind == DMP_DOC_NULL)
+		return;
+	if (list->kind != DMP_DOC_ARRAY || list->n == 0 || list->n > DMP_MAX_LAMBDAS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"lambdas\" must be an array of 1 to %d numbers",
+							   DMP_MAX_LAMBDAS)));
+	for (i = 0; i < list->n; i++)
+	{
+		double *x = palloc(sizeof(double));
+
+		if (list->items[i]->kind != DMP_DOC_NUMBER ||
+			!((*x = strtod(list->items[i]->text, NULL)) > 0) || isinf(*x))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"lambdas\" must be an array of numbers above 0"),
+							errhint("A fit without a penalty is one of its own: lambda => 0.")));
+		args->lambdas = lappend(args->lambdas, x);
+	}
+	list_sort(args->lambdas, falling);
+	foreach (lc, args->lambdas)
+	{
+		if (*(double *) lfirst(lc) == before)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"lambdas\" has %g twice", before)));
+		before = *(double *) lfirst(lc);
+	}
+}
+
+/* n_lambdas, cv, select, fold_column, lambdas: what goes with what */
+static void
+read_path(DmpTrainArgs *args, FunctionCallInfo fcinfo)
+{
+	static const char *const select[] = {"min", "1se", NULL};
+	char *how = dmp_doc_string(args->options, "select", "min", "options");
+
+	args->cv = count_arg(fcinfo, ARG_CV, "cv", 2, DMP_MOST_FOLDS);
+	args->nlambdas = count_arg(fcinfo, ARG_N_LAMBDAS, "n_lambdas", 2, DMP_MAX_LAMBDAS);
+	args->fold_column = dmp_doc_string(args->options, "fold_column", NULL, "options");
+	read_lambdas(args);
+	choose("select", how, select);
+	args->one_se = strcmp(how, "1se") == 0;
+	if (args->fold_column != NULL && args->cv == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"fold_column\" needs cv")));
+	if (args->one_se && args->cv == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"select\" \"1se\" needs cv")));
+	if (args->lambdas != NIL && args->nlambdas > 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("n_lambdas and option \"lambdas\" exclude each other")));
+	if (args->lambda_given && (args->lambdas != NIL || args->nlambdas > 0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("lambda and %s exclude each other",
+							   args->nlambdas > 0 ? "n_lambdas" : "option \"lambdas\"")));
+	if (args->lambdas != NIL)
+		args->nlambdas = list_length(args->lambdas);
+	else if (args->cv > 0 && args->lambda_given)
+	{
+		double *x = palloc(sizeof(double));
+
+		*x = args->lambda;
+		args->lambdas = list_make1(x);
+		args->nlambdas = 1;
+	}
+	else if (args->cv > 0 && args->nlambdas == 0)
+		args->nlambdas = 100;
+	if (args->nlambdas > 0 && args->compat != NULL && strcmp(args->compat, "spark") == 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("compat \"spark\" with n_lambdas or cv is not built yet")));
+}
+
 DmpTrainArgs *
 dmp_train_args(FunctionCallInfo fcinfo)
 {
@@ -239,5 +327,6 @@ dmp_train_args(FunctionCallInfo fcinfo)
 							  : JsonbPGetDatum(PG_GETARG_JSONB_P(ARG_OPTIONS));
 	args->options = dmp_doc_from_jsonb(args->options_jsonb, "options");
 	read_options(args);
+	read_path(args, fcinfo);
 	return args;
 }

@@ -410,25 +410,7 @@ split_by_time_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 static char *
 hash_sql(List *columns, int64 seed)
 {
-	StringInfoData sql;
-	ListCell *lc;
-	int open = 1;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "dmp_internal.split(" INT64_FORMAT, seed);
-	foreach (lc, columns)
-	{
-		/* a call takes 100 arguments: the rest is hashed by a call of its own */
-		if (foreach_current_index(lc) > 0 && foreach_current_index(lc) % 90 == 0)
-		{
-			appendStringInfo(&sql, ", dmp_internal.split(" INT64_FORMAT, seed);
-			open++;
-		}
-		appendStringInfo(&sql, ", %s", column_sql(lfirst(lc)));
-	}
-	while (open-- > 0)
-		appendStringInfoChar(&sql, ')');
-	return sql.data;
+	return dmp_train_hash_sql(columns, seed);
 }
 
 static char *
@@ -439,6 +421,28 @@ split_sql(DmpTrainArgs *args, DmpTrainPlan *plan)
 	if (args->key != NIL)
 		return hash_sql(args->key, args->seed);
 	return hash_sql(lappend(list_copy(plan->feature_names), args->target), args->seed);
+}
+
+/* where a row goes: test rows (by split, NULL: there are none) and the rest, folds */
+static char *
+place_sql(DmpTrainArgs *args, DmpTrainPlan *plan, char *split)
+{
+	char *fold;
+
+	if (args->cv == 0)
+		return split;
+	fold = dmp_train_fold_sql(args, plan);
+	if (split == NULL)
+		return fold;
+	return psprintf("CASE WHEN %s < %.17g THEN -1::float8 ELSE %s END", split, args->test_fraction,
+					fold);
+}
+
+/* SQL of "a training row", for rows that have a place */
+static char *
+is_training_sql(DmpTrainArgs *args)
+{
+	return args->cv > 0 ? "split >= 0" : psprintf("split >= %.17g", args->test_fraction);
 }
 
 /* ------------------------------------------------------------- features */
@@ -462,6 +466,8 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 	}
 	if (args->base_margin != NULL)
 		taken = lappend(taken, args->base_margin);
+	if (args->fold_column != NULL)
+		taken = lappend(taken, args->fold_column);
 	foreach (lc, args->key)
 		(void) dmp_train_column_number(desc, lfirst(lc), "key: ");
 	foreach (lc, args->exclude)
@@ -590,9 +596,7 @@ balance_classes(DmpTrainArgs *args, DmpTrainPlan *plan, const char *weight)
 	dmp_spi(psprintf("SELECT sum(%s) FILTER (WHERE s.target = 0), "
 					 "sum(%s) FILTER (WHERE s.target = 1) FROM (%s) AS s%s",
 					 weight, weight, plan->spec.select_sql,
-					 args->test_fraction > 0
-						 ? psprintf(" WHERE s.split >= %.17g", args->test_fraction)
-						 : ""),
+					 args->test_fraction > 0 ? psprintf(" WHERE s.%s", is_training_sql(args)) : ""),
 			NULL, true);
 	plan->scans++;
 	negative = dmp_spi_float8(0, 1, 0);
@@ -634,7 +638,7 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 					 "SELECT s.target, %s * CASE s.target WHEN 1 THEN '%.17g'::float8 "
 					 "ELSE '%.17g'::float8 END AS weight",
 					 weight, plan->class_weight[1], plan->class_weight[0]);
-	if (args->test_fraction > 0)
+	if (args->test_fraction > 0 || args->cv > 0)
 		appendStringInfoString(&sql, ", s.split");
 	if (args->cluster != NULL)
 		appendStringInfoString(&sql, ", s.cluster");
@@ -679,8 +683,7 @@ convert_spark(DmpTrainArgs *args, DmpTrainPlan *plan)
 						errmsg("compat \"spark\" with a weight is not built yet")));
 	dmp_spi(psprintf("SELECT count(*) FROM (%s) AS s WHERE target IS NOT NULL%s",
 					 plan->spec.select_sql,
-					 args->test_fraction > 0 ? psprintf(" AND split >= %.17g", args->test_fraction)
-											 : ""),
+					 args->test_fraction > 0 ? psprintf(" AND %s", is_training_sql(args)) : ""),
 			NULL, true);
 	plan->scans++;
 	n = (double) dmp_spi_int8(0, 1, 0);
@@ -700,6 +703,7 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	StringInfoData sql;
 	char *target;
 	char *split = NULL;
+	ListCell *lc;
 
 	initStringInfo(&sql);
 	target = plan->target_sql = target_sql(args, plan);
@@ -707,10 +711,9 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	if (args->weight != NULL)
 		appendStringInfo(&sql, ", %s AS weight", weight_sql(args, plan));
 	if (args->test_fraction > 0)
-	{
 		split = plan->split_sql = split_sql(args, plan);
-		appendStringInfo(&sql, ", %s AS split", split);
-	}
+	if (args->test_fraction > 0 || args->cv > 0)
+		appendStringInfo(&sql, ", %s AS split", place_sql(args, plan, split));
 	if (args->cluster != NULL)
 		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
 	if (args->base_margin != NULL)
@@ -735,6 +738,17 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	spec->tolerance = args->tolerance;
 	spec->max_iterations = args->max_iterations;
 	spec->seed = args->seed;
+	spec->nlambdas = args->nlambdas;
+	spec->nfolds = args->cv;
+	spec->one_se = args->one_se;
+	if (args->nlambdas > 1)
+		spec->no_errors = "lambda was chosen by the same rows";
+	if (args->lambdas != NIL)
+	{
+		spec->lambdas = palloc(sizeof(double) * args->nlambdas);
+		foreach (lc, args->lambdas)
+			spec->lambdas[foreach_current_index(lc)] = *(double *) lfirst(lc);
+	}
 	weigh_classes(args, plan);
 	convert_spark(args, plan);
 	dmp_train_choose_encodes(args, plan);

@@ -225,6 +225,11 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 	DmpFitSpec *spec = &plan->spec;
 	DmpFit *fit;
 
+	if (args->nlambdas > 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("%s with hashed columns or several classes is not built yet",
+							   args->cv > 0 ? "argument \"cv\"" : "argument \"n_lambdas\""),
+						errhint("Hold rows out with test_fraction, and compare models.")));
 	if (args->compat != NULL && strcmp(args->compat, "spark") == 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with hashed columns or several classes is not "

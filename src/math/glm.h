@@ -77,6 +77,14 @@ extern size_t dmp_glm_scratch(const DmpGlmShape *shape);
  */
 extern void dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
 						 const double *direction, DmpGlmSums *sums, double *margins, void *scratch);
+/*
+ * The same without Hessian at npoints points while the tile is in the cache: each point's loss, and
+ * its gradient unless gradient is NULL, are added to; the same bits as one by one.
+ */
+extern size_t dmp_glm_many_scratch(const DmpGlmShape *shape);
+extern void dmp_glm_tile_many(const DmpGlmShape *shape, const DmpGlmTile *tile, int npoints,
+							  const double *const *theta, double *loss, double *const *gradient,
+							  void *scratch);
 /* out = in - pivot over 128 values (any alignment); 1 when one of them is NaN or infinite */
 extern int dmp_tile_shift(const double *in, double pivot, double *out);
 extern void dmp_glm_sums_clear(const DmpGlmShape *shape, DmpGlmSums *sums);

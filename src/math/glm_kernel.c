@@ -44,9 +44,17 @@ typedef struct Kernel
 	int (*shift)(const double *, double, double *);
 } Kernel;
 
+/* at four points at once */
+typedef struct KernelMany
+{
+	void (*linear)(const DmpGlmShape *, const DmpGlmTile *, const double *const[4], double *);
+	void (*gradient)(const DmpGlmShape *, const DmpGlmTile *, const double *, double *const[4]);
+} KernelMany;
+
 #define K(name) name##_any
 #define TARGET
 #include "math/glm_kernel.inc"
+#include "math/glm_many.inc"
 #undef K
 #undef TARGET
 
@@ -55,6 +63,7 @@ typedef struct Kernel
 #define K(name) name##_avx2
 #define TARGET __attribute__((target("avx2")))
 #include "math/glm_kernel.inc"
+#include "math/glm_many.inc"
 #undef K
 #undef TARGET
 #endif
@@ -73,6 +82,16 @@ kernel(void)
 #endif
 	}
 	return chosen;
+}
+
+static inline const KernelMany *
+kernel_many(void)
+{
+#ifdef HAVE_AVX2
+	if (kernel() == &kernel_avx2)
+		return &kernel_many_avx2;
+#endif
+	return &kernel_many_any;
 }
 
 int
@@ -173,6 +192,22 @@ along(const DmpGlmTile *tile, const double *m, const double *sign, const double 
 	}
 }
 
+/* loss, residuals and curvatures from margins */
+static inline double
+losses(const Kernel *k, const DmpGlmShape *shape, const DmpGlmTile *tile, const double *m,
+	   const double *sign, const double *weight, double *r, double *v)
+{
+	switch (shape->family)
+	{
+		case DMP_GAUSSIAN:
+			return k->square(m, tile->target, weight, r, v);
+		case DMP_POISSON:
+			return k->poisson(m, tile->target, weight, r, v);
+		default:
+			return k->logistic(m, sign, weight, r, v);
+	}
+}
+
 void
 dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
 			 const double *direction, DmpGlmSums *sums, double *margins, void *scratch)
@@ -188,18 +223,7 @@ dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *the
 	if (sums == NULL)
 		return;
 	signs_and_weights(tile, sign, weight);
-	switch (shape->family)
-	{
-		case DMP_BINOMIAL:
-			sums->loss += k->logistic(m, sign, weight, r, v);
-			break;
-		case DMP_GAUSSIAN:
-			sums->loss += k->square(m, tile->target, weight, r, v);
-			break;
-		case DMP_POISSON:
-			sums->loss += k->poisson(m, tile->target, weight, r, v);
-			break;
-	}
+	sums->loss += losses(k, shape, tile, m, sign, weight, r, v);
 	k->gradient(shape, tile, r, sums->gradient);
 	if (sums->hessian)
 	{
@@ -211,6 +235,56 @@ dmp_glm_tile(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *the
 	{
 		k->linear(shape, tile, direction, direction[0], m);
 		along(tile, m, sign, weight, sums);
+	}
+}
+
+size_t
+dmp_glm_many_scratch(const DmpGlmShape *shape)
+{
+	/* margins and residuals of four points, curvature, sign, weight, a place for what is not wanted */
+	return sizeof(double) * (11 * DMP_TILE + shape->nparams + 4);
+}
+
+void
+dmp_glm_tile_many(const DmpGlmShape *shape, const DmpGlmTile *tile, int npoints,
+				  const double *const *theta, double *loss, double *const *gradient, void *scratch)
+{
+	const Kernel *k = kernel();
+	const KernelMany *many = kernel_many();
+	double *m = scratch, *r = m + 4 * DMP_TILE, *v = r + 4 * DMP_TILE;
+	double *sign = v + DMP_TILE, *weight = sign + DMP_TILE, *waste = weight + DMP_TILE;
+	int p, q, i;
+
+	signs_and_weights(tile, sign, weight);
+	for (p = 0; p < npoints; p += 4)
+	{
+		const double *at[4];
+		double *to[4];
+
+		/* fewer than four are left: the last one again, to nowhere */
+		for (q = 0; q < 4; q++)
+		{
+			at[q] = theta[p + q < npoints ? p + q : npoints - 1];
+			to[q] = p + q < npoints && gradient ? gradient[p + q] : waste;
+		}
+		many->linear(shape, tile, at, m);
+		for (q = 0; q < 4; q++)
+		{
+			double x;
+
+			if (p + q >= npoints)
+			{
+				memset(r + q * DMP_TILE, 0, sizeof(double) * DMP_TILE);
+				continue;
+			}
+			if (tile->offset)
+				for (i = 0; i < tile->n; i++)
+					m[q * DMP_TILE + i] += tile->offset[i];
+			x = losses(k, shape, tile, m + q * DMP_TILE, sign, weight, r + q * DMP_TILE, v);
+			loss[p + q] += x;
+		}
+		if (gradient)
+			many->gradient(shape, tile, r, to);
 	}
 }
 

@@ -49,6 +49,7 @@ main(void)
 	test_glm();
 	test_student();
 	test_sparse();
+	test_path();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

@@ -21,5 +21,6 @@ extern void test_linalg(void);
 extern void test_glm(void);
 extern void test_student(void);
 extern void test_sparse(void);
+extern void test_path(void);
 
 #endif
