@@ -17,12 +17,13 @@
 /* kinds are never reused: a state may be stored in a table */
 typedef enum DmpStateKind
 {
-	DMP_STATE_TRAIN = 1,  /* learn: training scan */
-	DMP_STATE_LOGIT = 2,  /* learn: dmp.logit */
-	DMP_STATE_SCORES = 3, /* score: scores and labels for exact rank metrics */
-	DMP_STATE_SUMS = 4,   /* score: sums for log loss, brier score, precision, recall, f1 */
-	DMP_STATE_ENCODE = 9, /* learn: columns to be encoded */
-	DMP_STATE_KINDS       /* number of kinds + 1 */
+	DMP_STATE_TRAIN = 1,   /* learn: training scan */
+	DMP_STATE_LOGIT = 2,   /* learn: dmp.logit */
+	DMP_STATE_SCORES = 3,  /* score: scores and labels for exact rank metrics */
+	DMP_STATE_SUMS = 4,    /* score: sums for log loss, brier score, precision, recall, f1 */
+	DMP_STATE_ENCODE = 9,  /* learn: columns to be encoded */
+	DMP_STATE_LINEAR = 10, /* learn: dmp.linear */
+	DMP_STATE_KINDS        /* number of kinds + 1 */
 } DmpStateKind;
 
 typedef struct DmpState

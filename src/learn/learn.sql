@@ -523,3 +523,37 @@ CREATE AGGREGATE dmp.logit(target float8, VARIADIC features float8[]) (
 );
 COMMENT ON AGGREGATE dmp.logit(float8, VARIADIC float8[]) IS 'logistic regression without a penalty, target 0 or 1
 Example: SELECT (dmp.logit(y, x1, x2)).coef FROM t';
+
+-- least squares as an aggregate: dmp.linear
+
+CREATE TYPE dmp.linear_fit AS (
+	coef float8[],
+	std_err float8[],
+	t float8[],
+	p float8[],
+	rows bigint,
+	rows_skipped bigint,
+	r_squared float8,
+	sigma float8,
+	status text
+);
+COMMENT ON TYPE dmp.linear_fit IS 'result of dmp.linear; arrays start with the intercept; sigma is the residual standard error';
+CREATE FUNCTION dmp_internal.linear_add(dmp_internal.state, float8, VARIADIC float8[])
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_linear_add';
+CREATE FUNCTION dmp_internal.linear_combine(dmp_internal.state, dmp_internal.state)
+	RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_linear_combine';
+CREATE FUNCTION dmp_internal.linear_final(dmp_internal.state)
+	RETURNS dmp.linear_fit
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_linear_final';
+CREATE AGGREGATE dmp.linear(target float8, VARIADIC features float8[]) (
+	SFUNC = dmp_internal.linear_add,
+	STYPE = dmp_internal.state,
+	SSPACE = 1000,
+	COMBINEFUNC = dmp_internal.linear_combine,
+	FINALFUNC = dmp_internal.linear_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp.linear(float8, VARIADIC float8[]) IS 'linear regression by least squares: coefficients, errors, p values, the intercept first; a feature that others make up has none
+Example: SELECT city, (dmp.linear(spend, age, visits)).* FROM visitors GROUP BY city';

@@ -227,9 +227,8 @@ check_features(int have, int got)
 				errdetail("Every row of a fit has the same number of features."));
 }
 
-/* the features of a row; *p -1 when the array itself is missing; NULL when the row is to be skipped */
-static const double *
-row_features(FunctionCallInfo fcinfo, int *p)
+const double *
+dmp_row_features(FunctionCallInfo fcinfo, const char *function, int limit, int *p)
 {
 	ArrayType *a;
 	const double *x;
@@ -243,10 +242,10 @@ row_features(FunctionCallInfo fcinfo, int *p)
 		ereport(ERROR, errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				errmsg("features must be an array of one dimension"));
 	*p = ARR_NDIM(a) == 0 ? 0 : ARR_DIMS(a)[0];
-	if (*p > DMP_LOGIT_FEATURES)
+	if (*p > limit)
 		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("%d features are too many", *p),
-				errdetail("dmp.logit takes at most %d.", DMP_LOGIT_FEATURES));
+				errdetail("%s takes at most %d.", function, limit));
 	if (array_contains_nulls(a))
 		return NULL;
 	x = (const double *) ARR_DATA_PTR(a);
@@ -278,7 +277,7 @@ add_row(FunctionCallInfo fcinfo, double label)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	int p;
-	const double *x = row_features(fcinfo, &p);
+	const double *x = dmp_row_features(fcinfo, "dmp.logit", DMP_LOGIT_FEATURES, &p);
 	DmpScan *scan = PG_ARGISNULL(0) ? NULL : expanded_of(PG_GETARG_DATUM(0));
 	DmpLogitFlat *flat;
 

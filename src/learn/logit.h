@@ -20,9 +20,20 @@ typedef struct DmpLogitFlat
 	double values[FLEXIBLE_ARRAY_MEMBER]; /* rows: y, x_1 .. x_p */
 } DmpLogitFlat;
 
+/* linear.c */
+extern void dmp_linear_init(void);
+
 /* logit.c */
 extern void dmp_logit_check(const DmpState *state, const char *data, Size size);
 extern bytea *dmp_logit_plan(int p);
+/*
+ * Features of a row (float8[], argument 2) of an aggregate; *p: how many, -1 when the array itself
+ * is missing. NULL: a value is missing or infinite, the row is to be skipped.
+ */
+extern const double *dmp_row_features(FunctionCallInfo fcinfo, const char *function, int limit,
+									  int *p);
+/* float8[] in which NaN is NULL */
+extern Datum dmp_array_of_numbers(const double *x, int n);
 extern void dmp_logit_state(Datum value, DmpScan **scan, DmpLogitFlat **flat);
 
 #endif /* DMP_LOGIT_H */

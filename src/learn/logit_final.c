@@ -161,8 +161,8 @@ typedef struct LogitAnswer
 	DmpFitStatus status;
 } LogitAnswer;
 
-static Datum
-array_of(const double *x, int n)
+Datum
+dmp_array_of_numbers(const double *x, int n)
 {
 	Datum *values = palloc(sizeof(Datum) * n);
 	bool *nulls = palloc(sizeof(bool) * n);
@@ -191,19 +191,19 @@ answer_tuple(FunctionCallInfo fcinfo, const LogitAnswer *a)
 	nulls[0] = a->coef == NULL;
 	nulls[1] = nulls[2] = nulls[3] = a->coef == NULL || a->std_err == NULL;
 	if (a->coef)
-		values[0] = array_of(a->coef, a->n);
+		values[0] = dmp_array_of_numbers(a->coef, a->n);
 	if (a->coef && a->std_err)
 	{
 		double *z = palloc(sizeof(double) * a->n);
 
-		values[1] = array_of(a->std_err, a->n);
+		values[1] = dmp_array_of_numbers(a->std_err, a->n);
 		for (i = 0; i < a->n; i++)
 			z[i] = a->std_err[i] > 0 ? a->coef[i] / a->std_err[i] : NAN;
-		values[2] = array_of(z, a->n);
+		values[2] = dmp_array_of_numbers(z, a->n);
 		/* two-sided, from the normal distribution */
 		for (i = 0; i < a->n; i++)
 			z[i] = erfc(fabs(z[i]) * M_SQRT1_2);
-		values[3] = array_of(z, a->n);
+		values[3] = dmp_array_of_numbers(z, a->n);
 	}
 	values[4] = Int64GetDatum(a->rows);
 	values[5] = Int64GetDatum(a->skipped);

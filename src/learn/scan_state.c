@@ -245,6 +245,7 @@ dmp_scan_init(void)
 {
 	dmp_state_register(DMP_STATE_TRAIN, SCAN_VERSION, check_state);
 	dmp_state_register(DMP_STATE_LOGIT, 1, dmp_logit_check);
+	dmp_linear_init();
 }
 
 /* adds what another process found */

@@ -118,6 +118,7 @@ my @contract = (
 	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'bought', 'training')}, qr/^300\|7$/,
 	# ---- learn
 	$there{logit} ? ('logit' => q{SELECT (dmp.logit(label, recency, clicks_30d)).status FROM training}, qr/^converged$/) : (),
+	'linear' => q{SELECT (dmp.linear(recency, clicks_30d)).status FROM training}, qr/^converged$/,
 	'train' => q{SELECT model, version, deployed, status, rows FROM dmp.train('buyers', 'training', 'label', lambda => 0.01, alpha => 0.5)}, qr/^buyers\|1\|t\|converged\|300$/,
 	'key and time of a training set are no features' => q{SELECT count(*) FROM dmp.coefficients WHERE model = 'buyers' AND feature IN ('user_id', 'at')}, qr/^0$/,
 	'train again, with a test' => q{SELECT version, test_roc_auc IS NOT NULL FROM dmp.train('buyers', 'training', 'label', lambda => 0.001, test_fraction => 0.3, seed => 1)}, qr/^2\|t$/,

@@ -74,6 +74,8 @@ my %act = (
 	'train, lasso' => q{SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}', lambda => 0.001, alpha => 1)},
 	'train past memory' => q{SET dmp.training_memory = '1MB'; SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}')},
 	'logit' => q{SELECT (dmp.logit(y, a, b, c, d, e, f, g, h)).status FROM numbers},
+	'linear' => q{SELECT (dmp.linear(a, b, c, d, e, f, g, h)).status FROM numbers},
+	'train, poisson' => q{SELECT * FROM dmp.train('m', 'SELECT *, floor(exp(a - b))::int AS n FROM numbers', 'n', exclude => '{id,y}', family => 'poisson')},
 	'predict' => q{SELECT sum(dmp.predict('ready', n)) FROM numbers n},
 	'evaluate' => q{SELECT * FROM dmp.evaluate('ready', 'numbers')},
 	'evaluate classes by slice' => q{SELECT * FROM dmp.evaluate('kinds', 'kinds', by => '{part}')},

@@ -48,6 +48,7 @@ main(void)
 	test_linalg();
 	test_glm();
 	test_student();
+	test_least_squares();
 	test_sparse();
 	test_path();
 	printf("1..%d\n", count);

@@ -20,6 +20,7 @@ extern void test_calibrate(void);
 extern void test_linalg(void);
 extern void test_glm(void);
 extern void test_student(void);
+extern void test_least_squares(void);
 extern void test_sparse(void);
 extern void test_path(void);
 
