@@ -146,6 +146,17 @@ FROM (VALUES ('log'), ('bins'), ('levels'), ('parts'), ('fills'), ('pairs')) AS 
 JOIN dmp.models m ON m.model = 'encode_each_' || o.name,
 LATERAL (SELECT dmp.log_loss(dmp.predict(m.model, t), y) AS log_loss FROM encode_t AS t) AS l;
 
+-- levels that training has not seen are counted, never an error
+SELECT rows, rows_missing, rows_unseen_level FROM dmp.score('encode_woe', 'SELECT * FROM encode_rows WHERE n > 284', 'encode_scored', key => '{n}');
+SELECT value FROM dmp.evaluate('encode_woe', $$SELECT *, n % 2 = 0 AS y FROM encode_rows WHERE n > 280$$) WHERE metric = 'rows';
+SELECT dataset, metric, value FROM dmp.model_metrics WHERE model = 'encode_woe' AND version = 1 AND dataset NOT IN ('train', 'test') ORDER BY 1, 2;
+SELECT rows FROM dmp.score('encode_woe', 'SELECT * FROM encode_rows WHERE n < 10', 'encode_scored', key => '{n}');
+SELECT metric, value FROM dmp.model_metrics WHERE model = 'encode_woe' AND version = 1 AND dataset = 'score' ORDER BY 1;
+BEGIN READ ONLY;
+SET LOCAL client_min_messages = notice;
+SELECT value FROM dmp.evaluate('encode_woe', $$SELECT *, n % 2 = 0 AS y FROM encode_rows WHERE n > 280$$) WHERE metric = 'rows';
+COMMIT;
+
 -- with workers as without
 CREATE TABLE encode_big AS SELECT t.* FROM encode_t AS t, generate_series(1, 10);
 ANALYZE encode_big;
@@ -190,5 +201,5 @@ SELECT dmp_internal.encode_scan('99 0 n', 1, 1, 0, 1);
 
 SELECT count(*) AS dropped FROM (SELECT DISTINCT model FROM dmp.models WHERE model LIKE 'encode\_%') AS m, dmp.drop_model(m.model);
 DROP FUNCTION encode_differ;
-DROP TABLE encode_t, encode_noise, encode_scores, encode_rows, encode_options, encode_big;
+DROP TABLE encode_scored, encode_t, encode_noise, encode_scores, encode_rows, encode_options, encode_big;
 

@@ -74,6 +74,12 @@ SELECT status, features, roc_auc > 0.99 AS good FROM dmp.train('interactions_lon
 SELECT status FROM dmp.train('interactions_weighed', 'SELECT n, v, c, y FROM interactions_long', 'y', lambda => 0.001, options => '{"class_weight": "balanced"}');
 SELECT count(*) AS rows, count(*) FILTER (WHERE abs(dmp.predict('interactions_long', t) - dmp.predict('interactions_long', to_jsonb(t))) > 1e-12) AS differ FROM interactions_long AS t;
 
+-- a factor, and a bound, is of all that a column becomes
+SELECT status FROM dmp.train('interactions_bounded', 'SELECT v, n, land, y FROM interactions_t', 'y', lambda => 0.1, alpha => 1,
+	options => '{"bounds": {"v": "negative", "n:land": [-0.1, null]}, "penalty_factor": {"v": 0, "n:land": 0}, "interactions": ["n:land"]}');
+SELECT feature, bool_and(coef <= 0) AS negative, bool_and(coef >= -0.1) AS above, bool_or(coef <> 0) AS any
+FROM dmp.coefficients WHERE model = 'interactions_bounded' AND feature ~ '^v|:' GROUP BY 1 ORDER BY 1;
+
 -- dmp.model_sql is the same to the last bit
 CREATE FUNCTION interactions_sql(name text, query text) RETURNS TABLE (rows bigint, differ bigint)
 LANGUAGE plpgsql AS $$

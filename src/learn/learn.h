@@ -510,6 +510,9 @@ extern int dmp_registry_add(const char *name, const char *row, const DmpModelVal
 							const double *std_err, int n_std_err, bool deploy);
 /* replaces the value of a stored version, by id */
 extern void dmp_registry_update_value(int64 id, const DmpModelValue *value);
+/* counts of a run over a version's rows, "score" or "evaluate", for dmp.model_metrics */
+extern void dmp_registry_add_run(int64 id, const char *dataset, int64 rows, int64 missing,
+								 int64 unseen);
 /*
  * A version to be changed in place (its threshold, its calibration): locked,
  * and read anew, so that what others changed meanwhile stays.

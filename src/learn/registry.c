@@ -453,6 +453,41 @@ dmp_registry_update_value(int64 id, const DmpModelValue *value)
 	dmp_spi_finish();
 }
 
+/*
+ * Keeps what the rows of a run were like, for dmp.model_metrics. Where nothing
+ * can be written the run goes on without, with a NOTICE if there is something
+ * to tell.
+ */
+void
+dmp_registry_add_run(int64 id, const char *dataset, int64 rows, int64 missing, int64 unseen)
+{
+	DmpArgs args = {0};
+
+	if (XactReadOnly || RecoveryInProgress() || IsInParallelMode())
+	{
+		if (unseen > 0)
+			ereport(
+				NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT
+									 " rows have a level that training had not seen",
+						unseen, rows),
+				 errdetail("This transaction is read-only: dmp.model_metrics keeps no count.")));
+		return;
+	}
+	dmp_spi_connect();
+	dmp_arg_int8(&args, id);
+	dmp_arg_text(&args, dataset);
+	dmp_arg_int8(&args, rows);
+	dmp_arg_int8(&args, missing);
+	dmp_arg_int8(&args, unseen);
+	dmp_arg_oid(&args, GetUserId());
+	dmp_spi_registry("INSERT INTO dmp_internal.model_run (model, dataset, rows, rows_missing, "
+					 "rows_unseen_level, run_by) VALUES ($1, $2, $3, $4, $5, "
+					 "$6::dmp_internal.owner)",
+					 &args, false);
+	dmp_spi_finish();
+}
+
 DmpModel *
 dmp_model_lock(const DmpModelRow *row)
 {
@@ -601,6 +636,9 @@ dmp_drop_model(PG_FUNCTION_ARGS)
 	if (ref.version != 0)
 	{
 		dmp_arg_int4(&args, ref.version);
+		dmp_spi_registry("DELETE FROM dmp_internal.model_run r USING dmp_internal.model m "
+						 "WHERE r.model = m.id AND m.name = $1 AND m.version = $2",
+						 &args, false);
 		versions = dmp_spi_registry(
 			"DELETE FROM dmp_internal.model WHERE name = $1 AND version = $2", &args, false);
 		if (versions == 0)
@@ -617,6 +655,9 @@ dmp_drop_model(PG_FUNCTION_ARGS)
 	{
 		dmp_spi_registry("DELETE FROM dmp_internal.deployment WHERE name = $1", &args, false);
 		dmp_spi_registry("DELETE FROM dmp_internal.model_grant WHERE name = $1", &args, false);
+		dmp_spi_registry("DELETE FROM dmp_internal.model_run r USING dmp_internal.model m "
+						 "WHERE r.model = m.id AND m.name = $1",
+						 &args, false);
 		versions = dmp_spi_registry("DELETE FROM dmp_internal.model WHERE name = $1", &args, false);
 		dmp_spi_registry("DELETE FROM dmp_internal.model_name WHERE name = $1", &args, false);
 	}

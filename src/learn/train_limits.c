@@ -14,21 +14,38 @@
 #include <math.h>
 
 #include "learn/train.h"
+#include "learn/transform.h"
 
-/* position of the feature a key names; error when it is none */
+/* whether a key names a feature: by its own name, or its column's, or its pair's, "a:b" */
+static bool
+is_named(const DmpFeature *feature, const char *name)
+{
+	const DmpTransform *t = feature->transform;
+
+	if (strcmp(feature->name, name) == 0)
+		return true;
+	if (t == NULL)
+		return false;
+	if (t->ncolumns == 1)
+		return strcmp(t->columns[0], name) == 0;
+	return strcmp(psprintf("%s:%s", t->columns[0], t->columns[1]), name) == 0;
+}
+
+/* Positions of the features a key names, in order from after on; -1: no more. None at all is an error. */
 static int
-feature_of(const DmpTrainPlan *plan, const char *option, const char *name)
+next_feature(const DmpTrainPlan *plan, const char *option, const char *name, int after)
 {
 	int i;
 
-	for (i = 0; i < plan->spec.nfeatures; i++)
+	for (i = after; i < plan->spec.nfeatures; i++)
 	{
-		if (strcmp(plan->spec.features[i].name, name) == 0)
+		if (is_named(&plan->spec.features[i], name))
 			return i;
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-					errmsg("option \"%s\": column \"%s\" is no feature", option, name),
-					dmp_errhint_nearest(name, plan->feature_names)));
+	if (after == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("option \"%s\": column \"%s\" is no feature", option, name),
+						dmp_errhint_nearest(name, plan->feature_names)));
 	return -1;
 }
 
@@ -93,13 +110,16 @@ dmp_train_limits(DmpTrainArgs *args, DmpTrainPlan *plan)
 	}
 	for (i = 0; factors != NULL && i < factors->n; i++)
 	{
-		int f = feature_of(plan, "penalty_factor", factors->keys[i]);
+		double factor = number_of(factors->items[i], 1, "penalty_factor", factors->keys[i]);
+		int f;
 
-		spec->factor[f] = number_of(factors->items[i], 1, "penalty_factor", factors->keys[i]);
-		if (spec->factor[f] < 0)
+		if (factor < 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("option \"penalty_factor\" of column \"%s\" must be 0 or more",
 								   factors->keys[i])));
+		for (f = next_feature(plan, "penalty_factor", factors->keys[i], 0); f >= 0;
+			 f = next_feature(plan, "penalty_factor", factors->keys[i], f + 1))
+			spec->factor[f] = factor;
 	}
 	if (bounds == NULL)
 		return;
@@ -112,15 +132,19 @@ dmp_train_limits(DmpTrainArgs *args, DmpTrainPlan *plan)
 	}
 	for (i = 0; i < bounds->n; i++)
 	{
-		int f = feature_of(plan, "bounds", bounds->keys[i]);
+		int f = next_feature(plan, "bounds", bounds->keys[i], 0);
 
-		if (spec->features[f].encode != DMP_ENCODE_NUMERIC &&
-			spec->features[f].encode != DMP_ENCODE_BOOLEAN)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("column \"%s\" is a text and cannot be bounded", bounds->keys[i]),
-					 errdetail("A bound is of one coefficient, a text has one for each of "
-							   "its values.")));
-		read_bound(bounds->items[i], bounds->keys[i], &spec->lower[f], &spec->upper[f]);
+		for (; f >= 0; f = next_feature(plan, "bounds", bounds->keys[i], f + 1))
+		{
+			const DmpFeature *feature = &spec->features[f];
+
+			if (feature->encode != DMP_ENCODE_NUMERIC && feature->encode != DMP_ENCODE_BOOLEAN)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("column \"%s\" is a text and cannot be bounded", bounds->keys[i]),
+						 errdetail("A bound is of one coefficient, a text has one for each of "
+								   "its values.")));
+			read_bound(bounds->items[i], bounds->keys[i], &spec->lower[f], &spec->upper[f]);
+		}
 	}
 }

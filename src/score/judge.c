@@ -315,6 +315,31 @@ dmp_judge(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------- dmp.evaluate */
 
+/* whether rows may have a text that training has not seen */
+static bool
+has_levels(const DmpModel *model)
+{
+	int i;
+
+	for (i = 0; i < model->design.nsources; i++)
+	{
+		if (model->design.sources[i].kind == DMP_VALUE_TEXT ||
+			model->design.sources[i].kind == DMP_VALUE_TEXTS)
+			return true;
+	}
+	return false;
+}
+
+/* what the rows were like, of models for which that was counted */
+static void
+keep_counts(const DmpLabelled *rows)
+{
+	DmpRowCounts counts = dmp_count_rows();
+
+	if (rows->counted)
+		dmp_registry_add_run(rows->row->id, "evaluate", counts.rows, counts.missing, counts.unseen);
+}
+
 /* dmp.evaluate(model, query, threshold, by, weight) -> (metric, value, low, high, segment) */
 Datum
 dmp_evaluate(PG_FUNCTION_ARGS)
@@ -348,17 +373,21 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 	dmp_arg_model_value(&args, row->value);
 	rows =
 		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 4));
+	rows->counted = has_levels(model);
+	(void) dmp_count_rows();
 	if (model->nclasses > 0)
 	{
 		if (!PG_ARGISNULL(2))
 			dmp_model_refuse_classes(model);
 		dmp_evaluate_classes(fcinfo, rows, by, &args);
+		keep_counts(rows);
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
 	if (model->link != DMP_BINOMIAL)
 	{
 		dmp_evaluate_numbers(fcinfo, rows, by, &args);
+		keep_counts(rows);
 		dmp_spi_finish();
 		return (Datum) 0;
 	}
@@ -402,6 +431,7 @@ dmp_evaluate(PG_FUNCTION_ARGS)
 			dmp_srf_row(fcinfo, values, nulls);
 		}
 	}
+	keep_counts(rows);
 	dmp_spi_finish();
 	return (Datum) 0;
 }

@@ -208,7 +208,8 @@ dmp_labelled_sql(const DmpLabelled *rows, List *by, const char *more)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT dmp.margin($1, q.*) AS margin, %s AS label",
+	appendStringInfo(&sql, "SELECT %s($1, q.*) AS margin, %s AS label",
+					 rows->counted ? "dmp_internal.margin_counted" : "dmp.margin",
 					 label_sql(rows->model, rows->desc));
 	if (rows->weight != NULL)
 		appendStringInfo(&sql, ", %s AS weight", dmp_labelled_weight(rows));

@@ -21,6 +21,7 @@ PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
 PG_FUNCTION_INFO_V1(dmp_score_counted);
+PG_FUNCTION_INFO_V1(dmp_margin_counted);
 PG_FUNCTION_INFO_V1(dmp_class_scores);
 PG_FUNCTION_INFO_V1(dmp_shadow_row);
 PG_FUNCTION_INFO_V1(dmp_predict_columns);
@@ -404,13 +405,15 @@ Datum
 dmp_class_scores(PG_FUNCTION_ARGS)
 {
 	DmpRowMap *map = dmp_row_of_call(fcinfo);
+	DmpRowNotes notes = {0, 0};
 	int n = map->model->nclasses;
 	ArrayType *array;
 	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
 
 	if (n == 0)
 		elog(ERROR, "the model has two classes");
-	(void) row_classes(map, NULL);
+	(void) row_classes(map, &notes);
+	dmp_count_row(&notes);
 	array = palloc0(size);
 	SET_VARSIZE(array, size);
 	array->ndim = 1;
@@ -476,4 +479,16 @@ Datum
 dmp_shadow_row(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(table_score(fcinfo, NULL));
+}
+
+/* dmp_internal.margin_counted(value, row): the margin of dmp.evaluate, which counts what it met */
+Datum
+dmp_margin_counted(PG_FUNCTION_ARGS)
+{
+	DmpRowMap *map = dmp_row_of_call(fcinfo);
+	DmpRowNotes notes = {0, 0};
+	double margin = dmp_model_margin(map->model, map->values, map->nulls, map->types, &notes);
+
+	dmp_count_row(&notes);
+	PG_RETURN_FLOAT8(margin);
 }

@@ -101,6 +101,7 @@ typedef struct DmpLabelled
 	char *select;
 	TupleDesc desc;
 	char *weight; /* column of the query, NULL: rows count alike */
+	bool counted; /* what rows meet is counted, see dmp_count_rows() */
 } DmpLabelled;
 
 /* argument n of a call, a weight column: NULL, or its name, "" for none */
@@ -189,5 +190,15 @@ extern void dmp_check_outcomes(const DmpModelRow *const *rows, DmpModel *const *
 
 /* a row of the dmp.score that runs was scored */
 extern void dmp_count_row(const DmpRowNotes *notes);
+
+typedef struct DmpRowCounts
+{
+	int64 rows;
+	int64 missing;
+	int64 unseen;
+} DmpRowCounts;
+
+/* the count begins anew; returns what there was */
+extern DmpRowCounts dmp_count_rows(void);
 
 #endif /* DMP_SCORE_H */

@@ -409,7 +409,9 @@ CREATE FUNCTION dmp_internal.best_threshold(dmp_internal.state, value dmp.model_
 	cost_false_positive float8, cost_false_negative float8, at_least float8) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_best_threshold';
 CREATE FUNCTION dmp_internal.class_scores(model dmp.model_value, input record) RETURNS float8[]
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_class_scores';
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_class_scores';
+CREATE FUNCTION dmp_internal.margin_counted(model dmp.model_value, input record) RETURNS float8
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_margin_counted';
 CREATE FUNCTION dmp_internal.fit_calibration(dmp_internal.state, value dmp.model_value, method text) RETURNS float8[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_fit_calibration';
 CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS float8
@@ -418,7 +420,7 @@ CREATE FUNCTION dmp_internal.refuse_label(value text, column_name text) RETURNS 
 CREATE FUNCTION dmp.evaluate(model text, query text, threshold float8 DEFAULT NULL, by text[] DEFAULT NULL,
 	weight text DEFAULT NULL)
 	RETURNS TABLE (metric text, value float8, low float8, high float8, segment text, class text)
-	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_evaluate';
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_evaluate';
 COMMENT ON FUNCTION dmp.evaluate(text, text, float8, text[], text) IS 'judge a model on rows whose target is known, in all, by segment and, of several classes, by class, rows weighted by a column (else by the one of training); low and high are a 95 % interval
 Example: SELECT metric, value, low, high FROM dmp.evaluate(''buyers'', ''held_out'')';
 

@@ -19,18 +19,25 @@
 
 PG_FUNCTION_INFO_V1(dmp_score);
 
-/* of the dmp.score that runs; one statement at a time does */
-static struct
-{
-	int64 missing;
-	int64 unseen;
-} counted;
+/* of the dmp.score or dmp.evaluate that runs; one statement at a time does */
+static DmpRowCounts counted;
 
 void
 dmp_count_row(const DmpRowNotes *notes)
 {
+	counted.rows++;
 	counted.missing += notes->missing > 0;
 	counted.unseen += notes->unseen > 0;
+}
+
+/* The count begins anew; returns what there was. */
+DmpRowCounts
+dmp_count_rows(void)
+{
+	DmpRowCounts before = counted;
+
+	memset(&counted, 0, sizeof(counted));
+	return before;
 }
 
 /* Columns of the primary key of a table given by name; NIL when there is none. */
@@ -233,7 +240,7 @@ dmp_score(PG_FUNCTION_ARGS)
 		dmp_row_check(shadow.model, shadow.row->name, shadow.row->version, desc);
 	}
 	key = find_key(fcinfo, row, query, desc);
-	memset(&counted, 0, sizeof(counted));
+	(void) dmp_count_rows();
 	dmp_progress("score: model \"%s\" version %d into %s", row->name, row->version, table);
 	into = dmp_into_table(table, scores_sql(select, key, &scorer, shadowed ? &shadow : NULL, table),
 						  &args, if_exists, key);
@@ -241,6 +248,7 @@ dmp_score(PG_FUNCTION_ARGS)
 		dmp_spi(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", dmp_relation_name(into.relid),
 						 dmp_join_identifiers(key, "")),
 				NULL, false);
+	dmp_registry_add_run(row->id, "score", (int64) into.rows, counted.missing, counted.unseen);
 	values[0] = Int64GetDatum((int64) into.rows);
 	values[1] = Int64GetDatum(counted.missing);
 	values[2] = Int64GetDatum(counted.unseen);

@@ -125,6 +125,7 @@ my @contract = (
 	'models' => q{SELECT count(*) FROM dmp.models WHERE model = 'buyers'}, qr/^2$/,
 	'model_baseline' => q{SELECT count(*) > 0 FROM dmp.model_baseline WHERE model = 'buyers'}, qr/^t$/,
 	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
+	'encodings' => q{SELECT count(*) FROM dmp.encodings WHERE model = 'buyers'}, qr/^0$/,
 	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
 	'cross-validation' => q{SELECT version, status FROM dmp.train('buyers', 'training', 'label', alpha => 0.5, n_lambdas => 10, cv => 3, deploy => false)}, qr/^3\|converged$/,
 	'path' => q{SELECT count(*) > 4, count(*) FILTER (WHERE selected) FROM dmp.path WHERE model = 'buyers'}, qr/^t\|1$/,
