@@ -87,8 +87,10 @@ SELECT pg_column_size(m) > 500 AS stored FROM held;
 SELECT encode(substr(dmp_internal.model_value_send(m), 1, 12), 'hex') AS begins FROM held;
 
 -- another model in each row: more of them than a call keeps, by reference and by value
+SET client_min_messages = error; -- x looks like an identifier
 SELECT count(*) FROM generate_series(1, 20) AS n, dmp.train('predict_many' || n,
 	'SELECT i AS x, i % 7 < 3 AS y FROM generate_series(1, ' || 100 + n || ') AS i', 'y', lambda => 0.1 * n);
+RESET client_min_messages;
 SELECT count(*), count(DISTINCT p), bool_and(p = q AND p = r) FROM (
 	SELECT dmp.predict('predict_many' || n, t) AS p, dmp.predict(dmp.model_value('predict_many' || n), t) AS q,
 		dmp.predict('predict_many' || n || '@1', t) AS r
