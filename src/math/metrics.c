@@ -4,7 +4,9 @@
  *
  * Positives and negatives are sorted apart, so that without weights the sort
  * moves bare 64-bit keys; then one merge from the top meets the groups of
- * equal scores in order and feeds all three rank metrics at once.
+ * equal scores in order and feeds all three rank metrics at once. For the auc
+ * of rows that count alike a merge without branches will do: which of the two
+ * classes comes next is what no processor can guess.
  *-------------------------------------------------------------------------
  */
 #include "math/metrics.h"
@@ -19,8 +21,8 @@
 #define RADIX (1 << DIGIT_BITS)
 #define CHECK_EVERY (1 << 18) /* rows between two calls of env->check */
 
-uint64_t
-dmp_sort_key(double x)
+static inline uint64_t
+sort_key(double x)
 {
 	uint64_t bits;
 
@@ -29,6 +31,12 @@ dmp_sort_key(double x)
 	x += 0.0; /* -0 becomes 0 */
 	memcpy(&bits, &x, sizeof(bits));
 	return (bits >> 63) ? ~bits : bits | (UINT64_C(1) << 63);
+}
+
+uint64_t
+dmp_sort_key(double x)
+{
+	return sort_key(x);
 }
 
 double
@@ -88,8 +96,8 @@ scatter(size_t n, const uint64_t *a, const double *pa, uint64_t *b, double *pb, 
 	}
 }
 
-/* stable, by digits first .. DIGITS - 1, ascending */
-static void
+/* stable, by digits first .. DIGITS - 1, ascending; returns where the keys are then: keys or other */
+static uint64_t *
 sort_digits(size_t n, uint64_t *keys, double *payload, int first, uint64_t *other,
 			double *other_payload, const DmpMathEnv *env)
 {
@@ -126,25 +134,62 @@ sort_digits(size_t n, uint64_t *keys, double *payload, int first, uint64_t *othe
 		a = back ? keys : other;
 		pa = back ? payload : other_payload;
 	}
-	if (a != keys)
-	{
-		memcpy(keys, a, n * sizeof(uint64_t));
-		if (payload)
-			memcpy(payload, pa, n * sizeof(double));
-	}
 	env->release(count);
+	return a;
+}
+
+static void
+copy_back(size_t n, uint64_t *keys, double *payload, const uint64_t *from,
+		  const double *from_payload)
+{
+	memcpy(keys, from, n * sizeof(uint64_t));
+	if (payload)
+		memcpy(payload, from_payload, n * sizeof(double));
 }
 
 /*
  * The upper half of the digits tells nearly all numbers apart; the few runs
- * that agree there are sorted by themselves.
+ * that agree there are sorted by themselves. Returns where the keys are then;
+ * the payload is beside them. SMALL keys at least.
  */
+static uint64_t *
+sort_between(size_t n, uint64_t *keys, double *payload, uint64_t *other, double *other_payload,
+			 const DmpMathEnv *env)
+{
+	uint64_t *sorted = sort_digits(n, keys, payload, UPPER, other, other_payload, env);
+	double *p = sorted == keys ? payload : other_payload;
+	uint64_t *scratch = sorted == keys ? other : keys;
+	double *scratch_payload = sorted == keys ? other_payload : payload;
+	size_t i, end;
+
+	for (i = 0; i < n; i = end)
+	{
+		uint64_t top = sorted[i] >> (UPPER * DIGIT_BITS);
+		uint64_t differ = 0;
+
+		for (end = i + 1; end < n && sorted[end] >> (UPPER * DIGIT_BITS) == top; end++)
+		{
+			differ |= sorted[end] ^ sorted[i];
+			if (end % CHECK_EVERY == 0)
+				env->check();
+		}
+		if (differ == 0)
+			continue;
+		if (end - i < 4 * SMALL)
+			insertion_sort(end - i, sorted + i, payload ? p + i : NULL);
+		else if (sort_digits(end - i, sorted + i, payload ? p + i : NULL, 0, scratch + i,
+							 payload ? scratch_payload + i : NULL, env) != sorted + i)
+			copy_back(end - i, sorted + i, payload ? p + i : NULL, scratch + i,
+					  payload ? scratch_payload + i : NULL);
+	}
+	return sorted;
+}
+
 void
 dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
 {
 	uint64_t *other;
 	double *other_payload;
-	size_t i, end;
 
 	if (n < SMALL)
 	{
@@ -153,26 +198,8 @@ dmp_radix_sort(size_t n, uint64_t *keys, double *payload, const DmpMathEnv *env)
 	}
 	other = env->alloc(n * sizeof(uint64_t));
 	other_payload = payload ? env->alloc(n * sizeof(double)) : NULL;
-	sort_digits(n, keys, payload, UPPER, other, other_payload, env);
-	for (i = 0; i < n; i = end)
-	{
-		uint64_t top = keys[i] >> (UPPER * DIGIT_BITS);
-		uint64_t differ = 0;
-
-		for (end = i + 1; end < n && keys[end] >> (UPPER * DIGIT_BITS) == top; end++)
-		{
-			differ |= keys[end] ^ keys[i];
-			if (end % CHECK_EVERY == 0)
-				env->check();
-		}
-		if (differ == 0)
-			continue;
-		if (end - i < 4 * SMALL)
-			insertion_sort(end - i, keys + i, payload ? payload + i : NULL);
-		else
-			sort_digits(end - i, keys + i, payload ? payload + i : NULL, 0, other, other_payload,
-						env);
-	}
+	if (sort_between(n, keys, payload, other, other_payload, env) != keys)
+		copy_back(n, keys, payload, other, other_payload);
 	if (other_payload)
 		env->release(other_payload);
 	env->release(other);
@@ -260,7 +287,7 @@ dmp_rank_metrics(size_t n, const double *score, const unsigned char *label, cons
 
 		if (i % CHECK_EVERY == 0)
 			env->check();
-		keys[at] = dmp_sort_key(score[i]);
+		keys[at] = sort_key(score[i]);
 		if (w)
 			w[at] = weight[i];
 	}
@@ -270,6 +297,89 @@ dmp_rank_metrics(size_t n, const double *score, const unsigned char *label, cons
 	if (w)
 		env->release(w);
 	env->release(keys);
+}
+
+/*
+ * Twice the pairs that are in order, ties once, both classes ascending. Each
+ * step takes one key off the end of the class that has the larger one; a
+ * negative counts the positives taken before it.
+ */
+static uint64_t
+count_wins(const uint64_t *pos, size_t npos, const uint64_t *neg, size_t nneg,
+		   const DmpMathEnv *env)
+{
+	size_t i = npos, j = nneg;
+	uint64_t wins = 0;
+
+	while (i > 0 && j > 0)
+	{
+		size_t stop = i + j > CHECK_EVERY ? i + j - CHECK_EVERY : 0;
+		size_t ties[2] = {0, 0};
+		uint64_t key;
+
+		env->check();
+		while (i > 0 && j > 0 && i + j > stop && pos[i - 1] != neg[j - 1])
+		{
+			size_t up = pos[i - 1] > neg[j - 1];
+
+			/* all ones for a negative */
+			wins += 2 * (npos - i) & (up - 1);
+			i -= up;
+			j -= 1 - up;
+		}
+		if (i == 0 || j == 0 || pos[i - 1] != neg[j - 1])
+			continue;
+		key = pos[i - 1];
+		for (; i > 0 && pos[i - 1] == key; i--)
+			ties[1]++;
+		for (; j > 0 && neg[j - 1] == key; j--)
+			ties[0]++;
+		wins += (uint64_t) ties[0] * (2 * (npos - i) - ties[1]);
+	}
+	/* the negatives that are left lie below all positives */
+	return wins + 2 * (uint64_t) npos * j;
+}
+
+double
+dmp_rank_auc(size_t n, const double *score, const unsigned char *label, const DmpMathEnv *env)
+{
+	size_t npos = 0, i, done, at[2];
+	uint64_t *keys, *other, *pos, *neg;
+	double auc;
+
+	for (i = 0; i < n; i++)
+		npos += label[i];
+	if (npos == 0 || npos == n)
+		return NAN;
+	keys = env->alloc(n * sizeof(uint64_t));
+	at[0] = npos;
+	at[1] = 0;
+	for (done = 0; done < n; done = i)
+	{
+		size_t end = n - done > CHECK_EVERY ? done + CHECK_EVERY : n;
+
+		env->check();
+		for (i = done; i < end; i++)
+			keys[at[label[i]]++] = sort_key(score[i]);
+	}
+	pos = keys;
+	neg = keys + npos;
+	dmp_radix_sort(npos, pos, NULL, env);
+	if (n - npos < SMALL)
+	{
+		insertion_sort(n - npos, neg, NULL);
+		other = NULL;
+	}
+	else
+	{
+		other = env->alloc((n - npos) * sizeof(uint64_t));
+		neg = sort_between(n - npos, neg, NULL, other, NULL, env);
+	}
+	auc = (double) count_wins(pos, npos, neg, n - npos, env) / 2 / npos / (n - npos);
+	if (other)
+		env->release(other);
+	env->release(keys);
+	return auc;
 }
 
 double

@@ -34,8 +34,12 @@ typedef struct DmpRankMetrics
 extern void dmp_rank_metrics(size_t n, const double *score, const unsigned char *label,
 							 const double *weight, const DmpMathEnv *env, DmpRankMetrics *out);
 
+/* roc_auc alone, of rows that count alike: the same number, sooner; label is 0 or 1 */
+extern double dmp_rank_auc(size_t n, const double *score, const unsigned char *label,
+						   const DmpMathEnv *env);
+
 /*
- * The same from a histogram: bins from low to high score, ties within a bin
+ * roc_auc from a histogram: bins from low to high score, ties within a bin
  * count one half. *error, when not NULL, is a bound on |result - exact auc|:
  * half the pairs that share a bin.
  */

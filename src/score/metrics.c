@@ -103,7 +103,7 @@ aggregate_context(FunctionCallInfo fcinfo)
 static Datum
 scores_add(FunctionCallInfo fcinfo, bool boolean)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context;
 	DmpScoresObject *object;
 	double score;
 	double weight;
@@ -115,6 +115,10 @@ scores_add(FunctionCallInfo fcinfo, bool boolean)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
+	if (likely(!PG_ARGISNULL(0) &&
+			   dmp_scores_append_quick(PG_GETARG_DATUM(0), score, label, weight)))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	context = aggregate_context(fcinfo);
 	object = PG_ARGISNULL(0) ? dmp_scores_make(context)
 							 : dmp_scores_writable(PG_GETARG_DATUM(0), context);
 	dmp_scores_append_row(object, score, label, weight);
@@ -219,7 +223,12 @@ Datum
 dmp_roc_auc_final(PG_FUNCTION_ARGS)
 {
 	DmpRankMetrics metrics;
+	DmpScores scores;
 
+	if (!PG_ARGISNULL(0) && dmp_scores_in_memory(PG_GETARG_DATUM(0), &scores) &&
+		scores.weight == NULL)
+		return float8_or_null(fcinfo,
+							  dmp_rank_auc(scores.n, scores.score, scores.label, &dmp_score_env));
 	return float8_or_null(fcinfo, rank_metrics(fcinfo, &metrics) ? metrics.roc_auc : NAN);
 }
 

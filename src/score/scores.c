@@ -570,6 +570,25 @@ dmp_scores_append_row(DmpScoresObject *object, double score, int label, double w
 	scores->n++;
 }
 
+bool
+dmp_scores_append_quick(Datum state, double score, int label, double weight)
+{
+	DmpScoresObject *object;
+	DmpScores *scores;
+
+	if (!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(state)))
+		return false;
+	object = (DmpScoresObject *) DatumGetEOHP(state);
+	scores = &object->scores;
+	if (object->magic != SCORES_MAGIC || scores->n >= object->capacity || weight != 1 ||
+		scores->weight != NULL)
+		return false;
+	scores->score[scores->n] = score;
+	scores->label[scores->n] = (unsigned char) label;
+	scores->n++;
+	return true;
+}
+
 static void
 append_view(DmpScoresObject *object, const DmpScores *more)
 {

@@ -28,6 +28,11 @@ typedef struct DmpScoresObject DmpScoresObject;
 extern DmpScoresObject *dmp_scores_make(MemoryContext parent);
 extern DmpScoresObject *dmp_scores_writable(Datum state, MemoryContext parent);
 extern void dmp_scores_append_row(DmpScoresObject *object, double score, int label, double weight);
+/*
+ * The same for a state that is at hand, when nothing but the row is to be
+ * written: true, and the datum is the state still; false: nothing was done.
+ */
+extern bool dmp_scores_append_quick(Datum state, double score, int label, double weight);
 extern void dmp_scores_append_state(DmpScoresObject *object, Datum state);
 extern Datum dmp_scores_datum(DmpScoresObject *object);
 /* true: all rows of the state are in memory, and *scores is a view of them */

@@ -96,6 +96,8 @@ random_case(int n, int distinct, int weighted, uint64_t seed)
 	near(m.average_precision, brute_ap(n, s, y, weighted ? w : NULL), 1e-13,
 		 "average precision against its definition");
 	near(m.ks, brute_ks(n, s, y, weighted ? w : NULL), 1e-13, "ks against its definition");
+	if (!weighted)
+		near(dmp_rank_auc(n, s, y, &unit_env), m.roc_auc, 0, "roc_auc alone is the same");
 }
 
 static void
@@ -154,9 +156,11 @@ test_metrics(void)
 	sorting();
 	dmp_rank_metrics(4, s2, y2, NULL, &unit_env, &m);
 	near(m.roc_auc, 0.875, 0, "-0 ties with 0, infinities rank");
+	near(dmp_rank_auc(4, s2, y2, &unit_env), 0.875, 0, "so they do for the auc alone");
 	y2[0] = y2[3] = 1;
 	dmp_rank_metrics(4, s2, y2, NULL, &unit_env, &m);
 	near(m.roc_auc, NAN, 0, "one class: no auc");
+	near(dmp_rank_auc(4, s2, y2, &unit_env), NAN, 0, "nor alone");
 	near(m.average_precision, 1, 0, "all positive: precision is 1");
 	dmp_rank_metrics(0, s2, y2, NULL, &unit_env, &m);
 	near(m.roc_auc, NAN, 0, "no rows: no auc");
