@@ -42,6 +42,7 @@ dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext 
 	map->name = name;
 	map->version = version;
 	map->context = context;
+	map->deformed = palloc0(SizeofHeapTupleHeader);
 	map->attnums = palloc0(sizeof(AttrNumber) * n);
 	map->values = palloc0(sizeof(Datum) * n);
 	map->nulls = palloc0(sizeof(bool) * n);
@@ -94,7 +95,7 @@ map_terms(DmpRowMap *map)
 		natts = Max(natts, map->attnums[i] + 1);
 	}
 	map->quick_columns = dmp_quick_make(map->model, map->types, places, map->context);
-	memset(&map->deformed, 0, sizeof(map->deformed));
+	memset(map->deformed, 0, SizeofHeapTupleHeader);
 	for (i = 0; i < natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(map->desc, i);
@@ -223,7 +224,7 @@ dmp_record_row(DmpRowMap *map, HeapTupleHeader record)
 static inline bool
 same_layout(const DmpRowMap *map, const HeapTupleHeaderData *record)
 {
-	const HeapTupleHeaderData *known = &map->deformed;
+	const HeapTupleHeaderData *known = map->deformed;
 
 	return record->t_infomask == known->t_infomask && record->t_infomask2 == known->t_infomask2 &&
 		   record->t_hoff == known->t_hoff &&
@@ -246,7 +247,7 @@ dmp_record_margin(DmpRowMap *map, HeapTupleHeader record)
 	deform(map, record);
 	if (map->quick_bytes != NULL && (record->t_infomask & HEAP_HASNULL) == 0 &&
 		HeapTupleHeaderGetNatts(record) == map->desc->natts)
-		memcpy(&map->deformed, record, SizeofHeapTupleHeader);
+		memcpy(map->deformed, record, SizeofHeapTupleHeader);
 	if (map->quick_columns != NULL &&
 		dmp_quick_columns(map->quick_columns, map->columns, map->column_nulls, &margin))
 		return margin;

@@ -65,11 +65,11 @@ typedef struct DmpRowMap
 	int32 row_typmod;
 	const TypeCacheEntry *row_entry; /* of a named row type */
 	TupleDesc desc;
-	uint64 rows;                  /* that dmp_record_margin() met */
-	DmpQuick *quick_columns;      /* over columns; NULL: the model is more than terms */
-	DmpQuick *quick_bytes;        /* over a record's bytes; NULL: its columns are not fixed */
-	int fixed_length;             /* of those columns */
-	HeapTupleHeaderData deformed; /* of a record without NULLs that was; zeros: none yet */
+	uint64 rows;              /* that dmp_record_margin() met */
+	DmpQuick *quick_columns;  /* over columns; NULL: the model is more than terms */
+	DmpQuick *quick_bytes;    /* over a record's bytes; NULL: its columns are not fixed */
+	int fixed_length;         /* of those columns */
+	HeapTupleHeader deformed; /* of a record without NULLs that was; zeros: none yet */
 	AttrNumber *attnums;
 	Datum *columns; /* of the row */
 	bool *column_nulls;
