@@ -69,6 +69,7 @@ SELECT dmp.import_model('import_bad', '{"coefficients": {"n=a": 1, "n": {"a": 2}
 SELECT dmp.import_model('import_bad', '{"coefficients": {"=a": 1}}');
 SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1}, "scaler": {"mean": {"visit": 1}}}');
 SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1}, "scaler": {"scale": {"visits": 0}}}');
+SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1e300}, "scaler": {"scale": {"visits": 1e-300}}}');
 SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1}, "scaler": {"sd": {"visits": 0}}}');
 SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1}, "fill": {"vistis": 0}}');
 SELECT dmp.import_model('import_bad', '{"coefficients": {"visits": 1}, "types": {"visits": "date"}}');

@@ -93,6 +93,15 @@ number(const DmpDoc *doc, const char *key)
 	return value;
 }
 
+static double
+in_range(double value, const char *key)
+{
+	if (!isfinite(value))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("%s: \"%s\" is out of range behind its scaler", WHAT, key)));
+	return value;
+}
+
 /* a number, or with classes an array of one a class, in the order they are stored */
 static double *
 numbers(const Import *import, const DmpDoc *doc, const char *key)
@@ -209,8 +218,8 @@ add_level(Import *import, ImportColumn *column, const char *text, const DmpDoc *
 	/* (1 - mean) / scale for the level, -mean / scale for the others: the rest is intercept */
 	for (k = 0; k < Max(import->nclasses, 1); k++)
 	{
-		level->coef[k] /= scale;
-		import->intercept[k] -= level->coef[k] * level->mean;
+		level->coef[k] = in_range(level->coef[k] / scale, key);
+		import->intercept[k] = in_range(import->intercept[k] - level->coef[k] * level->mean, key);
 	}
 }
 
@@ -227,7 +236,7 @@ add_value(Import *import, const char *name, const char *type, const DmpDoc *valu
 	column->scale = scale_of(import, name);
 	column->fill = number_in(object_in(import->doc, "fill"), name, column->mean);
 	for (k = 0; k < Max(import->nclasses, 1); k++)
-		column->coef[k] /= column->scale;
+		column->coef[k] = in_range(column->coef[k] / column->scale, name);
 }
 
 static void
