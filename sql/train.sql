@@ -75,7 +75,6 @@ SELECT status, warnings FROM dmp.train('hashed', 'SELECT *, CASE WHEN id > 1000 
 SELECT status, warnings FROM dmp.train('rare', 'SELECT *, CASE WHEN id % 3 = 0 THEN id / 150 ELSE id END::text AS code FROM shopper', 'buys', features => '{spend,code}', lambda => 0.01, options => '{"encode": {"code": "one_hot"}}');
 
 -- what is not built yet names itself; what is wrong says so
-SELECT * FROM dmp.train('bad', 'shopper', 'buys', by => '{land}');
 SELECT * FROM dmp.train('bad', 'shopper', 'land', features => '{spend}', family => 'poisson');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', family => 'probit');
 SELECT * FROM dmp.train('bad', 'shopper', 'buys', options => '{"select": "1se"}');

@@ -56,12 +56,13 @@ doc_attach(DocState *state, DmpDoc *doc)
 		return;
 	}
 	parent = state->stack[state->depth - 1];
-	if (parent->n % 8 == 0)
+	/* room for 8, 16, 32 ... members */
+	if (parent->n == 0 || (parent->n >= 8 && (parent->n & (parent->n - 1)) == 0))
 	{
-		Size size = sizeof(void *) * (parent->n + 8);
+		Size size = sizeof(void *) * (parent->n == 0 ? 8 : 2 * (Size) parent->n);
 
-		parent->items = parent->items ? repalloc(parent->items, size) : palloc(size);
-		parent->keys = parent->keys ? repalloc(parent->keys, size) : palloc(size);
+		parent->items = parent->items ? repalloc_huge(parent->items, size) : palloc(size);
+		parent->keys = parent->keys ? repalloc_huge(parent->keys, size) : palloc(size);
 	}
 	parent->keys[parent->n] = state->key[state->depth - 1];
 	parent->items[parent->n++] = doc;

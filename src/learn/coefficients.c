@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "catalog/pg_type.h"
+#include "learn/model.h"
 #include "learn/transform.h"
 #include "math/student.h"
 #include "utils/array.h"
@@ -25,28 +26,6 @@ PG_FUNCTION_INFO_V1(dmp_coefficients);
 
 #define NORMAL_975 1.959963984540054
 #define COLUMN_HASHED (-3)
-
-/* columns of dmp_internal.coefficients */
-enum
-{
-	COEF_FEATURE,
-	COEF_LEVEL,
-	COEF_COEF,
-	COEF_STD_ERR,
-	COEF_Z,
-	COEF_P,
-	COEF_ODDS_RATIO,
-	COEF_LOW,
-	COEF_HIGH,
-	COEF_MEAN,
-	COEF_SCALE,
-	COEF_ROWS,
-	COEF_CLASS,
-	COEF_VIF,
-	COEF_ODDS_LOW,
-	COEF_ODDS_HIGH,
-	COEF_COLUMNS
-};
 
 /* Bins of a number in the order of the numbers, not of their labels' bytes. */
 static int
@@ -249,6 +228,35 @@ numbers_arg(FunctionCallInfo fcinfo, int arg, int n, const char *name)
 	return (const double *) ARR_DATA_PTR(array);
 }
 
+void
+dmp_coefficient_row(const DmpModel *model, const DmpCoefficient *row, Datum *values, bool *nulls)
+{
+	bool gaussian = model->link == DMP_GAUSSIAN;
+
+	memset(nulls, 0, sizeof(bool) * DMP_COEFFICIENT_COLUMNS);
+	values[DMP_COEFFICIENT_FEATURE] = CStringGetTextDatum(row->feature);
+	nulls[DMP_COEFFICIENT_LEVEL] = row->level == NULL;
+	values[DMP_COEFFICIENT_LEVEL] = row->level ? CStringGetTextDatum(row->level) : (Datum) 0;
+	set_float8(values, nulls, DMP_COEFFICIENT_COEF, row->coef);
+	set_float8(values, nulls, DMP_COEFFICIENT_STD_ERR, row->std_err);
+	set_float8(values, nulls, DMP_COEFFICIENT_Z, row->z);
+	set_float8(values, nulls, DMP_COEFFICIENT_P, row->p);
+	set_float8(values, nulls, DMP_COEFFICIENT_ODDS_RATIO, gaussian ? NAN : exp(row->coef));
+	set_float8(values, nulls, DMP_COEFFICIENT_LOW, row->low);
+	set_float8(values, nulls, DMP_COEFFICIENT_HIGH, row->high);
+	set_float8(values, nulls, DMP_COEFFICIENT_VIF, row->vif);
+	set_float8(values, nulls, DMP_COEFFICIENT_ODDS_LOW, gaussian ? NAN : exp(row->low));
+	set_float8(values, nulls, DMP_COEFFICIENT_ODDS_HIGH, gaussian ? NAN : exp(row->high));
+	set_float8(values, nulls, DMP_COEFFICIENT_MEAN,
+			   row->column >= 0 ? model->design.mean[row->column] : NAN);
+	set_float8(values, nulls, DMP_COEFFICIENT_SCALE,
+			   row->column >= 0 ? model->design.scale[row->column] : NAN);
+	nulls[DMP_COEFFICIENT_ROWS] = row->rows < 0;
+	values[DMP_COEFFICIENT_ROWS] = Int64GetDatum(row->rows);
+	nulls[DMP_COEFFICIENT_CLASS] = row->class == NULL;
+	values[DMP_COEFFICIENT_CLASS] = row->class ? CStringGetTextDatum(row->class) : (Datum) 0;
+}
+
 /* dmp_internal.coefficients(value, std_err, aliased, biased, df, inflation) */
 Datum
 dmp_coefficients(PG_FUNCTION_ARGS)
@@ -257,7 +265,6 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 	DmpModelValue *value;
 	DmpCoefficient *rows;
 	DmpErrors errors = {0};
-	bool gaussian;
 	int n;
 	int i;
 
@@ -280,35 +287,13 @@ dmp_coefficients(PG_FUNCTION_ARGS)
 		errors.naliased = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
 		errors.aliased = (int32 *) ARR_DATA_PTR(array);
 	}
-	gaussian = model->link == DMP_GAUSSIAN;
 	rows = dmp_model_coefficients(model, &errors, &n);
 	for (i = 0; i < n; i++)
 	{
-		const DmpCoefficient *row = &rows[i];
-		Datum values[COEF_COLUMNS];
-		bool nulls[COEF_COLUMNS] = {false};
+		Datum values[DMP_COEFFICIENT_COLUMNS];
+		bool nulls[DMP_COEFFICIENT_COLUMNS];
 
-		values[COEF_FEATURE] = CStringGetTextDatum(row->feature);
-		nulls[COEF_LEVEL] = row->level == NULL;
-		values[COEF_LEVEL] = row->level ? CStringGetTextDatum(row->level) : (Datum) 0;
-		set_float8(values, nulls, COEF_COEF, row->coef);
-		set_float8(values, nulls, COEF_STD_ERR, row->std_err);
-		set_float8(values, nulls, COEF_Z, row->z);
-		set_float8(values, nulls, COEF_P, row->p);
-		set_float8(values, nulls, COEF_ODDS_RATIO, gaussian ? NAN : exp(row->coef));
-		set_float8(values, nulls, COEF_LOW, row->low);
-		set_float8(values, nulls, COEF_HIGH, row->high);
-		set_float8(values, nulls, COEF_VIF, row->vif);
-		set_float8(values, nulls, COEF_ODDS_LOW, gaussian ? NAN : exp(row->low));
-		set_float8(values, nulls, COEF_ODDS_HIGH, gaussian ? NAN : exp(row->high));
-		set_float8(values, nulls, COEF_MEAN,
-				   row->column >= 0 ? model->design.mean[row->column] : NAN);
-		set_float8(values, nulls, COEF_SCALE,
-				   row->column >= 0 ? model->design.scale[row->column] : NAN);
-		nulls[COEF_ROWS] = row->rows < 0;
-		values[COEF_ROWS] = Int64GetDatum(row->rows);
-		nulls[COEF_CLASS] = row->class == NULL;
-		values[COEF_CLASS] = row->class ? CStringGetTextDatum(row->class) : (Datum) 0;
+		dmp_coefficient_row(model, &rows[i], values, nulls);
 		dmp_srf_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;

@@ -281,6 +281,25 @@ execute_alone(const char *sql, int nargs, Oid *types, Datum *values, const char 
 	return rc;
 }
 
+/* a pass over rows that are not in the database */
+static DmpScanResult *
+scan_source(Fit *fit)
+{
+	DmpFitSource *source = fit->spec->source;
+	bytea *plan;
+	DmpScanResult *r;
+
+	MemoryContextSwitchTo(fit->plan.phase >= DMP_SCAN_GRADIENT ? fit->pass : fit->work);
+	plan = dmp_scan_plan_write(&fit->plan);
+	r = source->scan(source, plan);
+	fit->scans = source->scans;
+	if (r)
+		fit->memory = Max(fit->memory, r->memory);
+	pfree(plan);
+	MemoryContextSwitchTo(fit->work);
+	return r;
+}
+
 /* one scan by the plan as it is now; NULL when there was no row at all */
 static DmpScanResult *
 scan(Fit *fit)
@@ -294,6 +313,8 @@ scan(Fit *fit)
 	bool isnull;
 	Datum datum;
 
+	if (spec->source)
+		return scan_source(fit);
 	if (n > 0)
 	{
 		memcpy(types, spec->argtypes, sizeof(Oid) * n);
@@ -786,6 +807,8 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 		out->lambda = plan->lambda;
 	}
 	dmp_fit_errors(fit->spec, plan, s, column, fit->meat, fit->clusters, out);
+	if (fit->spec->source)
+		fit->spec->source->finish(fit->spec->source, plan, column, out, s);
 	return out;
 }
 
@@ -810,11 +833,12 @@ dmp_fit_binomial(const DmpFitSpec *spec)
 	fit.pass = AllocSetContextCreate(fit.work, "dmp fit pass", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(fit.work);
 	make_plan(&fit);
-	fit.sql = make_sql(&fit);
+	if (spec->source == NULL)
+		fit.sql = make_sql(&fit);
 	/* what this transaction has done so far is seen, by every scan alike */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	fit.alone = better_alone(&fit);
+	fit.alone = spec->source == NULL && better_alone(&fit);
 	MemoryContextSwitchTo(fit.work);
 	solution = run_scans(&fit, &status);
 	if ((spec->robust || spec->has_cluster) && solution != NULL &&

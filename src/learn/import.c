@@ -620,8 +620,9 @@ dmp_import_model(PG_FUNCTION_ARGS)
 	/* read back: what is stored has been checked whichever way it was made */
 	model = dmp_model_from_json(json, CurrentMemoryContext);
 	deploy = decide_deployment(ref.name, PG_ARGISNULL(2) || PG_GETARG_BOOL(2));
-	values[1] = Int32GetDatum(dmp_registry_add(
-		ref.name, registry_row(model), dmp_model_value_make(json, strlen(json)), NULL, 0, deploy));
+	values[1] = Int32GetDatum(dmp_registry_add(ref.name, registry_row(model),
+											   dmp_model_value_make(json, strlen(json)), NULL, 0,
+											   NULL, deploy));
 	values[0] = CStringGetTextDatum(ref.name);
 	values[2] = BoolGetDatum(deploy);
 	values[3] = CStringGetTextDatum("imported");

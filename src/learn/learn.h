@@ -153,6 +153,25 @@ typedef enum DmpFitStatus
  * when has_cluster, then one column for each feature, named "f1" ... "fN", in
  * the types of the query.
  */
+struct DmpScanPlan;
+struct DmpScanResult;
+struct DmpScanSolution;
+struct DmpFit;
+
+/*
+ * Rows of a fit from somewhere else than a statement run for each pass: scan()
+ * makes a pass by the bytes of a plan (NULL: there is no row), finish() is
+ * called with what was found before it is let go. column: of each parameter.
+ */
+typedef struct DmpFitSource DmpFitSource;
+struct DmpFitSource
+{
+	struct DmpScanResult *(*scan)(DmpFitSource *source, const bytea *plan);
+	void (*finish)(DmpFitSource *source, const struct DmpScanPlan *plan, const int *column,
+				   struct DmpFit *fit, const struct DmpScanSolution *solution);
+	int scans; /* of the data */
+};
+
 typedef struct DmpFitSpec
 {
 	const char *select_sql;
@@ -192,6 +211,7 @@ typedef struct DmpFitSpec
 	double *lambdas; /* falling; NULL: to be chosen */
 	int nfolds;      /* 0: none; else "split" is the fold of a row, from 0 on, and -1 a test row */
 	bool one_se;     /* the largest lambda within a standard error of the best, not the best */
+	DmpFitSource *source; /* of the rows; NULL: select_sql */
 } DmpFitSpec;
 
 typedef struct DmpFit
@@ -284,6 +304,8 @@ typedef struct DmpCalibration
 	double *y; /* probabilities, not descending */
 } DmpCalibration;
 
+typedef struct DmpSegments DmpSegments;
+
 /* margins beyond are taken as it: past it exp() leaves the range of float8 */
 #define DMP_MARGIN_LIMIT 700.0
 
@@ -316,6 +338,7 @@ typedef struct DmpModel
 	int wide_width;
 	float *wide;           /* wide_width runs of max(nclasses, 1) */
 	bool general;          /* hashed columns or classes: dmp_model_margins(), not the quick way */
+	DmpSegments *segments; /* coefficients of each group (segments.h); NULL: no by columns */
 	MemoryContext context; /* everything above lives here */
 } DmpModel;
 
@@ -384,10 +407,14 @@ extern void dmp_transform_row(const DmpDesign *design, const Datum **values, con
 
 /*
  * How one row becomes a margin: values, nulls and types (base types, of the
- * kind the source is of) in the order of design.sources. notes may be NULL.
+ * kind the source is of) in the order of design.sources, then those of the by
+ * columns of a model with segments. notes may be NULL.
  */
 extern double dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls,
 							   const Oid *types, DmpRowNotes *notes);
+/* columns of a row that a model needs: its sources, then its by columns; and their names */
+extern int dmp_model_inputs(const DmpModel *model);
+extern const char *dmp_model_input(const DmpModel *model, int i);
 /* The same for any model: max(nclasses, 1) margins. */
 extern void dmp_model_margins(const DmpModel *model, const Datum *values, const bool *nulls,
 							  const Oid *types, DmpRowNotes *notes, double *margins);
@@ -507,7 +534,7 @@ extern void dmp_model_check_new(const char *name);
  * columns of dmp_internal.model that have a value; deploy makes it champion.
  */
 extern int dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
-							const double *std_err, int n_std_err, bool deploy);
+							const double *std_err, int n_std_err, bytea *groups, bool deploy);
 /* replaces the value of a stored version, by id */
 extern void dmp_registry_update_value(int64 id, const DmpModelValue *value);
 /* counts of a run over a version's rows, "score" or "evaluate", for dmp.model_metrics */

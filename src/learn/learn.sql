@@ -104,6 +104,11 @@ CREATE TABLE dmp_internal.model (
 	base_margin text,
 	fingerprint text,
 	baseline jsonb,
+	-- of a model by group
+	by text[],
+	n_groups int,
+	n_groups_converged int,
+	groups bytea, -- of each: rows, metrics, errors of its coefficients
 	UNIQUE (name, version)
 );
 COMMENT ON TABLE dmp_internal.model IS 'versions of models, a row each';
@@ -303,6 +308,22 @@ CREATE FUNCTION dmp_internal.coefficients(value dmp.model_value, std_err float8[
 	RETURNS SETOF record
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_coefficients';
 
+CREATE FUNCTION dmp_internal.segment_coefficients(value dmp.model_value, groups bytea, aliased int[], biased boolean,
+	OUT feature text, OUT level text, OUT coef float8, OUT std_err float8, OUT z float8, OUT p float8,
+	OUT odds_ratio float8, OUT low float8, OUT high float8, OUT mean float8, OUT scale float8, OUT rows bigint,
+	OUT class text, OUT vif float8, OUT odds_low float8, OUT odds_high float8, OUT segment text)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment_coefficients';
+CREATE FUNCTION dmp_internal.model_segments(value dmp.model_value, groups bytea,
+	OUT segment text, OUT status text, OUT rows bigint, OUT rows_test bigint, OUT rows_positive bigint, OUT iterations int,
+	OUT log_loss float8, OUT roc_auc float8, OUT test_log_loss float8, OUT test_roc_auc float8)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_segments';
+CREATE FUNCTION dmp_internal.group_metrics(value dmp.model_value, groups bytea,
+	OUT dataset text, OUT segment text, OUT metric text, OUT value float8)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_group_metrics';
+
 CREATE VIEW dmp.models WITH (security_invoker = true) AS
 	SELECT m.name AS model, m.kind, m.version, m.version = n.champion IS TRUE AS deployed,
 		   n.owner::oid::regrole AS owner, m.target, m.family, m.status, m.rows, m.rows_test,
@@ -315,7 +336,7 @@ CREATE VIEW dmp.models WITH (security_invoker = true) AS
 		   m.null_deviance, m.deviance, m.aic, m.bic, m.dispersion, m.df_null, m.df_residual,
 		   m.std_err_kind, m.clusters, m.rmse, m.test_rmse, m.mae, m.test_mae, m.r_squared,
 		   m.test_r_squared, m.mean_deviance, m.test_mean_deviance, m.base_margin, m.fingerprint,
-		   m.cv_log_loss, m.cv_roc_auc
+		   m.cv_log_loss, m.cv_roc_auc, m.by, m.n_groups AS groups, m.n_groups_converged AS groups_converged
 	FROM dmp_internal.model m JOIN dmp_internal.model_name n ON n.name = m.name;
 COMMENT ON VIEW dmp.models IS 'versions of models you may use: what they were trained on, how the fit ended, how good it is
 Example: SELECT model, version, deployed, status, roc_auc, test_roc_auc FROM dmp.models ORDER BY 1, 2';
@@ -328,7 +349,15 @@ CREATE VIEW dmp.coefficients WITH (security_invoker = true) AS
 	CROSS JOIN LATERAL dmp_internal.coefficients(m.value, m.std_err, m.aliased, m.lambda > 0,
 			CASE WHEN m.family = 'gaussian' THEN m.df_residual END, m.vif) WITH ORDINALITY
 		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, class, vif, odds_low,
-			odds_high, ordinality);
+			odds_high, ordinality)
+	UNION ALL
+	SELECT m.name, m.version, c.segment, c.feature, c.level, c.coef, c.std_err, c.z, c.p, c.odds_ratio, c.low, c.high,
+		   c.mean, c.scale, c.rows, c.ordinality, c.class, c.vif, c.odds_low, c.odds_high
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL dmp_internal.segment_coefficients(m.value, m.groups, m.aliased, m.lambda > 0) WITH ORDINALITY
+		AS c (feature, level, coef, std_err, z, p, odds_ratio, low, high, mean, scale, rows, class, vif, odds_low,
+			odds_high, segment, ordinality)
+	WHERE m.groups IS NOT NULL;
 COMMENT ON VIEW dmp.coefficients IS 'coefficients on the scale of the columns as given, with errors where the fit has them; low and high are a 95 % interval, odds_low and odds_high that of the odds ratio, vif the inflation of variance
 Example: SELECT feature, level, coef, p FROM dmp.coefficients WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
@@ -386,7 +415,12 @@ CREATE VIEW dmp.model_metrics WITH (security_invoker = true) AS
 	CROSS JOIN LATERAL (VALUES
 		('rows', r.rows::float8),
 		('rows_missing', r.rows_missing),
-		('rows_unseen_level', r.rows_unseen_level)) AS x (metric, value);
+		('rows_unseen_level', r.rows_unseen_level)) AS x (metric, value)
+	UNION ALL
+	SELECT m.name, m.version, x.dataset, x.segment, x.metric, x.value
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL dmp_internal.group_metrics(m.value, m.groups) AS x
+	WHERE m.groups IS NOT NULL;
 COMMENT ON VIEW dmp.model_metrics IS 'metrics of each version, a row each; datasets score and evaluate count the rows of the last dmp.score and dmp.evaluate, those with missing values and those with a level that training had not seen
 Example: SELECT dataset, metric, value FROM dmp.model_metrics WHERE model = ''buyers'' AND version = 3';
 
@@ -429,6 +463,15 @@ CREATE VIEW dmp.path_coefficients WITH (security_invoker = true) AS
 COMMENT ON VIEW dmp.path_coefficients IS 'coefficients at each lambda of a path, on the scale of the columns as given
 Example: SELECT feature, array_agg(coef ORDER BY position) FROM dmp.path_coefficients WHERE model = ''buyers'' AND version = 3 GROUP BY feature';
 
+CREATE VIEW dmp.model_segments WITH (security_invoker = true) AS
+	SELECT m.name AS model, m.version, s.segment, s.status, s.rows, s.rows_test, s.rows_positive, s.iterations,
+		   s.log_loss, s.roc_auc, s.test_log_loss, s.test_roc_auc
+	FROM dmp_internal.model m
+	CROSS JOIN LATERAL dmp_internal.model_segments(m.value, m.groups) AS s
+	WHERE m.groups IS NOT NULL;
+COMMENT ON VIEW dmp.model_segments IS 'groups of the models that were trained by group: how the fit of each ended; rows of one that is not converged are predicted by the pooled model
+Example: SELECT segment, status, rows, test_roc_auc FROM dmp.model_segments WHERE model = ''buyers'' AND version = 3';
+
 CREATE VIEW dmp.deployments WITH (security_invoker = true) AS
 	SELECT d.name AS model, d.version, d.replaced, d.act, d.deployed_at,
 		   d.deployed_by::oid::regrole AS deployed_by
@@ -437,7 +480,7 @@ COMMENT ON VIEW dmp.deployments IS 'which version became the champion when, by w
 Example: SELECT * FROM dmp.deployments WHERE model = ''buyers'' ORDER BY deployed_at';
 
 GRANT SELECT ON dmp.models, dmp.coefficients, dmp.encodings, dmp.model_metrics, dmp.model_baseline,
-	dmp.path, dmp.path_coefficients, dmp.deployments TO PUBLIC;
+	dmp.path, dmp.path_coefficients, dmp.model_segments, dmp.deployments TO PUBLIC;
 
 CREATE FUNCTION dmp.summary(model text) RETURNS SETOF text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_summary';

@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "catalog/pg_type.h"
-#include "learn/learn.h"
+#include "learn/segments.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -210,6 +210,7 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 {
 	const double *coef = model->coef;
 	const double *pivot = model->design.pivot;
+	const double *own = NULL; /* numbers of the row's segment */
 	double margin = model->a;
 	int i;
 
@@ -219,6 +220,15 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 			dmp_model_refuse_classes(model);
 		dmp_model_margins(model, values, nulls, types, notes, &margin);
 		return margin;
+	}
+	if (model->segments != NULL)
+	{
+		own = dmp_segment_numbers(model, values, nulls, types);
+		if (own != NULL)
+		{
+			margin = own[0];
+			coef = own + 1;
+		}
 	}
 	if (model->design.transformed)
 		dmp_transform_row(&model->design, &values, &nulls, &types, notes);
@@ -253,16 +263,18 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 		}
 		else
 		{
-			double x = feature->fill;
+			double x = 0;
 
 			if (!missing)
 			{
 				x = dmp_value_number(values[i], types[i]);
-				if (unlikely(isnan(x)))
-				{
-					missing = true;
-					x = feature->fill;
-				}
+				missing = isnan(x);
+			}
+			if (unlikely(missing))
+			{
+				x = feature->fill;
+				if (own != NULL && model->segments->fill_place[i] >= 0)
+					x = own[1 + model->segments->width + model->segments->fill_place[i]];
 			}
 			j = feature->index;
 			/* 0 times infinity is no number: a column without weight is left out */
@@ -282,6 +294,20 @@ dmp_model_margin(const DmpModel *model, const Datum *values, const bool *nulls, 
 						errmsg("the margin of a row is not a number"),
 						errdetail("Two infinite values pull it in opposite directions.")));
 	return margin;
+}
+
+int
+dmp_model_inputs(const DmpModel *model)
+{
+	return model->design.nsources + (model->segments ? model->segments->nby : 0);
+}
+
+const char *
+dmp_model_input(const DmpModel *model, int i)
+{
+	int n = model->design.nsources;
+
+	return i < n ? model->design.sources[i].name : model->segments->names[i - n];
 }
 
 double

@@ -32,6 +32,7 @@
 #include "base/base.h"
 #include "common/shortest_dec.h"
 #include "learn/model.h"
+#include "learn/segments.h"
 #include "learn/transform.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -45,7 +46,7 @@
 static const char *const model_keys[] = {
 	"format",     "kind", "family",      "target",      "positive", "negative", "threshold",
 	"intercept",  "coef", "pivot",       "mean",        "scale",    "features", "classes",
-	"intercepts", "wide", "calibration", "base_margin", "reject",   NULL};
+	"intercepts", "wide", "calibration", "base_margin", "reject",   "segments", NULL};
 static const char *const feature_keys[] = {
 	"name",           "encode",       "column", "fill",     "levels", "other_column", "rows_other",
 	"missing_column", "rows_missing", "bits",   "min_rows", "blocks", "transform",    NULL};
@@ -176,7 +177,10 @@ dmp_model_to_json(const DmpModel *model)
 			appendStringInfoChar(&buf, ',');
 		append_feature(&buf, &design->features[i]);
 	}
-	appendStringInfoString(&buf, "]}");
+	appendStringInfoChar(&buf, ']');
+	if (model->segments != NULL)
+		dmp_segments_append(&buf, model->segments);
+	appendStringInfoChar(&buf, '}');
 	return buf.data;
 }
 
@@ -512,6 +516,12 @@ dmp_model_from_json(const char *json, MemoryContext parent)
 	dmp_design_find_sources(&model->design);
 	dmp_wide_read_model(model, doc, wide);
 	read_base_margin(model, doc);
+	if (dmp_doc_get(doc, "segments") != NULL)
+	{
+		if (model->general)
+			dmp_model_refuse("hashed columns and several classes have no segments");
+		model->segments = dmp_segments_read(dmp_doc_get(doc, "segments"), &model->design);
+	}
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);

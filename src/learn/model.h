@@ -29,6 +29,31 @@ extern void dmp_model_append_numbers(StringInfo buf, const char *key, const doub
 /* ---- calibration.c */
 extern void dmp_calibration_append(StringInfo buf, const DmpCalibration *calibration);
 extern DmpCalibration *dmp_calibration_read(const DmpDoc *doc);
+/* ---- coefficients.c: columns of dmp_internal.coefficients */
+
+enum
+{
+	DMP_COEFFICIENT_FEATURE,
+	DMP_COEFFICIENT_LEVEL,
+	DMP_COEFFICIENT_COEF,
+	DMP_COEFFICIENT_STD_ERR,
+	DMP_COEFFICIENT_Z,
+	DMP_COEFFICIENT_P,
+	DMP_COEFFICIENT_ODDS_RATIO,
+	DMP_COEFFICIENT_LOW,
+	DMP_COEFFICIENT_HIGH,
+	DMP_COEFFICIENT_MEAN,
+	DMP_COEFFICIENT_SCALE,
+	DMP_COEFFICIENT_ROWS,
+	DMP_COEFFICIENT_CLASS,
+	DMP_COEFFICIENT_VIF,
+	DMP_COEFFICIENT_ODDS_LOW,
+	DMP_COEFFICIENT_ODDS_HIGH,
+	DMP_COEFFICIENT_COLUMNS
+};
+
+extern void dmp_coefficient_row(const DmpModel *model, const DmpCoefficient *row, Datum *values,
+								bool *nulls);
 
 /* ---- wide_model.c */
 extern const char *dmp_encode_name(DmpEncode encode);

@@ -375,7 +375,7 @@ dmp_arg_model_value(DmpArgs *args, const DmpModelValue *value)
 
 int
 dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
-				 const double *std_err, int n_std_err, bool deploy)
+				 const double *std_err, int n_std_err, bytea *groups, bool deploy)
 {
 	DmpArgs args = {0};
 	int version;
@@ -411,8 +411,11 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 	}
 	else
 		dmp_arg(&args, FLOAT8ARRAYOID, (Datum) 0, true);
+	dmp_arg(&args, BYTEAOID, PointerGetDatum(groups), groups == NULL);
 	dmp_spi_registry(
-		"INSERT INTO dmp_internal.model (name, version, trained_by, value, std_err, kind, family, "
+		"INSERT INTO dmp_internal.model (name, version, trained_by, value, std_err, groups, by, "
+		"n_groups, "
+		"n_groups_converged, kind, family, "
 		"status, target, query, search_path, features, key, at, weight, rows, rows_test, "
 		"rows_skipped, rows_positive, lambda, alpha, roc_auc, test_roc_auc, accuracy, "
 		"test_accuracy, log_loss, "
@@ -422,7 +425,8 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 		"test_rmse, mae, test_mae, r_squared, test_r_squared, mean_deviance, test_mean_deviance, "
 		"base_margin, fingerprint, baseline, path, path_coef, "
 		"cv_log_loss, cv_std_err, cv_roc_auc) "
-		"SELECT $1, $2, $3::dmp_internal.owner, $5, $6, r.kind, r.family, r.status, r.target, "
+		"SELECT $1, $2, $3::dmp_internal.owner, $5, $6, $7, r.by, r.n_groups, "
+		"r.n_groups_converged, r.kind, r.family, r.status, r.target, "
 		"r.query, r.search_path, r.features, r.key, r.at, r.weight, r.rows, r.rows_test, "
 		"r.rows_skipped, r.rows_positive, r.lambda, r.alpha, r.roc_auc, r.test_roc_auc, "
 		"r.accuracy, r.test_accuracy, "

@@ -266,6 +266,7 @@ typedef struct DmpStage
 	double weight[DMP_TILE];
 	double target[DMP_TILE]; /* unless binomial */
 	double offset[DMP_TILE];
+	uint32 tag[DMP_TILE]; /* of a tap: what row this is */
 } DmpStage;
 
 typedef enum DmpScanMode
@@ -321,6 +322,9 @@ typedef struct DmpScan
 	void *scratch;
 	char *flat; /* serialised form, until a row comes */
 	Size flat_size;
+	/* sees the rows of each stage, as they were given, before they become a tile; or NULL */
+	void (*tap)(struct DmpScan *scan, int which, void *arg);
+	void *tap_arg;
 } DmpScan;
 
 /* scan_state.c */
@@ -332,6 +336,9 @@ extern void dmp_scan_merge_bytes(DmpScan *scan, const char *data, Size size);
 extern Size dmp_scan_serialize(DmpScan *scan);
 extern void dmp_scan_state_check(const char *data, Size size);
 extern void dmp_scan_init(void);
+/* a scan whose rows feed() puts into its stages, to its end: what the final function would find */
+extern DmpScanResult *dmp_scan_of_rows(const bytea *plan_bytes,
+									   void (*feed)(DmpScan *scan, void *arg), void *arg);
 extern DmpScanResult *dmp_scan_state_read(const char *data, Size size, bytea **plan_bytes);
 extern void dmp_scan_check_shape(const DmpScanPlan *plan, const DmpScanResult *r);
 
@@ -368,6 +375,9 @@ extern double dmp_null_start(const DmpScanPlan *plan, const DmpStats *stats);
 extern double dmp_null_loss(const DmpScanPlan *plan, const DmpStats *stats);
 extern DmpLayout *dmp_layout_make(const DmpScanPlan *plan, const DmpStats *stats);
 extern bool dmp_at_bound(const DmpLayout *layout, const double *theta, int i);
+/* mean, deviation, scale of the penalty and reach of parameter p */
+extern void dmp_layout_describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator,
+								double mean, double sd, double reach);
 extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
 							   DmpGlmProblem *problem);
 

@@ -319,14 +319,10 @@ null_mean(const DmpScanPlan *plan, const DmpStats *s)
 	return plan->family == DMP_BINOMIAL ? 0.5 : plan->family == DMP_POISSON ? 1 : 0;
 }
 
-/* scale, reach and the gradient at the null model of parameter p */
-static void
-describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double mean, double sd,
-		 double reach, double positive_sum, double weight, double rate)
+void
+dmp_layout_describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double mean,
+					double sd, double reach)
 {
-	double g = (positive_sum - rate * mean * weight) / weight;
-	double factor = l->penalty_factor ? l->penalty_factor[p] : 1;
-
 	l->mean[p] = mean;
 	l->sd[p] = sd;
 	l->reach[p] = reach;
@@ -335,6 +331,17 @@ describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double me
 		l->penalty_scale[p] = 1;
 	else
 		l->penalty_scale[p] = sd;
+}
+
+/* the same, and the gradient of parameter p at the null model */
+static void
+describe(const DmpScanPlan *plan, DmpLayout *l, int p, bool indicator, double mean, double sd,
+		 double reach, double positive_sum, double weight, double rate)
+{
+	double g = (positive_sum - rate * mean * weight) / weight;
+	double factor = l->penalty_factor ? l->penalty_factor[p] : 1;
+
+	dmp_layout_describe(plan, l, p, indicator, mean, sd, reach);
 	/* a coefficient that may not go where the gradient points stays at 0 */
 	if (l->lower && (g > 0 ? l->upper[p] == 0 : l->lower[p] == 0))
 		g = 0;

@@ -76,39 +76,50 @@ reader_of(Oid type, bool text)
 	return 0;
 }
 
-/* types of the arguments from first on, once; checked against the plan */
 void
-dmp_scan_read_types(DmpScan *scan, FunctionCallInfo fcinfo, int first)
+dmp_scan_set_types(DmpScan *scan, const Oid *types)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 	const DmpScanPlan *plan = scan->plan;
 	int i;
 
-	if (PG_NARGS() - first != plan->nfeatures)
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("the plan has %d features and the call %d", plan->nfeatures,
-					   PG_NARGS() - first));
 	scan->reader = palloc(sizeof(int) * (plan->nfeatures + 1));
 	scan->output = palloc0(sizeof(FmgrInfo) * (plan->nfeatures + 1));
 	scan->plain = true;
 	for (i = 0; i < plan->nfeatures; i++)
 	{
-		Oid type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
-
-		if (!OidIsValid(type))
-			elog(ERROR, "could not determine the type of argument %d", first + i);
-		scan->reader[i] = reader_of(type, plan->encode[i] == DMP_ENCODE_ONE_HOT);
+		scan->reader[i] = reader_of(types[i], plan->encode[i] == DMP_ENCODE_ONE_HOT);
 		scan->plain &= scan->reader[i] == READ_FLOAT8;
 		if (scan->reader[i] == READ_OUTPUT)
 		{
 			Oid function;
 			bool varlena;
 
-			getTypeOutputInfo(type, &function, &varlena);
+			getTypeOutputInfo(types[i], &function, &varlena);
 			fmgr_info_cxt(function, &scan->output[i], scan->hdr.eoh_context);
 		}
 	}
 	MemoryContextSwitchTo(old);
+}
+
+/* types of the arguments from first on, once; checked against the plan */
+void
+dmp_scan_read_types(DmpScan *scan, FunctionCallInfo fcinfo, int first)
+{
+	int n = scan->plan->nfeatures, i;
+	Oid *types = palloc(sizeof(Oid) * (n + 1));
+
+	if (PG_NARGS() - first != n)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the plan has %d features and the call %d", n, PG_NARGS() - first));
+	for (i = 0; i < n; i++)
+	{
+		types[i] = get_fn_expr_argtype(fcinfo->flinfo, first + i);
+		if (!OidIsValid(types[i]))
+			elog(ERROR, "could not determine the type of argument %d", first + i);
+	}
+	dmp_scan_set_types(scan, types);
+	pfree(types);
 }
 
 static double
@@ -447,6 +458,7 @@ drop_infinite(DmpScan *scan, DmpStage *stage)
 				stage->dense[j * DMP_STAGE_STRIDE + kept] = stage->dense[j * DMP_STAGE_STRIDE + i];
 			for (j = 0; j < nt; j++)
 				stage->codes[j * DMP_TILE + kept] = stage->codes[j * DMP_TILE + i];
+			stage->tag[kept] = stage->tag[i];
 			stage->label[kept] = stage->label[i];
 			stage->weight[kept] = stage->weight[i];
 			stage->target[kept] = stage->target[i];
@@ -792,6 +804,8 @@ dmp_scan_flush(DmpScan *scan, int which, bool final)
 		return;
 	}
 	any_nan = nonfinite; /* infinities are gone: what is left is NaN */
+	if (scan->tap)
+		scan->tap(scan, which, scan->tap_arg);
 	for (i = stage->n; i < DMP_TILE; i++)
 	{
 		stage->label[i] = 0;

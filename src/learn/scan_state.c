@@ -471,23 +471,14 @@ dmp_train_scan_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(EOHPGetRWDatum(&scan->hdr));
 }
 
-/* a flat state with everything that was found; NULL without a row */
-Datum
-dmp_train_scan_final(PG_FUNCTION_ARGS)
+/* no row comes any more: the fit, when all of them are here, and everything that was found */
+static void
+end_scan(DmpScan *scan, DmpBytes *b)
 {
-	DmpScan *scan;
 	DmpScanSolution *solution = NULL;
-	DmpState *state;
-	DmpBytes b = {0};
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 	int i;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	scan = scan_expanded(PG_GETARG_DATUM(0));
-	if (scan == NULL)
-		scan = scan_from_flat(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
-	old = MemoryContextSwitchTo(scan->hdr.eoh_context);
 	if (!scan->merged && scan->mode == DMP_MODE_PACK && scan->plan->phase <= DMP_SCAN_BLOCKS)
 	{
 		for (i = 0; i < 2 + scan->plan->nfolds; i++)
@@ -500,8 +491,38 @@ dmp_train_scan_final(PG_FUNCTION_ARGS)
 		dmp_scan_settle(scan);
 	if (scan->plan->phase == DMP_SCAN_LEARN && !scan->merged)
 		dmp_scan_stats_sync(scan);
-	write_state(scan, &b, solution);
+	write_state(scan, b, solution);
 	MemoryContextSwitchTo(old);
+}
+
+DmpScanResult *
+dmp_scan_of_rows(const bytea *plan_bytes, void (*feed)(DmpScan *scan, void *arg), void *arg)
+{
+	DmpScan *scan = dmp_scan_new(plan_bytes, CurrentMemoryContext, &scan_methods);
+	DmpBytes b = {0};
+	DmpScanResult *r;
+
+	feed(scan, arg);
+	end_scan(scan, &b);
+	r = dmp_scan_state_read(b.data, b.used, NULL);
+	MemoryContextDelete(scan->hdr.eoh_context);
+	return r;
+}
+
+/* a flat state with everything that was found; NULL without a row */
+Datum
+dmp_train_scan_final(PG_FUNCTION_ARGS)
+{
+	DmpScan *scan;
+	DmpState *state;
+	DmpBytes b = {0};
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	scan = scan_expanded(PG_GETARG_DATUM(0));
+	if (scan == NULL)
+		scan = scan_from_flat(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
+	end_scan(scan, &b);
 	state = dmp_state_make(DMP_STATE_TRAIN, SCAN_VERSION, b.used);
 	memcpy(DMP_STATE_DATA(state), b.data, b.used);
 	PG_RETURN_POINTER(state);

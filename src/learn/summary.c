@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 #include "funcapi.h"
-#include "learn/learn.h"
+#include "learn/segments.h"
 #include "learn/summary.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -424,6 +424,28 @@ write_quality(FunctionCallInfo fcinfo, const DmpModel *model)
 					  number(dmp_spi_float8(0, S_TEST_ACCURACY, NAN), "%.4f")));
 }
 
+/* the coefficients above are those of all rows */
+static void
+write_groups(FunctionCallInfo fcinfo, const DmpModelRow *row, const DmpModel *model)
+{
+	const DmpSegments *segments = model->segments;
+	List *names = NIL;
+	int i;
+
+	for (i = 0; i < segments->nby; i++)
+		names = lappend(names, segments->names[i]);
+	line(fcinfo, "");
+	line(fcinfo, psprintf("By %s: %d groups, %s", dmp_join(names, ", "), segments->n,
+						  dmp_segments_digest(segments)));
+	line(fcinfo,
+		 "Above is the pooled model, which serves groups that are not known or not converged");
+	if (segments->n > 0)
+		line(fcinfo, psprintf("One of them: SELECT * FROM dmp.coefficients WHERE model = %s AND "
+							  "version = %d AND segment = %s",
+							  quote_literal_cstr(row->name), row->version,
+							  quote_literal_cstr(dmp_segment_name(segments, 0))));
+}
+
 /* dmp.summary(model) -> lines */
 Datum
 dmp_summary(PG_FUNCTION_ARGS)
@@ -449,6 +471,8 @@ dmp_summary(PG_FUNCTION_ARGS)
 		write_quality(fcinfo, model);
 	else
 		write_quality_of_numbers(fcinfo);
+	if (model->segments != NULL)
+		write_groups(fcinfo, row, model);
 	warnings = dmp_spi_datum(0, S_WARNINGS, &isnull);
 	if (!isnull)
 	{

@@ -21,6 +21,7 @@
 #include "learn/inference.h"
 #include "learn/judgement.h"
 #include "learn/path.h"
+#include "learn/segments.h"
 #include "learn/train.h"
 #include "lib/stringinfo.h"
 #include "utils/guc.h"
@@ -103,7 +104,7 @@ row_vif(StringInfo row, const DmpFit *fit)
 
 static char *
 registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit,
-			 const DmpSample *sample, List *warnings, Interval *elapsed)
+			 const DmpModel *model, const DmpSample *sample, List *warnings, Interval *elapsed)
 {
 	StringInfoData row;
 	int j;
@@ -122,6 +123,12 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 		row_texts(&row, "key", args->key);
 	row_text(&row, "at", args->at);
 	row_text(&row, "weight", args->weight);
+	if (args->by != NIL)
+	{
+		row_texts(&row, "by", args->by);
+		row_integer(&row, "n_groups", model->segments ? model->segments->n : 0);
+		row_integer(&row, "n_groups_converged", dmp_segments_fitted(model->segments));
+	}
 	row_integer(&row, "rows", fit->rows);
 	row_integer(&row, "rows_test", fit->rows_test);
 	row_integer(&row, "rows_skipped", fit->rows_skipped);
@@ -358,6 +365,7 @@ dmp_train(PG_FUNCTION_ARGS)
 	DmpModelRef ref;
 	List *warnings;
 	Interval *elapsed;
+	double shift = 0;
 	bool deploy;
 	int version;
 
@@ -383,20 +391,22 @@ dmp_train(PG_FUNCTION_ARGS)
 	/* class weights move the odds: predicted are those of the rows as they are */
 	if (args->calibrate && args->intercept && args->class_weight != NULL)
 	{
-		double shift = log(plan->class_weight[1] / plan->class_weight[0]);
 		int k;
 
-		model->a -= shift;
+		shift = -log(plan->class_weight[1] / plan->class_weight[0]);
 		for (k = 0; fit->path != NULL && k < fit->path->n; k++)
-			fit->path->coef[k * (1 + (Size) fit->path->width)] -= shift;
+			fit->path->coef[k * (1 + (Size) fit->path->width)] += shift;
 	}
+	model->a += shift;
+	dmp_train_segments(args, plan, model, shift, &fit->warnings);
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit, dmp_judgement(args, plan, fit, sample));
 	deploy = decide_deployment(args, fit, ref.name);
 	elapsed = elapsed_since(start);
-	version = dmp_registry_add(ref.name, registry_row(args, plan, fit, sample, warnings, elapsed),
-							   dmp_model_value_make(json, strlen(json)), fit->std_err,
-							   fit->design.width + 1, deploy);
+	version =
+		dmp_registry_add(ref.name, registry_row(args, plan, fit, model, sample, warnings, elapsed),
+						 dmp_model_value_make(json, strlen(json)), fit->std_err,
+						 fit->design.width + 1, dmp_train_group_bytes(plan), deploy);
 	return_row(fcinfo, ref.name, version, deploy, fit, list_length(plan->feature_names), elapsed,
 			   warnings);
 	dmp_spi_finish();

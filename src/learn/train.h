@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "learn/learn.h"
 #include "learn/query.h"
+#include "lib/stringinfo.h"
 
 /* the arguments of dmp.train; NULL, NIL and NaN stand for SQL NULL */
 typedef struct DmpTrainArgs
@@ -25,6 +26,7 @@ typedef struct DmpTrainArgs
 	List *key;
 	char *at;
 	char *weight;
+	List *by; /* columns, a model for each group of rows that they make */
 	double test_fraction;
 	bool deploy;
 	double tolerance;
@@ -63,10 +65,11 @@ typedef struct DmpTrainPlan
 	char *negative;
 	char **classes; /* of family multinomial, spec.nclasses of them, in byte order */
 	List *feature_names;
-	int scans;              /* of the data, before the fit */
-	double class_weight[2]; /* of the negative and the positive class */
-	char *target_sql;       /* of the query's columns, as q */
-	char *split_sql;        /* or NULL: nothing is held out */
+	int scans;                /* of the data, before the fit */
+	double class_weight[2];   /* of the negative and the positive class */
+	char *target_sql;         /* of the query's columns, as q */
+	char *split_sql;          /* or NULL: nothing is held out */
+	struct DmpGroups *groups; /* of args->by, once fitted */
 } DmpTrainPlan;
 
 /* train_args.c: reads and checks them; raises feature_not_supported for what is not built */
@@ -86,6 +89,9 @@ extern char *dmp_train_classes_sql(DmpTrainArgs *args, DmpTrainPlan *plan, const
 extern bool dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const char *encode);
 /* looks at the first rows: text columns of many values become n-grams or hashed */
 extern void dmp_train_choose_encodes(DmpTrainArgs *args, DmpTrainPlan *plan);
+/* whether a text feature, as it was fitted, has too many values to be a list of levels */
+extern bool dmp_train_many_levels(DmpTrainArgs *args, const DmpFeature *asked,
+								  const DmpFeature *fitted);
 /* fits by dmp_fit_wide() what is wide, by dmp_fit_binomial() the rest */
 extern DmpFit *dmp_train_fit(DmpTrainArgs *args, DmpTrainPlan *plan);
 /* what option encode says of a column of a kind, or NULL; the whole of it */
@@ -98,6 +104,16 @@ extern int dmp_train_column_number(TupleDesc desc, const char *name, const char 
 /* train_folds.c: SQL of a row's fold; of a hash of columns of q, in [0, 1) */
 extern char *dmp_train_fold_sql(DmpTrainArgs *args, DmpTrainPlan *plan);
 extern char *dmp_train_hash_sql(List *columns, int64 seed);
+/* groups_train.c: columns g1, g2 ... of the SELECT, one for each of args->by; and their checks */
+extern void dmp_train_by_sql(DmpTrainArgs *args, DmpTrainPlan *plan, StringInfo sql);
+/* what cannot be had by group is an error that says what can */
+extern void dmp_train_by_refuse(DmpTrainArgs *args, DmpTrainPlan *plan);
+extern DmpFit *dmp_train_fit_groups(DmpTrainArgs *args, DmpTrainPlan *plan);
+/* segments of the model; shift is added to each intercept */
+extern void dmp_train_segments(DmpTrainArgs *args, DmpTrainPlan *plan, DmpModel *model,
+							   double shift, List **warnings);
+/* what is known of the groups beside their coefficients, for the registry; NULL: no groups */
+extern bytea *dmp_train_group_bytes(DmpTrainPlan *plan);
 extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 	pg_attribute_noreturn();
 

@@ -45,13 +45,6 @@ static const char *const known_options[] = {
 	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", "std_err",
 	"cluster",        "judge",       "lambdas",      NULL};
 
-static void
-pg_attribute_noreturn() not_built(const char *what, const char *hint)
-{
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not built yet", what),
-					errhint("%s", hint)));
-}
-
 static char *
 text_arg(FunctionCallInfo fcinfo, int i, const char *name, bool required)
 {
@@ -92,9 +85,6 @@ refuse_what_is_not_built(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown family \"%s\"", family),
 				 errhint("The families are binomial, multinomial, gaussian and poisson.")));
-	if (!PG_ARGISNULL(ARG_BY))
-		not_built("argument \"by\"", "Train one model a group: name it after the group, and let "
-									 "the query choose its rows.");
 }
 
 static void
@@ -317,6 +307,9 @@ dmp_train_args(FunctionCallInfo fcinfo)
 	args->exclude = list_arg(fcinfo, ARG_EXCLUDE);
 	args->key = list_arg(fcinfo, ARG_KEY);
 	args->at = text_arg(fcinfo, ARG_AT, "at", false);
+	args->by = list_arg(fcinfo, ARG_BY);
+	if (!PG_ARGISNULL(ARG_BY) && args->by == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("\"by\" is empty")));
 	args->weight = text_arg(fcinfo, ARG_WEIGHT, "weight", false);
 	args->test_fraction = number_arg(fcinfo, ARG_TEST_FRACTION, "test_fraction", 0, 0, 0.99);
 	args->deploy = PG_ARGISNULL(ARG_DEPLOY) || PG_GETARG_BOOL(ARG_DEPLOY);

@@ -468,6 +468,7 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 		taken = lappend(taken, args->base_margin);
 	if (args->fold_column != NULL)
 		taken = lappend(taken, args->fold_column);
+	taken = list_concat(taken, args->by);
 	foreach (lc, args->key)
 		(void) dmp_train_column_number(desc, lfirst(lc), "key: ");
 	foreach (lc, args->exclude)
@@ -651,6 +652,8 @@ weigh_classes(DmpTrainArgs *args, DmpTrainPlan *plan)
 		if (dmp_feature_elements(&plan->spec.features[i]) > 0)
 			appendStringInfo(&sql, ", s.a%d", i + 1);
 	}
+	for (i = 1; i <= list_length(args->by); i++)
+		appendStringInfo(&sql, ", s.g%d", i);
 	appendStringInfo(&sql, " FROM (%s) AS s", plan->spec.select_sql);
 	plan->spec.select_sql = sql.data;
 	plan->spec.has_weight = true;
@@ -718,6 +721,7 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
 	if (args->base_margin != NULL)
 		appendStringInfo(&sql, ", %s AS base_margin", base_margin_sql(args, plan));
+	dmp_train_by_sql(args, plan, &sql);
 	add_features(args, plan, target, split, &sql);
 
 	spec->select_sql = sql.data;
@@ -753,6 +757,7 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	convert_spark(args, plan);
 	dmp_train_choose_encodes(args, plan);
 	dmp_train_limits(args, plan);
+	dmp_train_by_refuse(args, plan);
 }
 
 DmpTrainPlan *

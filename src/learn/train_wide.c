@@ -255,6 +255,14 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 	return fit;
 }
 
+/* many levels, or many rows and not one value that is there often enough to be a level */
+bool
+dmp_train_many_levels(DmpTrainArgs *args, const DmpFeature *asked, const DmpFeature *fitted)
+{
+	return is_open(args, asked) && (fitted->nlevels > MANY_LEVELS ||
+									(fitted->nlevels == 0 && fitted->rows_other > MANY_LEVELS));
+}
+
 static DmpFit *
 fit_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 {
@@ -264,6 +272,8 @@ fit_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	bool any = false;
 	int i;
 
+	if (args->by != NIL)
+		return dmp_train_fit_groups(args, plan);
 	if (is_wide(spec))
 		return fit_wide(args, plan);
 	fit = dmp_fit_binomial(spec);
@@ -271,12 +281,7 @@ fit_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	/* a base margin, which comes last, is none of the columns that were chosen */
 	for (i = 0; i < Min(fit->design.nfeatures, spec->nfeatures); i++)
 	{
-		const DmpFeature *feature = &fit->design.features[i];
-
-		/* many levels, or many rows and not one value that is there often enough to be a level */
-		look[i] = is_open(args, &spec->features[i]) &&
-				  (feature->nlevels > MANY_LEVELS ||
-				   (feature->nlevels == 0 && feature->rows_other > MANY_LEVELS));
+		look[i] = dmp_train_many_levels(args, &spec->features[i], &fit->design.features[i]);
 		any |= look[i];
 	}
 	if (any)

@@ -26,6 +26,7 @@
 
 #include "base/base.h"
 #include "common/shortest_dec.h"
+#include "learn/segments.h"
 #include "learn/transform.h"
 #include "score/score.h"
 #include "utils/fmgrprotos.h"
@@ -127,11 +128,16 @@ drop_unused(const DmpDesign *design, DmpContribution *rows, int *n)
 	*n = kept;
 }
 
-/* The n contributions of the row that map holds, sorted; *average is the average row's margin. */
+/*
+ * The n contributions of the row that map holds, sorted, by the model that serves
+ * it; *average is the average row's margin.
+ */
 DmpContribution *
 dmp_contributions(const DmpRowMap *map, double *average, int *n)
 {
-	const DmpModel *model = map->model;
+	const char *segment;
+	DmpModel served = dmp_segment_model(map->model, map->values, map->nulls, map->types, &segment);
+	const DmpModel *model = &served;
 	const DmpDesign *design = &model->design;
 	const Datum *values = map->values;
 	const bool *nulls = map->nulls;
@@ -201,8 +207,9 @@ dmp_value_shown(const DmpRowMap *map, int i)
 /*
  * dmp.explain(model, row, top) -> (rank, feature, value, contribution, odds_factor)
  *
- * Rank 0 is '(average)', the log-odds of the average row; the features follow;
- * when top leaves some out, '(other)' is their sum and comes behind them;
+ * Rank 0 is '(average)', the log-odds of the average row, its value the segment
+ * whose coefficients are told (or 'pooled'), where there are any; the features
+ * follow; when top leaves some out, '(other)' is their sum and comes behind them;
  * '(calibration)' is last, of a model that has one. No model or no row: no rows.
  */
 Datum
@@ -210,6 +217,7 @@ dmp_explain(PG_FUNCTION_ARGS)
 {
 	const DmpRowMap *map;
 	DmpContribution *rows;
+	const char *segment;
 	double average;
 	double other = 0;
 	double margin;
@@ -227,8 +235,10 @@ dmp_explain(PG_FUNCTION_ARGS)
 	if (map->model->nclasses > 0)
 		dmp_model_refuse_classes(map->model);
 	rows = dmp_contributions(map, &average, &n);
+	(void) dmp_segment_model(map->model, map->values, map->nulls, map->types, &segment);
 	top = PG_ARGISNULL(2) ? n : Min(PG_GETARG_INT32(2), n);
-	put_row(fcinfo, 0, "(average)", NULL, average, map->model->link);
+	put_row(fcinfo, 0, "(average)", map->model->segments ? segment : NULL, average,
+			map->model->link);
 	for (i = 0; i < top; i++)
 		put_row(fcinfo, i + 1, rows[i].name, dmp_value_shown(map, rows[i].place), rows[i].value,
 				map->model->link);

@@ -10,11 +10,15 @@
 #include "dmp.h"
 
 #include "common/shortest_dec.h"
+#include "learn/segments.h"
 #include "learn/transform.h"
 #include "lib/stringinfo.h"
 #include "score/score.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+
+/* groups of a model that are written out */
+#define MAX_SEGMENTS 1000
 
 PG_FUNCTION_INFO_V1(dmp_model_sql);
 PG_FUNCTION_INFO_V1(dmp_model_json);
@@ -222,6 +226,82 @@ close_link(StringInfo sql, const DmpModel *model)
 	appendStringInfoString(sql, "))))");
 }
 
+/* the margin of a model without segments */
+static void
+append_margin(StringInfo sql, const DmpModel *model)
+{
+	int i;
+
+	append_number(sql, model->a);
+	for (i = 0; i < model->design.nfeatures; i++)
+	{
+		const DmpFeature *feature = &model->design.features[i];
+
+		if (feature->encode == DMP_ENCODE_ONE_HOT)
+			append_levels(sql, model, feature);
+		else
+			append_value(sql, model, feature);
+	}
+}
+
+/* whether a column that makes groups has a value; its text is that of dmp_segment_key() */
+static void
+append_condition(StringInfo sql, const DmpSegments *segments, int k, const char *text)
+{
+	const char *column = quote_identifier(segments->names[k]);
+	const char *type = segments->types[k];
+
+	if (text == NULL)
+		appendStringInfo(sql, "%s IS NULL", column);
+	else if (strcmp(type, "date") == 0 || strncmp(type, "timestamp", 9) == 0)
+		appendStringInfo(sql, "%s = %s::%s", column, quote_literal_cstr(text), type);
+	else if (strcmp(type, "numeric") == 0)
+		appendStringInfo(sql, "trim_scale(%s)::text COLLATE \"C\" = %s", column,
+						 quote_literal_cstr(text));
+	else
+		appendStringInfo(sql, "%s::text COLLATE \"C\" = %s", column, quote_literal_cstr(text));
+}
+
+/* CASE of the groups: each that has a fit by its own coefficients */
+static void
+append_segments(StringInfo sql, const DmpModel *model)
+{
+	const DmpSegments *segments = model->segments;
+	DmpModel own;
+	int i;
+	int k;
+
+	if (dmp_segments_fitted(segments) > MAX_SEGMENTS)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("an SQL expression of %d groups would be too long",
+							   dmp_segments_fitted(segments)),
+						errdetail("At most %d groups become a CASE.", MAX_SEGMENTS),
+						errhint("dmp.model_json has the coefficients of all.")));
+	appendStringInfoString(sql, "CASE");
+	for (i = 0; i < segments->n; i++)
+	{
+		char **texts;
+
+		CHECK_FOR_INTERRUPTS();
+		if (segments->values[i] == NULL)
+			continue;
+		texts = dmp_segment_texts(segments->keys[i], segments->key_lengths[i], segments->nby);
+		appendStringInfoString(sql, "\n WHEN ");
+		for (k = 0; k < segments->nby; k++)
+		{
+			appendStringInfoString(sql, k > 0 ? " AND " : "");
+			append_condition(sql, segments, k, texts[k]);
+		}
+		appendStringInfoString(sql, " THEN ");
+		own = dmp_segment_alone(model, segments->values[i]);
+		append_margin(sql, &own);
+	}
+	appendStringInfoString(sql, "\n ELSE ");
+	own = dmp_segment_alone(model, NULL);
+	append_margin(sql, &own);
+	appendStringInfoString(sql, " END");
+}
+
 /* dmp.model_sql(model): an expression over the columns that is dmp.predict */
 Datum
 dmp_model_sql(PG_FUNCTION_ARGS)
@@ -229,21 +309,14 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 	DmpModelRow *row = dmp_model_lookup(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	DmpModel *model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	StringInfoData sql;
-	int i;
 
 	dmp_model_refuse_wide(model, "an SQL expression");
 	initStringInfo(&sql);
 	open_link(&sql, model);
-	append_number(&sql, model->a);
-	for (i = 0; i < model->design.nfeatures; i++)
-	{
-		const DmpFeature *feature = &model->design.features[i];
-
-		if (feature->encode == DMP_ENCODE_ONE_HOT)
-			append_levels(&sql, model, feature);
-		else
-			append_value(&sql, model, feature);
-	}
+	if (model->segments != NULL && dmp_segments_fitted(model->segments) > 0)
+		append_segments(&sql, model);
+	else
+		append_margin(&sql, model);
 	close_link(&sql, model);
 	PG_RETURN_TEXT_P(cstring_to_text(sql.data));
 }

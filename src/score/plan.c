@@ -118,15 +118,15 @@ columns_of(const DmpModel *model, Node *row, PlannerInfo *root)
 			 list_length(((RowExpr *) row)->colnames) != list_length(((RowExpr *) row)->args) ||
 			 contain_volatile_functions(row))
 		return NIL;
-	if (model->design.nsources > MAX_COLUMNS || has_outer_join(root->parse))
+	if (dmp_model_inputs(model) > MAX_COLUMNS || has_outer_join(root->parse))
 		return NIL;
-	for (i = 0; i < model->design.nsources; i++)
+	for (i = 0; i < dmp_model_inputs(model); i++)
 	{
-		const DmpSource *source = &model->design.sources[i];
-		Node *column = OidIsValid(relid) ? table_column((Var *) row, relid, source->name)
-										 : row_column((RowExpr *) row, source->name);
+		const char *name = dmp_model_input(model, i);
+		Node *column = OidIsValid(relid) ? table_column((Var *) row, relid, name)
+										 : row_column((RowExpr *) row, name);
 
-		if (column == NULL || dmp_value_kind(exprType(column)) != source->kind)
+		if (column == NULL || !dmp_input_type(model, i, exprType(column)))
 			return NIL;
 		columns = lappend(columns, copyObject(column));
 	}

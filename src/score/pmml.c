@@ -24,6 +24,7 @@
 #include "common/shortest_dec.h"
 #include "learn/transform.h"
 #include "lib/stringinfo.h"
+#include "learn/segments.h"
 #include "score/pmml.h"
 #include "score/score.h"
 
@@ -646,6 +647,7 @@ dmp_model_pmml(PG_FUNCTION_ARGS)
 	int i;
 
 	refuse(model);
+	dmp_model_refuse_segments(model, "PMML");
 	initStringInfo(&pmml.xml);
 	pmml.model = model;
 	pmml.sets = Max(model->nclasses, 1);

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "catalog/pg_type.h"
+#include "learn/segments.h"
 #include "score/score.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
@@ -20,6 +21,7 @@
 PG_FUNCTION_INFO_V1(dmp_predict);
 PG_FUNCTION_INFO_V1(dmp_margin);
 PG_FUNCTION_INFO_V1(dmp_classify);
+PG_FUNCTION_INFO_V1(dmp_segment);
 PG_FUNCTION_INFO_V1(dmp_score_counted);
 PG_FUNCTION_INFO_V1(dmp_margin_counted);
 PG_FUNCTION_INFO_V1(dmp_class_scores);
@@ -259,6 +261,17 @@ dmp_margin(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(row_margin(fcinfo));
 }
 
+/* dmp.segment(model, row): whose coefficients score the row, a group's or 'pooled' */
+Datum
+dmp_segment(PG_FUNCTION_ARGS)
+{
+	const DmpRowMap *map = dmp_row_of_call(fcinfo);
+	const char *name;
+
+	(void) dmp_segment_model(map->model, map->values, map->nulls, map->types, &name);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
 /* dmp.classify(model, row) */
 Datum
 dmp_classify(PG_FUNCTION_ARGS)
@@ -302,13 +315,13 @@ check_columns(Holder *holder, int n)
 {
 	int i;
 
-	if (n != holder->model->design.nsources)
+	if (n != dmp_model_inputs(holder->model))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the model has %d columns, not %d", holder->model->design.nsources, n)));
+				 errmsg("the model has %d columns, not %d", dmp_model_inputs(holder->model), n)));
 	for (i = 0; i < n; i++)
 	{
-		if (dmp_value_kind(holder->types[i]) != holder->model->design.sources[i].kind)
+		if (!dmp_input_type(holder->model, i, holder->types[i]))
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("column %d is of another type", i + 1)));
 	}
@@ -351,7 +364,7 @@ read_columns(FunctionCallInfo fcinfo, Holder *holder)
 {
 	int i;
 
-	for (i = 0; i < holder->model->design.nsources; i++)
+	for (i = 0; i < PG_NARGS() - 1; i++)
 	{
 		holder->values[i] = PG_GETARG_DATUM(i + 1);
 		holder->nulls[i] = PG_ARGISNULL(i + 1);

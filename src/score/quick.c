@@ -147,7 +147,7 @@ dmp_quick_make(const DmpModel *model, const Oid *types, const int *places, Memor
 	DmpQuick *quick;
 	int i;
 
-	if (model->general || model->design.transformed)
+	if (model->general || model->design.transformed || model->segments != NULL)
 		return NULL;
 	old = MemoryContextSwitchTo(context);
 	quick = palloc0(sizeof(DmpQuick));

@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "base/base.h"
 #include "catalog/pg_type.h"
+#include "learn/segments.h"
 #include "score/score.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,9 +37,10 @@ dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext 
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DmpRowMap *map = palloc0(sizeof(DmpRowMap));
-	int n = Max(model->design.nsources, 1);
+	int n = Max(dmp_model_inputs(model), 1);
 
 	map->model = model;
+	map->inputs = dmp_model_inputs(model);
 	map->name = name;
 	map->version = version;
 	map->context = context;
@@ -69,13 +71,28 @@ pg_attribute_noreturn() missing_column(const DmpRowMap *map, const char *column,
 								   : errdetail("The row has %s.", dmp_join(present, ", "))));
 }
 
-static void
-pg_attribute_noreturn() wrong_type(const DmpRowMap *map, const DmpSource *source, const char *found)
+/* whether values of a type can be input i of a model: a source, or a column that makes groups */
+bool
+dmp_input_type(const DmpModel *model, int i, Oid type)
 {
+	if (i >= model->design.nsources)
+		return dmp_segment_type(type);
+	return dmp_value_kind(type) == model->design.sources[i].kind;
+}
+
+static void
+pg_attribute_noreturn() wrong_type(const DmpRowMap *map, int i, const char *found)
+{
+	const DmpModel *model = map->model;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column \"%s\" needed by %s is %s", source->name, model_words(map), found),
-			 errdetail("To the model it is %s.", kind_names[source->kind])));
+			 errmsg("column \"%s\" needed by %s is %s", dmp_model_input(model, i), model_words(map),
+					found),
+			 i < model->design.nsources
+				 ? errdetail("To the model it is %s.", kind_names[model->design.sources[i].kind])
+				 : errdetail("It tells the groups of the model apart, as a number, a text, a "
+							 "boolean, a time or an identifier.")));
 }
 
 /* The model's terms over rows of map->desc, where it has them. */
@@ -119,9 +136,9 @@ map_record(DmpRowMap *map, TupleDesc desc)
 	MemoryContext old;
 	int i;
 
-	for (i = 0; i < map->model->design.nsources; i++)
+	for (i = 0; i < map->inputs; i++)
 	{
-		const DmpSource *source = &map->model->design.sources[i];
+		const char *name = dmp_model_input(map->model, i);
 		int found = -1;
 		int k;
 
@@ -129,20 +146,20 @@ map_record(DmpRowMap *map, TupleDesc desc)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, k);
 
-			if (att->attisdropped || strcmp(NameStr(att->attname), source->name) != 0)
+			if (att->attisdropped || strcmp(NameStr(att->attname), name) != 0)
 				continue;
 			if (found >= 0)
 				ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-								errmsg("column \"%s\" needed by %s is there twice", source->name,
+								errmsg("column \"%s\" needed by %s is there twice", name,
 									   model_words(map))));
 			found = k;
 		}
 		if (found < 0)
-			missing_column(map, source->name, dmp_column_names(desc));
+			missing_column(map, name, dmp_column_names(desc));
 		map->types[i] = getBaseType(TupleDescAttr(desc, found)->atttypid);
-		if (dmp_value_kind(map->types[i]) != source->kind)
+		if (!dmp_input_type(map->model, i, map->types[i]))
 			wrong_type(
-				map, source,
+				map, i,
 				psprintf("of type %s", format_type_be(TupleDescAttr(desc, found)->atttypid)));
 		map->attnums[i] = found;
 	}
@@ -201,7 +218,7 @@ take_columns(DmpRowMap *map)
 {
 	int i;
 
-	for (i = 0; i < map->model->design.nsources; i++)
+	for (i = 0; i < map->inputs; i++)
 	{
 		map->values[i] = map->columns[map->attnums[i]];
 		map->nulls[i] = map->column_nulls[map->attnums[i]];
@@ -269,7 +286,7 @@ dmp_slot_row(DmpRowMap *map, TupleTableSlot *slot)
 	if (unlikely(++map->rows == DMP_QUICK_FROM))
 		map_terms(map);
 	slot_getallattrs(slot);
-	for (i = 0; i < map->model->design.nsources; i++)
+	for (i = 0; i < map->inputs; i++)
 	{
 		map->values[i] = slot->tts_values[map->attnums[i]];
 		map->nulls[i] = slot->tts_isnull[map->attnums[i]];
@@ -417,32 +434,43 @@ dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a row given as json must be an object")));
 	map->desc_id = 0;
-	for (i = 0; i < map->model->design.nsources; i++)
+	for (i = 0; i < map->inputs; i++)
 	{
-		const DmpSource *source = &map->model->design.sources[i];
-		DmpValueKind needed = source->kind;
+		const char *name = dmp_model_input(map->model, i);
+		bool by = i >= map->model->design.nsources;
+		DmpValueKind needed = by ? DMP_VALUE_OTHER : map->model->design.sources[i].kind;
 		JsonbValue buffer;
-		JsonbValue *value =
-			getKeyJsonValueFromContainer(&row->root, source->name, strlen(source->name), &buffer);
+		JsonbValue *value = getKeyJsonValueFromContainer(&row->root, name, strlen(name), &buffer);
 
 		if (value == NULL)
 		{
-			missing_column(map, source->name, jsonb_keys(row));
+			missing_column(map, name, jsonb_keys(row));
 			continue; /* not reached */
 		}
 		map->nulls[i] = value->type == jbvNull;
 		if (map->nulls[i])
 			continue;
-		if (value->type == jbvNumeric && needed == DMP_VALUE_NUMBER)
+		if (value->type == jbvNumeric && by)
+		{
+			map->types[i] = NUMERICOID;
+			map->values[i] = NumericGetDatum(value->val.numeric);
+		}
+		else if (value->type == jbvNumeric && needed == DMP_VALUE_NUMBER)
 		{
 			map->types[i] = FLOAT8OID;
 			map->values[i] = DirectFunctionCall1(numeric_float8_no_overflow,
 												 NumericGetDatum(value->val.numeric));
 		}
-		else if (value->type == jbvBool && needed == DMP_VALUE_BOOLEAN)
+		else if (value->type == jbvBool && (by || needed == DMP_VALUE_BOOLEAN))
 		{
 			map->types[i] = BOOLOID;
 			map->values[i] = BoolGetDatum(value->val.boolean);
+		}
+		else if (value->type == jbvString && by)
+		{
+			map->types[i] = TEXTOID;
+			map->values[i] = PointerGetDatum(
+				cstring_to_text_with_len(value->val.string.val, value->val.string.len));
 		}
 		else if (value->type == jbvString && jsonb_string(map, i, value))
 			continue;
@@ -451,7 +479,7 @@ dmp_jsonb_row(DmpRowMap *map, Jsonb *row)
 		else if (needed == DMP_VALUE_TEXTS && jsonb_texts(value, &map->values[i]))
 			map->types[i] = TEXTARRAYOID;
 		else
-			wrong_type(map, source,
+			wrong_type(map, i,
 					   value->type == jbvNumeric  ? "a number"
 					   : value->type == jbvBool   ? "a boolean"
 					   : value->type == jbvString ? "a string"

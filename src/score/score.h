@@ -57,6 +57,7 @@ extern bool dmp_quick_bytes(const DmpQuick *quick, const char *bytes, double *ma
 typedef struct DmpRowMap
 {
 	const DmpModel *model;
+	int inputs;       /* dmp_model_inputs() */
 	const char *name; /* for errors; NULL: a model given by value */
 	int version;
 	MemoryContext context;
@@ -81,6 +82,8 @@ typedef struct DmpRowMap
 
 extern DmpRowMap *dmp_row_map(const DmpModel *model, const char *name, int version,
 							  MemoryContext context);
+/* whether values of a type can be input i of a model: a source, or a column that makes groups */
+extern bool dmp_input_type(const DmpModel *model, int i, Oid type);
 /* error unless rows of this type can be scored */
 extern void dmp_row_check(const DmpModel *model, const char *name, int version, TupleDesc desc);
 /* fill values, nulls and types of the map from a row */

@@ -88,6 +88,33 @@ CREATE FUNCTION dmp.classify(model dmp.model_value, input text) RETURNS text
 COMMENT ON FUNCTION dmp.classify(dmp.model_value, text) IS 'class of a row: of two the positive one when its probability reaches the stored threshold, of more the most probable
 Example: SELECT dmp.classify(''buyers'', ''{"clicks": 3, "country": "DE"}'')';
 
+-- whose coefficients score a row, of a model that was trained by group
+
+CREATE FUNCTION dmp.segment(model text, input record) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(text, record) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+CREATE FUNCTION dmp.segment(model text, input jsonb) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(text, jsonb) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+CREATE FUNCTION dmp.segment(model text, input text) RETURNS text
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(text, text) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+CREATE FUNCTION dmp.segment(model dmp.model_value, input record) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(dmp.model_value, record) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+CREATE FUNCTION dmp.segment(model dmp.model_value, input jsonb) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(dmp.model_value, jsonb) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+CREATE FUNCTION dmp.segment(model dmp.model_value, input text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment';
+COMMENT ON FUNCTION dmp.segment(dmp.model_value, text) IS 'the group whose coefficients score a row, as in dmp.coefficients; pooled when its group is not known or has no fit
+Example: SELECT dmp.segment(''buyers'', u) FROM users u';
+
 -- why a row scores as it does, and each class's probability
 
 CREATE FUNCTION dmp.explain(model text, input record, top int DEFAULT NULL)

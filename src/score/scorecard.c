@@ -26,6 +26,7 @@
 #include "base/base.h"
 #include "learn/transform.h"
 #include "lib/stringinfo.h"
+#include "learn/segments.h"
 #include "score/score.h"
 
 PG_FUNCTION_INFO_V1(dmp_scorecard);
@@ -281,6 +282,7 @@ make_card(FunctionCallInfo fcinfo)
 						errmsg("\"base_points\" must be a finite number")));
 	model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	dmp_model_refuse_wide(model, "a scorecard");
+	dmp_model_refuse_segments(model, "a scorecard");
 	if (model->link != DMP_BINOMIAL)
 		dmp_model_refuse_numbers(model, "a scorecard");
 	card->model = model;

@@ -70,11 +70,21 @@ primary_key(const char *query)
 static List *
 find_key(FunctionCallInfo fcinfo, const DmpModelRow *row, const char *query, TupleDesc desc)
 {
-	static const char *const ours[] = {"score",           "class",        "model",
-									   "version",         "scored_at",    "shadow_score",
-									   "shadow_class",    "shadow_model", "shadow_version",
-									   "dmp_score",       "dmp_class",    "dmp_shadow_score",
-									   "dmp_shadow_class"};
+	static const char *const ours[] = {"score",
+									   "class",
+									   "model",
+									   "version",
+									   "scored_at",
+									   "shadow_score",
+									   "shadow_class",
+									   "shadow_model",
+									   "shadow_version",
+									   "dmp_score",
+									   "dmp_class",
+									   "dmp_shadow_score",
+									   "dmp_shadow_class",
+									   "segment",
+									   "dmp_segment"};
 	List *key = NIL;
 	ListCell *lc;
 	int i;
@@ -184,10 +194,14 @@ scores_sql(const char *select, List *key, const Scorer *scorer, const Scorer *sh
 	else if (keeps_shadow(table))
 		appendStringInfoString(&sql, ", NULL::float8 AS shadow_score, NULL::text AS shadow_class, "
 									 "NULL::text AS shadow_model, NULL::int AS shadow_version");
+	if (scorer->model->segments != NULL)
+		appendStringInfoString(&sql, ", s.dmp_segment AS segment");
 	appendStringInfo(&sql, " FROM (SELECT %s", dmp_join_identifiers(key, "q."));
 	append_scoring(&sql, scorer, "dmp_internal.score_row", "dmp_");
 	if (shadow != NULL)
 		append_scoring(&sql, shadow, "dmp_internal.shadow_row", "dmp_shadow_");
+	if (scorer->model->segments != NULL)
+		appendStringInfo(&sql, ", dmp.segment($%d, q.*) AS dmp_segment", scorer->first);
 	appendStringInfo(&sql, " FROM (%s) AS q OFFSET 0) AS s", select);
 	return sql.data;
 }

@@ -86,9 +86,9 @@ own_column(TupleDesc desc, const DmpModel *model, const char *name, const char *
 	if (TupleDescAttr(desc, attnum - 1)->attgenerated != '\0')
 		ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
 						errmsg("column \"%s\" is generated, it cannot be written", name)));
-	for (i = 0; i < model->design.nsources; i++)
+	for (i = 0; i < dmp_model_inputs(model); i++)
 	{
-		if (strcmp(model->design.sources[i].name, name) == 0)
+		if (strcmp(dmp_model_input(model, i), name) == 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 							errmsg("column \"%s\" is a feature of the model, its score cannot go "
 								   "there",
@@ -107,10 +107,10 @@ check_features(TupleDesc desc, const DmpModel *model)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		for (k = 0; att->attgenerated != '\0' && !att->attisdropped && k < model->design.nsources;
+		for (k = 0; att->attgenerated != '\0' && !att->attisdropped && k < dmp_model_inputs(model);
 			 k++)
 		{
-			if (strcmp(NameStr(att->attname), model->design.sources[k].name) == 0)
+			if (strcmp(NameStr(att->attname), dmp_model_input(model, k)) == 0)
 				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 								errmsg("column \"%s\" needed by the model is generated",
 									   NameStr(att->attname)),

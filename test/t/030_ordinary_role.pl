@@ -161,6 +161,9 @@ my @contract = (
 		array_length(dmp.calibration_curve(p, label), 1) > 0 FROM (SELECT dmp.predict('buyers', t) p, label FROM training t) s}, qr/^t\|t\|t\|t$/,
 	'explain' => q{SELECT count(*) FROM training t WHERE abs((SELECT sum(contribution) FROM dmp.explain('buyers', t, top => 3)) - dmp.margin('buyers', t)) < 1e-9}, qr/^300$/,
 	'class_probabilities' => q{SELECT count(*) FROM training t WHERE (SELECT abs(sum(value::float8) - 1) < 1e-12 FROM jsonb_each_text(dmp.class_probabilities('buyers', t)))}, qr/^300$/,
+	'segment' => q{SELECT status FROM dmp.train('by_device', 'SELECT device, clicks_7d, label FROM training', 'label', by => '{device}', lambda => 0.01);
+		SELECT count(*) > 0 FROM dmp.model_segments WHERE model = 'by_device';
+		SELECT count(*) FROM training t WHERE dmp.segment('by_device', t) ~ '^(device=|pooled)'}, qr/^converged\nt\n300$/,
 	'reasons' => q{SELECT count(*) FROM training t WHERE cardinality(dmp.reasons('buyers', t)) BETWEEN 1 AND 3}, qr/^300$/,
 	'scorecard' => q{SELECT status FROM dmp.train('card', 'SELECT device, label FROM training', 'label', lambda => 0.01);
 		SELECT count(*) > 2 FROM dmp.scorecard('card'); SELECT dmp.scorecard_sql('card') ~ 'CASE'}, qr/^converged\nt\nt$/,

@@ -73,6 +73,8 @@ my %act = (
 	'train' => q{SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}')},
 	'train, lasso' => q{SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}', lambda => 0.001, alpha => 1)},
 	'train past memory' => q{SET dmp.training_memory = '1MB'; SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}')},
+	'train by group' => q{SELECT * FROM dmp.train('m', 'SELECT *, id % 5000 AS shop FROM numbers', 'y', exclude => '{id}', by => '{shop}', lambda => 0.01)},
+	'train by group past memory' => q{SET dmp.training_memory = '2MB'; SELECT * FROM dmp.train('m', 'SELECT *, id % 3 AS shop FROM numbers', 'y', exclude => '{id,t}', by => '{shop}')},
 	'logit' => q{SELECT (dmp.logit(y, a, b, c, d, e, f, g, h)).status FROM numbers},
 	'linear' => q{SELECT (dmp.linear(a, b, c, d, e, f, g, h)).status FROM numbers},
 	'train, poisson' => q{SELECT * FROM dmp.train('m', 'SELECT *, floor(exp(a - b))::int AS n FROM numbers', 'n', exclude => '{id,y}', family => 'poisson')},
@@ -133,6 +135,8 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM dmp.models WHERE model = 
 is($node->safe_psql('postgres', q{SELECT to_regclass('cleaned') IS NULL AND to_regclass('made') IS NULL}),
 	't', 'no half-made table');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dmp.quarantine}), '0', 'nothing in quarantine');
+my $temporary = $node->data_dir . '/base/pgsql_tmp';
+is(scalar(grep { !/^\./ } -d $temporary ? slurp_dir($temporary) : ()), 0, 'no temporary file is left');
 my $log = slurp_file($node->logfile);
 unlike($log, qr/PANIC|terminated by signal|TRAP/, 'no crash');
 

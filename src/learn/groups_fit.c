@@ -1,0 +1,838 @@
+/*-------------------------------------------------------------------------
+ * groups_fit.c
+ *		The fit of one group.
+ *
+ * It is the fit that dmp.train would make of the group's rows alone, over the
+ * levels of the pooled design: columns are shifted by the group's own means,
+ * scaled in the penalty by its own deviations, missing values take its own
+ * means. Columns that do not vary within the group, and levels it does not
+ * have, are left out of the problem and get 0; so a group of few levels is a
+ * small problem, however wide the design is.
+ *
+ * The pooled coefficients are where it starts. What is found is put on the
+ * pooled design, by which rows are scored: with c the pooled pivots, p the
+ * group's means,
+ *
+ *		a = theta_0 + sum_j b_j (c_j - p_j)
+ *
+ * A value that is missing in scoring counts as the group's mean, in groups
+ * that had none missing in training too.
+ */
+#include "learn/groups.h"
+
+#include <math.h>
+
+#include "math/metrics.h"
+#include "utils/memutils.h"
+
+/* one group while it is worked on; arrays live in the work context */
+typedef struct GroupFit
+{
+	DmpGroupSolver *solver;
+	DmpGroupRows *rows;
+	const DmpScanPlan *plan;
+	const DmpLayout *layout; /* pooled */
+	DmpLayout *own;          /* of the problem below */
+	int nd, nt;
+	/* of the training rows */
+	int64 n, npositive;
+	double weight, positive;
+	double *mean;         /* nd, of values present; what is taken off */
+	bool *present;        /* nd: there are any */
+	bool *varies;         /* nd */
+	bool *holes;          /* nd: has missing values */
+	double *param_weight; /* by parameter of the pooled layout, those of codes only */
+	/* the problem of the group */
+	DmpGlmShape shape;
+	int ncodes;   /* coded columns: texts, then flags */
+	int *compact; /* pooled parameter -> parameter, -1: left out */
+	int *dense;   /* column -> pooled dense column */
+	int *flag;    /* coded column - nt -> pooled dense column */
+	DmpGlmProblem problem;
+	double *theta;
+	/* tiles: all of them, or the one that was last made */
+	bool kept;
+	int64 ntiles;
+	DmpGlmTile *tiles;
+	void *scratch;
+	double *margins;
+} GroupFit;
+
+/* ------------------------------------------------------------------ rows */
+
+void
+dmp_group_rows_begin(DmpGroupRows *rows, bool test)
+{
+	const DmpGroups *groups = rows->solver->groups;
+
+	rows->test = test;
+	rows->at = 0;
+	rows->n = test ? groups->groups[rows->group].rows_test : groups->groups[rows->group].rows;
+	rows->chunk = groups->store.first[rows->partition];
+	rows->row = 0;
+}
+
+/* the next rows of a group that is not in one piece, copied: a chunk does not stay */
+static int
+pick(DmpGroupRows *rows, int want)
+{
+	DmpGroupSolver *solver = rows->solver;
+	DmpGroupStore *store = &solver->groups->store;
+	int n = 0;
+
+	while (n < want && rows->chunk >= 0)
+	{
+		const DmpGroupChunk *chunk = &store->chunks[rows->chunk];
+		const char *data = dmp_group_store_load(store, rows->chunk);
+
+		for (; rows->row < chunk->rows && n < want; rows->row++)
+		{
+			const DmpGroupRecord *record =
+				(const DmpGroupRecord *) (data + store->record * rows->row);
+
+			if (record->group != (uint32) rows->group || record->test != rows->test)
+				continue;
+			memcpy(solver->copies + store->record * n, record, store->record);
+			solver->records[n] = (DmpGroupRecord *) (solver->copies + store->record * n);
+			n++;
+		}
+		if (rows->row == chunk->rows)
+		{
+			rows->chunk = chunk->next;
+			rows->row = 0;
+		}
+	}
+	return n;
+}
+
+int
+dmp_group_rows_next(DmpGroupRows *rows)
+{
+	DmpGroupSolver *solver = rows->solver;
+	const DmpGroup *group = &solver->groups->groups[rows->group];
+	Size record = solver->groups->store.record;
+	int n = (int) Min(rows->n - rows->at, DMP_TILE);
+	const char *from;
+	int i;
+
+	if (n <= 0)
+		return 0;
+	if (!rows->here)
+		n = pick(rows, n);
+	else
+	{
+		from = group->base + record * (rows->at + (rows->test ? group->rows : 0));
+		for (i = 0; i < n; i++)
+			solver->records[i] = (const DmpGroupRecord *) (from + record * i);
+	}
+	rows->at += n;
+	return n;
+}
+
+static double
+weight_of(const GroupFit *g, const DmpGroupRecord *record)
+{
+	return g->plan->has_weight ? record->values[g->nd] : 1;
+}
+
+static const int32 *
+codes_of(const GroupFit *g, const DmpGroupRecord *record)
+{
+	return (const int32 *) (record->values + g->nd + (g->plan->has_weight ? 1 : 0));
+}
+
+/* pooled parameter of a text of a row; -1: none */
+static int
+text_param(const GroupFit *g, int k, int32 code)
+{
+	const DmpTextMap *map = &g->layout->texts[k];
+
+	return code >= 0 ? map->param[code] : code == -2 ? map->missing_param : -1;
+}
+
+/* ------------------------------------------------------------ statistics */
+
+/* means and whether they vary, of columns without holes; a hole makes its sum NaN */
+static void
+sum_columns(GroupFit *g, double *origin, double *sum, double *reach)
+{
+	DmpGroupSolver *solver = g->solver;
+	int nd = g->nd, i, j, n;
+	bool first = true;
+
+	dmp_group_rows_begin(g->rows, false);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (first)
+			memcpy(origin, solver->records[0]->values, sizeof(double) * nd);
+		first = false;
+		for (i = 0; i < n; i++)
+		{
+			const DmpGroupRecord *record = solver->records[i];
+			const double *x = record->values;
+			double w = weight_of(g, record);
+
+			g->weight += w;
+			g->positive += record->label ? w : 0;
+			g->npositive += record->label;
+			for (j = 0; j < nd; j++)
+			{
+				double d = x[j] - origin[j];
+
+				sum[j] += w * d;
+				d = fabs(d);
+				reach[j] = d > reach[j] ? d : reach[j];
+			}
+		}
+		g->n += n;
+	}
+}
+
+/* the same of the columns that have holes */
+static void
+sum_holes(GroupFit *g, double *origin, double *sum, double *reach, double *present)
+{
+	DmpGroupSolver *solver = g->solver;
+	int i, j, n;
+
+	for (j = 0; j < g->nd; j++)
+	{
+		g->holes[j] = isnan(sum[j]);
+		if (g->holes[j])
+			origin[j] = NAN;
+		if (g->holes[j])
+			sum[j] = reach[j] = present[j] = 0;
+	}
+	dmp_group_rows_begin(g->rows, false);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (i = 0; i < n; i++)
+		{
+			const double *x = solver->records[i]->values;
+			double w = weight_of(g, solver->records[i]);
+
+			for (j = 0; j < g->nd; j++)
+			{
+				double d;
+
+				if (!g->holes[j] || isnan(x[j]))
+					continue;
+				if (isnan(origin[j]))
+					origin[j] = x[j];
+				d = x[j] - origin[j];
+				sum[j] += w * d;
+				reach[j] = Max(reach[j], fabs(d));
+				present[j] += w;
+			}
+		}
+	}
+}
+
+/* weight of the rows each coded parameter is switched on in */
+static void
+sum_codes(GroupFit *g)
+{
+	DmpGroupSolver *solver = g->solver;
+	int i, j, k, n;
+
+	dmp_group_rows_begin(g->rows, false);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (i = 0; i < n; i++)
+		{
+			const int32 *codes = codes_of(g, solver->records[i]);
+			double w = weight_of(g, solver->records[i]);
+
+			for (k = 0; k < g->nt; k++)
+			{
+				int param = text_param(g, k, codes[k]);
+
+				if (param >= 0)
+					g->param_weight[param] += w;
+			}
+			for (j = 0; j < g->nd; j++)
+				if (g->holes[j] && g->layout->flag_param[j] >= 0 &&
+					isnan(solver->records[i]->values[j]))
+					g->param_weight[g->layout->flag_param[j]] += w;
+		}
+	}
+}
+
+static void
+gather(GroupFit *g)
+{
+	int nd = g->nd, j;
+	double *origin = palloc0(sizeof(double) * (nd + 1));
+	double *sum = palloc0(sizeof(double) * (nd + 1));
+	double *reach = palloc0(sizeof(double) * (nd + 1));
+	double *present = palloc0(sizeof(double) * (nd + 1));
+	bool any = false;
+
+	g->mean = palloc0(sizeof(double) * (nd + 1));
+	g->present = palloc0(sizeof(bool) * (nd + 1));
+	g->varies = palloc0(sizeof(bool) * (nd + 1));
+	g->holes = palloc0(sizeof(bool) * (nd + 1));
+	g->param_weight = palloc0(sizeof(double) * g->layout->shape.nparams);
+	sum_columns(g, origin, sum, reach);
+	for (j = 0; j < nd; j++)
+	{
+		present[j] = g->weight;
+		any |= isnan(sum[j]);
+	}
+	if (any)
+		sum_holes(g, origin, sum, reach, present);
+	if (any || g->nt > 0)
+		sum_codes(g);
+	for (j = 0; j < nd; j++)
+	{
+		bool pooled = !g->layout->fixed[1 + j];
+		double mean = present[j] > 0 ? origin[j] + sum[j] / present[j] : 0;
+
+		g->varies[j] = pooled && reach[j] > 0;
+		g->present[j] = present[j] > 0;
+		/* always missing: the flag would be the intercept */
+		if (!g->present[j] && g->layout->flag_param[j] >= 0)
+			g->param_weight[g->layout->flag_param[j]] = 0;
+		/* without an intercept a constant is as good as any column */
+		if (!g->plan->intercept && pooled && mean != 0)
+			g->varies[j] = true;
+		g->mean[j] = mean;
+	}
+	pfree(origin);
+	pfree(sum);
+	pfree(reach);
+	pfree(present);
+}
+
+/* ----------------------------------------------------------- the problem */
+
+/* what is taken off a column before it is summed */
+static double
+pivot_of(const GroupFit *g, int j)
+{
+	return g->plan->intercept ? g->mean[j] : 0;
+}
+
+/* numbers the parameters of the group */
+static void
+number_params(GroupFit *g)
+{
+	const DmpLayout *l = g->layout;
+	int np = l->shape.nparams, next = 1, j;
+
+	g->compact = palloc(sizeof(int) * np);
+	memset(g->compact, -1, sizeof(int) * np);
+	g->dense = palloc(sizeof(int) * (g->nd + 1));
+	g->flag = palloc(sizeof(int) * (g->nd + 1));
+	g->compact[0] = 0;
+	for (j = 0; j < g->nd; j++)
+		if (g->varies[j])
+		{
+			g->dense[next - 1] = j;
+			g->compact[1 + j] = next++;
+		}
+	g->shape.ndense = next - 1;
+	g->ncodes = g->nt;
+	for (j = 1 + g->nd; j < np; j++)
+	{
+		double q = g->param_weight[j] / g->weight;
+
+		if (q > 0 && q * (1 - q) > 0)
+			g->compact[j] = next++;
+	}
+	for (j = 0; j < g->nd; j++)
+		if (l->flag_param[j] >= 0 && g->compact[l->flag_param[j]] >= 0)
+			g->flag[g->ncodes++ - g->nt] = j;
+	g->shape.ncoded = g->ncodes;
+	g->shape.nparams = next;
+}
+
+/* options of parameters, as the pooled fit has them */
+static void
+spread_options(const GroupFit *g, DmpLayout *own)
+{
+	const DmpLayout *l = g->layout;
+	int n = g->shape.nparams, p;
+
+	if (l->penalty_factor)
+		own->penalty_factor = palloc0(sizeof(double) * n);
+	if (l->lower)
+	{
+		own->lower = palloc(sizeof(double) * n);
+		own->upper = palloc(sizeof(double) * n);
+	}
+	for (p = 0; p < l->shape.nparams; p++)
+	{
+		int c = g->compact[p];
+
+		if (c >= 0 && l->penalty_factor)
+			own->penalty_factor[c] = l->penalty_factor[p];
+		if (c >= 0 && l->lower)
+		{
+			own->lower[c] = l->lower[p];
+			own->upper[c] = l->upper[p];
+		}
+	}
+}
+
+/* mean, deviation, scale of the penalty; m: of the dense columns about their pivots */
+static void
+describe(GroupFit *g, const DmpMoments *m)
+{
+	const DmpScanPlan *plan = g->plan;
+	DmpLayout *own = palloc0(sizeof(DmpLayout));
+	int n = g->shape.nparams, i, p;
+
+	own->shape = g->shape;
+	own->mean = palloc0(sizeof(double) * n);
+	own->sd = palloc0(sizeof(double) * n);
+	own->penalty_scale = palloc0(sizeof(double) * n);
+	own->reach = palloc0(sizeof(double) * n);
+	own->fixed = palloc0(n);
+	own->fixed[0] = !plan->intercept;
+	own->unit = 1;
+	spread_options(g, own);
+	for (i = 0; i < g->shape.ndense; i++)
+	{
+		double sd = m->low[i] < m->high[i] ? sqrt(m->m2[i] / g->weight) : 0;
+
+		if (!plan->intercept && sd == 0 && m->mean[i] != 0)
+			sd = fabs(m->mean[i]);
+		dmp_layout_describe(plan, own, 1 + i, plan->indicator[g->dense[i]], m->mean[i], sd,
+							fmax(m->high[i] - m->mean[i], m->mean[i] - m->low[i]));
+	}
+	for (p = 1 + g->nd; p < g->layout->shape.nparams; p++)
+		if (g->compact[p] >= 0)
+		{
+			double q = g->param_weight[p] / g->weight;
+
+			dmp_layout_describe(plan, own, g->compact[p], true, q, sqrt(q * (1 - q)),
+								fmax(q, 1 - q));
+		}
+	g->own = own;
+	dmp_layout_problem(plan, own, &g->problem);
+}
+
+/* ----------------------------------------------------------------- tiles */
+
+static void
+tile_room(GroupFit *g, DmpGlmTile *tile)
+{
+	Size dense = sizeof(double) * DMP_TILE * g->shape.ndense;
+	Size codes = sizeof(int32) * DMP_TILE * g->ncodes;
+	Size weight = g->plan->has_weight ? sizeof(double) * DMP_TILE : 0;
+	void *room = palloc(dense + codes + weight + DMP_TILE + 64);
+	char *at = (char *) TYPEALIGN(64, room);
+
+	memset(tile, 0, sizeof(*tile));
+	tile->dense = (void *) at;
+	tile->weight = weight > 0 ? (void *) (at + dense) : NULL;
+	tile->codes = g->ncodes > 0 ? (void *) (at + dense + weight) : NULL;
+	tile->label = (unsigned char *) (at + dense + weight + codes);
+}
+
+/* the n records at hand as a tile */
+static void
+fill_tile(GroupFit *g, DmpGlmTile *tile, int n)
+{
+	const DmpGroupRecord **records = g->solver->records;
+	int i, j, k;
+
+	tile->n = n;
+	for (j = 0; j < g->shape.ndense; j++)
+	{
+		double *x = (double *) tile->dense + (Size) j * DMP_TILE;
+		int from = g->dense[j];
+		double pivot = pivot_of(g, from), fill = g->mean[from] - pivot;
+		bool holes = g->holes[from];
+
+		for (i = 0; i < n; i++)
+			x[i] = records[i]->values[from] - pivot;
+		for (i = 0; holes && i < n; i++)
+			x[i] = isnan(x[i]) ? fill : x[i];
+		for (i = n; i < DMP_TILE; i++)
+			x[i] = 0;
+	}
+	for (k = 0; k < g->ncodes; k++)
+	{
+		int32 *to = (int32 *) tile->codes + (Size) k * DMP_TILE;
+
+		for (i = 0; i < n; i++)
+		{
+			int param;
+
+			if (k < g->nt)
+				param = text_param(g, k, codes_of(g, records[i])[k]);
+			else
+				param = isnan(records[i]->values[g->flag[k - g->nt]])
+							? g->layout->flag_param[g->flag[k - g->nt]]
+							: -1;
+			to[i] = param >= 0 ? g->compact[param] : -1;
+		}
+		for (i = n; i < DMP_TILE; i++)
+			to[i] = -1;
+	}
+	for (i = 0; i < DMP_TILE; i++)
+		((unsigned char *) tile->label)[i] = i < n ? records[i]->label : 0;
+	for (i = 0; tile->weight != NULL && i < DMP_TILE; i++)
+		((double *) tile->weight)[i] = i < n ? weight_of(g, records[i]) : 0;
+}
+
+/* moments of the dense columns; and the tiles, if they are few enough to keep */
+static void
+make_tiles(GroupFit *g)
+{
+	Size each =
+		sizeof(double) * DMP_TILE * (g->shape.ndense + 2) + sizeof(int32) * DMP_TILE * g->ncodes;
+	DmpMoments moments;
+	int64 t = 0;
+	int n;
+
+	g->ntiles = (g->n + DMP_TILE - 1) / DMP_TILE;
+	g->kept = g->rows->here && each * g->ntiles <= Max(g->solver->memory, 8 * each);
+	g->tiles = palloc(sizeof(DmpGlmTile) * (g->kept ? g->ntiles : 1));
+	dmp_moments_init(&moments, g->shape.ndense,
+					 palloc(sizeof(double) * (dmp_moments_size(g->shape.ndense) + 1)));
+	if (!g->kept)
+		tile_room(g, &g->tiles[0]);
+	dmp_group_rows_begin(g->rows, false);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		DmpGlmTile *tile = &g->tiles[g->kept ? t++ : 0];
+
+		CHECK_FOR_INTERRUPTS();
+		if (g->kept)
+			tile_room(g, tile);
+		fill_tile(g, tile, n);
+		dmp_moments_tile(&moments, g->shape.ndense, tile);
+	}
+	describe(g, &moments);
+	g->scratch = (void *) TYPEALIGN(64, palloc(dmp_glm_scratch(&g->shape) + 64));
+	g->margins = (double *) TYPEALIGN(64, palloc(sizeof(double) * DMP_TILE + 64));
+}
+
+static void
+add_weight(const DmpGlmTile *tile, double *weight)
+{
+	int i;
+
+	if (tile->weight == NULL)
+		*weight += tile->n;
+	else
+		for (i = 0; i < tile->n; i++)
+			*weight += tile->weight[i];
+}
+
+/* the solver's callback */
+static void
+eval_group(void *arg, const double *theta, const double *direction, int stride, DmpGlmSums *sums,
+		   double *weight)
+{
+	GroupFit *g = arg;
+	int64 t;
+	int n;
+
+	if (g->kept)
+	{
+		for (t = 0; t < g->ntiles; t += stride)
+		{
+			CHECK_FOR_INTERRUPTS();
+			dmp_glm_tile(&g->shape, &g->tiles[t], theta, direction, sums, NULL, g->scratch);
+			add_weight(&g->tiles[t], weight);
+		}
+		return;
+	}
+	dmp_group_rows_begin(g->rows, false);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		fill_tile(g, &g->tiles[0], n);
+		dmp_glm_tile(&g->shape, &g->tiles[0], theta, direction, sums, NULL, g->scratch);
+		add_weight(&g->tiles[0], weight);
+	}
+}
+
+/* -------------------------------------------------------------- solution */
+
+/* the pooled coefficients about the group's means, and the rate of the group should they mislead */
+static void
+start(GroupFit *g, DmpGlmSolution *s)
+{
+	const double *pooled = g->solver->theta;
+	const double *pivot = g->plan->stats.pivot;
+	int n = g->shape.nparams, j;
+	double rate = g->positive / g->weight;
+
+	memset(s, 0, sizeof(*s));
+	s->theta = palloc0(sizeof(double) * n);
+	s->gradient = palloc0(sizeof(double) * n);
+	s->hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
+	s->aliased = palloc0(n);
+	g->problem.fallback = palloc0(sizeof(double) * n);
+	g->problem.fallback_objective = log(2);
+	if (g->plan->intercept)
+	{
+		s->theta[0] = pooled[0];
+		for (j = 0; j < g->nd; j++)
+			s->theta[0] += pooled[1 + j] * (g->mean[j] - pivot[j]);
+		g->problem.fallback[0] = log(rate / (1 - rate));
+		g->problem.fallback_objective = -(rate * log(rate) + (1 - rate) * log1p(-rate));
+	}
+	for (j = 1; j < g->layout->shape.nparams; j++)
+		if (g->compact[j] > 0 && !g->problem.fixed[g->compact[j]])
+			s->theta[g->compact[j]] = pooled[j];
+	g->problem.eval = eval_group;
+	g->problem.arg = g;
+	/* the last step is not measured when it is known to be small, by far, enough */
+	g->problem.expensive = 1;
+	g->problem.tolerance = fmax(g->problem.tolerance / 100, fmin(g->problem.tolerance, 1e-13));
+	g->problem.max_stride = 1;
+	if (g->kept)
+		g->problem.max_stride = (int) Max(1, g->ntiles / Max(128, n / 4));
+}
+
+/* coefficients over the pooled design; and their errors, when covariance is not NULL */
+static void
+put_on_design(GroupFit *g, const DmpGlmSolution *s, const double *covariance, DmpGroupFit *fit)
+{
+	const DmpDesign *design = g->solver->design;
+	const int *column = g->solver->column;
+	const double *pivot = g->plan->stats.pivot;
+	int np = g->layout->shape.nparams, n = g->shape.nparams, fill = 0, j, p;
+	double *shift = palloc0(sizeof(double) * 2 * n);
+
+	fit->values = MemoryContextAllocZero(g->solver->groups->result,
+										 sizeof(double) * (1 + design->width + g->solver->nfills));
+	if (covariance)
+		fit->std_err =
+			MemoryContextAllocZero(g->solver->groups->result, sizeof(double) * (design->width + 1));
+	fit->values[0] = s->theta[0];
+	shift[0] = g->plan->intercept;
+	for (p = 1; p < np; p++)
+	{
+		int c = g->compact[p];
+
+		if (c < 0 || column[p] < 0 || s->aliased[c])
+			continue;
+		fit->values[1 + column[p]] = s->theta[c];
+		if (covariance)
+			fit->std_err[1 + column[p]] = sqrt(fmax(covariance[DMP_TRI(c) + c], 0));
+	}
+	for (j = 0; j < g->nd; j++)
+	{
+		int c = g->compact[1 + j], f = g->layout->flag_param[j];
+
+		if (f >= 0 && column[f] >= 0)
+			fit->values[1 + design->width + fill++] =
+				g->present[j] ? g->mean[j] : pivot[j] + g->layout->fill[j];
+		if (c < 0 || s->aliased[c])
+			continue;
+		fit->values[0] += s->theta[c] * (pivot[j] - pivot_of(g, j));
+		shift[c] = -pivot_of(g, j);
+	}
+	if (covariance)
+	{
+		dmp_symmetric_multiply(n, covariance, shift, shift + n);
+		fit->std_err[0] = sqrt(fmax(dmp_dot(n, shift, shift + n), 0));
+	}
+}
+
+static const double *
+covariance_of(GroupFit *g, const DmpGlmSolution *s, const double *hessian)
+{
+	int n = g->shape.nparams, i;
+	double *h, *covariance;
+	unsigned char *skip;
+
+	if (hessian == NULL)
+		return NULL;
+	h = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * 2 * DMP_TRI(n));
+	covariance = h + DMP_TRI(n);
+	skip = palloc(n);
+	memcpy(h, hessian, sizeof(double) * DMP_TRI(n));
+	for (i = 0; i < n; i++)
+		skip[i] = g->problem.fixed[i] || s->aliased[i] || dmp_at_bound(g->own, s->theta, i);
+	dmp_glm_covariance(&g->problem, h, NULL, g->weight, skip, covariance);
+	return covariance;
+}
+
+/* --------------------------------------------------------------- metrics */
+
+/* margin of a row by the pooled model */
+static double
+pooled_margin(const GroupFit *g, const DmpGroupRecord *record)
+{
+	const double *theta = g->solver->theta;
+	const int32 *codes = codes_of(g, record);
+	double margin = theta[0];
+	int j, k;
+
+	for (j = 0; j < g->nd; j++)
+	{
+		double x = record->values[j] - g->plan->stats.pivot[j];
+
+		if (isnan(x))
+		{
+			x = g->layout->fill[j];
+			if (g->layout->flag_param[j] >= 0)
+				margin += theta[g->layout->flag_param[j]];
+		}
+		if (theta[1 + j] != 0)
+			margin += theta[1 + j] * x;
+	}
+	for (k = 0; k < g->nt; k++)
+	{
+		int param = text_param(g, k, codes[k]);
+
+		if (param >= 0)
+			margin += theta[param];
+	}
+	return margin;
+}
+
+/*
+ * Adds the rows of the group, of training or test, to the metrics of all, and
+ * when it has a fit (theta) to its own. sums, when not NULL, are those at theta.
+ */
+static void
+measure(GroupFit *g, bool test, const double *theta, DmpGlmSums *sums, double *log_loss,
+		double *roc_auc)
+{
+	DmpGroupSolver *solver = g->solver;
+	DmpGroupRanks *all = test ? &solver->groups->test : &solver->groups->train;
+	DmpGroupRanks *own = theta ? &solver->ranks : NULL;
+	double error = 0, loss = 0, total = 0;
+	bool made = false;
+	DmpGlmTile spare;
+	int64 t = 0;
+	int i, n;
+
+	dmp_group_ranks_clear(&solver->ranks);
+	dmp_group_rows_begin(g->rows, test);
+	while ((n = dmp_group_rows_next(g->rows)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (theta)
+		{
+			DmpGlmTile *tile = &spare;
+
+			if (!test && g->kept)
+				tile = &g->tiles[t++];
+			else
+			{
+				if (!made)
+					tile_room(g, tile);
+				made = true;
+				fill_tile(g, tile, n);
+			}
+			dmp_glm_tile(&g->shape, tile, theta, NULL, sums, g->margins, g->scratch);
+		}
+		for (i = 0; i < n; i++)
+		{
+			const DmpGroupRecord *record = solver->records[i];
+			double w = weight_of(g, record);
+			double margin = theta ? g->margins[i] : pooled_margin(g, record);
+
+			total += w;
+			if (sums == NULL)
+				loss += w * dmp_log_loss_margin(margin, record->label);
+			dmp_group_ranks_add(all, margin, record->label, w);
+			if (own)
+				dmp_group_ranks_add(own, margin, record->label, w);
+		}
+	}
+	if (!(total > 0))
+		return;
+	if (sums)
+		loss = sums->loss;
+	all->loss += loss;
+	all->total += total;
+	if (theta)
+	{
+		*log_loss = loss / total;
+		*roc_auc = dmp_group_ranks_auc(own, &error);
+	}
+}
+
+/* whether there is something to fit, by the counts */
+static bool
+can_fit(const GroupFit *g, DmpFitStatus *status)
+{
+	if (g->n == 0)
+		*status = DMP_FIT_NO_ROWS;
+	else if (g->npositive == 0 || g->npositive == g->n)
+		*status = DMP_FIT_ONE_CLASS;
+	else
+		return true;
+	return false;
+}
+
+/* the solve; false: no model comes of it, and why */
+static bool
+solve(GroupFit *g, DmpGlmSolution *s, DmpFitStatus *status)
+{
+	DmpScanSolution out;
+	int i, free_params = 0;
+
+	number_params(g);
+	make_tiles(g);
+	for (i = 0; i < g->shape.nparams; i++)
+		free_params += !g->problem.fixed[i];
+	*status = DMP_FIT_TOO_FEW_ROWS;
+	if (g->plan->lambda == 0 && g->n <= free_params)
+		return false;
+	start(g, s);
+	dmp_glm_solve(&g->problem, s);
+	memset(&out, 0, sizeof(out));
+	dmp_solution_take(&out, s);
+	*status = out.status;
+	return out.status == DMP_FIT_CONVERGED;
+}
+
+/* The fit of the group of rows, and its share of the metrics of all rows. */
+void
+dmp_group_fit(DmpGroupSolver *solver, DmpGroupRows *rows, DmpGroupFit *fit)
+{
+	MemoryContext old = MemoryContextSwitchTo(solver->work);
+	DmpGlmSolution s;
+	DmpGlmSums sums;
+	GroupFit g;
+	bool fitted;
+
+	memset(&g, 0, sizeof(g));
+	memset(fit, 0, sizeof(*fit));
+	memset(&s, 0, sizeof(s));
+	memset(&sums, 0, sizeof(sums));
+	g.solver = solver;
+	g.rows = rows;
+	g.plan = solver->plan;
+	g.layout = &solver->plan->layout;
+	g.nd = g.plan->ndense;
+	g.nt = g.plan->ntexts;
+	fit->log_loss = fit->roc_auc = fit->test_log_loss = fit->test_roc_auc = NAN;
+	gather(&g);
+	fitted = can_fit(&g, &fit->status) && solve(&g, &s, &fit->status);
+	fit->rows = g.n;
+	fit->rows_positive = g.npositive;
+	fit->iterations = s.iterations;
+	if (fitted)
+	{
+		/* errors are those of the optimum, one step past where the solver was last */
+		sums.gradient = s.gradient;
+		sums.hessian = g.plan->lambda * g.plan->alpha > 0 ? NULL : s.hessian;
+		dmp_glm_sums_clear(&g.shape, &sums);
+		measure(&g, false, s.theta, &sums, &fit->log_loss, &fit->roc_auc);
+		put_on_design(&g, &s, covariance_of(&g, &s, sums.hessian), fit);
+	}
+	else
+		measure(&g, false, NULL, NULL, &fit->log_loss, &fit->roc_auc);
+	dmp_group_rows_begin(rows, true);
+	fit->rows_test = rows->n;
+	if (rows->n > 0)
+		measure(&g, true, fitted ? s.theta : NULL, NULL, &fit->test_log_loss, &fit->test_roc_auc);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(solver->work);
+}
