@@ -33,7 +33,7 @@
 
 /* columns of a call of the aggregate */
 #define CALL_COLUMNS 90
-#define MOST_CELLS 16384
+#define MOST_CELLS 4096
 #define FEWEST_CELLS 1024
 #define MOST_FEATURES 1600 /* columns of a SELECT, less a few */
 

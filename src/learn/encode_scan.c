@@ -436,6 +436,8 @@ dmp_encode_scan_add(PG_FUNCTION_ARGS)
 	}
 	if (fold < 0 || fold >= scan->nfolds || !(weight > 0))
 		refuse_bytes();
+	if (!isfinite(target))
+		PG_RETURN_DATUM(EOHPGetRWDatum(&scan->hdr));
 	for (i = 0; i < scan->ncolumns; i++)
 		add_value(scan, i, PG_GETARG_DATUM(FIRST_COLUMN + i), PG_ARGISNULL(FIRST_COLUMN + i),
 				  target, weight, fold);

@@ -122,8 +122,9 @@ dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const char *encod
 static bool
 is_open(DmpTrainArgs *args, const DmpFeature *feature)
 {
-	if (feature->transform != NULL && feature->transform->kind != DMP_TRANSFORM_FILL &&
-		feature->transform->kind != DMP_TRANSFORM_PAIR)
+	if (feature->transform != NULL && feature->transform->kind == DMP_TRANSFORM_PAIR)
+		return feature->encode == DMP_ENCODE_ONE_HOT;
+	if (feature->transform != NULL && feature->transform->kind != DMP_TRANSFORM_FILL)
 		return false;
 	return feature->encode == DMP_ENCODE_ONE_HOT &&
 		   dmp_train_encode_of(args, feature->name, DMP_VALUE_TEXT) == NULL;

@@ -5,8 +5,8 @@
  * A number's key orders as the number does: the bits of a float8, all of them
  * turned for negative numbers, the sign bit for the others. Dropping low bits
  * of keys merges neighbours within a power of two, so a cell's width is
- * relative to its distance from zero; with a limit of 16,384 cells and
- * a million normal numbers 2^-9 of it, and under 1/2000 of the rows.
+ * relative to its distance from zero; with a limit of 4,096 cells and
+ * a million normal numbers 2^-7 of it, and 1/500 of the rows at most.
  *-------------------------------------------------------------------------
  */
 #include "math/binning.h"

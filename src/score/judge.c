@@ -21,6 +21,7 @@
 #include "base/base.h"
 #include "base/state.h"
 #include "catalog/pg_type.h"
+#include "learn/transform.h"
 #include "score/score.h"
 #include "score/scores.h"
 #include "utils/array.h"
@@ -325,6 +326,13 @@ has_levels(const DmpModel *model)
 	{
 		if (model->design.sources[i].kind == DMP_VALUE_TEXT ||
 			model->design.sources[i].kind == DMP_VALUE_TEXTS)
+			return true;
+	}
+	for (i = 0; i < model->design.nfeatures; i++)
+	{
+		const DmpTransform *t = model->design.features[i].transform;
+
+		if (t != NULL && t->kind == DMP_TRANSFORM_LEVELS)
 			return true;
 	}
 	return false;

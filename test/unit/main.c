@@ -43,6 +43,7 @@ int
 main(void)
 {
 	test_hash();
+	test_binning();
 	test_metrics();
 	test_calibrate();
 	test_linalg();

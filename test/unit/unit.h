@@ -15,6 +15,7 @@ extern void near(double a, double b, double tolerance, const char *what);
 extern const DmpMathEnv unit_env;
 
 extern void test_hash(void);
+extern void test_binning(void);
 extern void test_metrics(void);
 extern void test_calibrate(void);
 extern void test_linalg(void);
