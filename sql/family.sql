@@ -128,6 +128,19 @@ SELECT a.model, abs(a.objective / b.objective - 1) < 1e-10 AS objective, abs(a.t
 	   abs(a.test_mean_deviance / b.test_mean_deviance - 1) < 1e-9 AS test_mean_deviance, abs(a.lambda_max / b.lambda_max - 1) < 1e-8 AS lambda_max
 	FROM dmp.models a JOIN dmp.models b ON b.model = replace(a.model, '_p', '_s') WHERE a.model LIKE 'engine_p_' AND a.model <> 'engine_pf' ORDER BY 1;
 
+-- hashed columns: the same fit by another solver, which stops when the objective stands still
+CREATE TABLE engine_words AS SELECT *, 'v' || i * 31 % 40 AS h FROM engine_data;
+CREATE FUNCTION engine_pair(k int, target text, columns text[], how text, more jsonb) RETURNS text LANGUAGE sql AS
+	$$ SELECT status FROM dmp.train('engine_' || how || k, 'engine_words', target, lambda => 0.01, alpha => CASE k WHEN 4 THEN 0.5 ELSE 0 END, features => columns, test_fraction => 0.25,
+		family => CASE target WHEN 'n' THEN 'poisson' END, options => more || jsonb_build_object('encode', jsonb_build_object('h', how))) $$;
+SELECT k, engine_pair(k, target, '{x1,h}', 'hash', more) AS hashed, engine_pair(k, target, '{x1,h}', 'one_hot', more) AS one_hot
+FROM (VALUES (1, 'y', '{"min_count": 1}'::jsonb), (2, 'n', '{"min_count": 1, "base_margin": "o"}'), (3, 'b', '{"min_count": 1, "base_margin": "o", "penalty_factor": {"h": 2}}'), (4, 'y', '{"min_count": 1}')) v(k, target, more) ORDER BY k;
+SELECT a.model, abs(a.objective / b.objective - 1) < 1e-6 AS objective, abs(coalesce(a.test_rmse, a.test_log_loss) / coalesce(b.test_rmse, b.test_log_loss) - 1) < 1e-3 AS held_out, abs(a.null_deviance / b.null_deviance - 1) < 1e-9 AS null_deviance
+	FROM dmp.models a JOIN dmp.models b ON b.model = replace(a.model, 'hash', 'one_hot') WHERE a.model LIKE 'engine_hash_' ORDER BY 1;
+SELECT max(abs(dmp.predict('engine_hash1', d) - dmp.predict('engine_one_hot1', d))) < 1e-2 AS gaussian, max(abs(dmp.predict('engine_hash2', d) / dmp.predict('engine_one_hot2', d) - 1)) < 1e-2 AS poisson FROM engine_words d;
+SELECT * FROM dmp.train('engine_bad', 'engine_words', 'y', features => '{x1,h}', options => '{"encode": {"h": "hash"}, "bounds": {"x1": "positive"}}');
+SELECT * FROM dmp.train('engine_bad', 'SELECT x1, h, n - 3 AS n FROM engine_words', 'n', family => 'poisson', options => '{"encode": {"h": "hash"}}');
+
 -- scoring: the mean, the margin, what it is made of; other ways to say the same
 SELECT max(abs(dmp.predict('engine_pois', d) / exp(dmp.margin('engine_pois', d)) - 1)) < 1e-14 AS poisson,
 	   max(abs(dmp.predict('engine_lm', d) - dmp.margin('engine_lm', d))) AS gaussian,
@@ -192,5 +205,5 @@ SELECT metric, p > 0.5 AS alike FROM dmp.compare('engine_lm', 'engine_wlm', 'eng
 SELECT * FROM dmp.evaluate('engine_lm', 'engine_data', 0.5);
 SELECT count(*) AS models_left_by_errors FROM dmp.models WHERE model = 'engine_bad';
 SELECT count(*) > 0 AS dropped FROM (SELECT DISTINCT model FROM dmp.models WHERE model LIKE 'engine%') m, LATERAL dmp.drop_model(m.model);
-DROP TABLE engine_data, engine_large, engine_scores;
-DROP FUNCTION engine_worst, engine_apart, engine_sql;
+DROP TABLE engine_data, engine_words, engine_large, engine_scores;
+DROP FUNCTION engine_worst, engine_pair, engine_apart, engine_sql;

@@ -670,6 +670,17 @@ warn(DmpFit *out, char *text)
 	out->warnings = lappend(out->warnings, text);
 }
 
+void
+dmp_fit_take_errors(DmpFit *fit, int which, const DmpErrorSums *e)
+{
+	if (!(e->weight > 0))
+		return;
+	fit->rmse[which] = sqrt(e->square / e->weight);
+	fit->mae[which] = e->absolute / e->weight;
+	fit->mean_deviance[which] = e->deviance / e->weight;
+	fit->r_squared[which] = e->target_m2 > 0 ? 1 - e->square / e->target_m2 : NAN;
+}
+
 static void
 take_metrics(DmpFit *out, const DmpScanSolution *s, const DmpScanPlan *plan)
 {
@@ -699,15 +710,7 @@ take_metrics(DmpFit *out, const DmpScanSolution *s, const DmpScanPlan *plan)
 		out->minus_two_log_likelihood = 2 * (W * s->loss + e->log_factorial);
 	}
 	for (i = 0; i < 2; i++)
-	{
-		e = &s->errors[i];
-		if (!(e->weight > 0))
-			continue;
-		out->rmse[i] = sqrt(e->square / e->weight);
-		out->mae[i] = e->absolute / e->weight;
-		out->mean_deviance[i] = e->deviance / e->weight;
-		out->r_squared[i] = e->target_m2 > 0 ? 1 - e->square / e->target_m2 : NAN;
-	}
+		dmp_fit_take_errors(out, i, &s->errors[i]);
 }
 
 static DmpFit *

@@ -273,6 +273,8 @@ typedef struct DmpFit
 } DmpFit;
 
 extern const char *dmp_fit_status_name(DmpFitStatus status);
+/* error: a count below 0 */
+extern void dmp_train_refuse_negative(const char *target, double y) pg_attribute_noreturn();
 extern const char *dmp_family_name(DmpFamily family);
 
 /* the ereport(ERROR) that follows at once comes without context */

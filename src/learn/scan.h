@@ -363,6 +363,8 @@ extern void dmp_scan_flush(DmpScan *scan, int which, bool final);
 extern void dmp_scan_count_only(DmpScan *scan);
 extern void dmp_errors_tile(DmpErrorSums *e, DmpFamily family, const DmpGlmTile *tile,
 							const double *margins);
+/* fit.c: metrics of training (0) or held out rows (1) */
+extern void dmp_fit_take_errors(DmpFit *fit, int which, const DmpErrorSums *e);
 extern void dmp_errors_merge(DmpErrorSums *into, const DmpErrorSums *from);
 
 /* scan_layout.c */

@@ -208,13 +208,13 @@ text_datum_code(DmpScan *scan, int k, int feature, Datum value)
 	return code;
 }
 
-static void
-pg_attribute_noreturn() refuse_negative(const DmpScanPlan *plan, double y)
+void
+dmp_train_refuse_negative(const char *target, double y)
 {
 	dmp_error_alone();
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			errmsg("target \"%s\" has the value %g, family \"poisson\" needs numbers from 0 on",
-				   plan->target, y));
+				   target, y));
 }
 
 /*
@@ -241,7 +241,7 @@ admit(DmpScan *scan, FunctionCallInfo fcinfo)
 			return NULL;
 		}
 		if (y < 0 && scan->plan->family == DMP_POISSON)
-			refuse_negative(scan->plan, y);
+			dmp_train_refuse_negative(scan->plan->target, y);
 	}
 	else if (y != 0 && y != 1)
 	{

@@ -235,15 +235,9 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with hashed columns or several classes is not "
 							   "built yet")));
-	if (spec->family != DMP_BINOMIAL)
+	if (spec->base_margin != NULL && spec->nclasses > 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("family \"%s\" with hashed columns is not built yet",
-							   dmp_family_name(spec->family)),
-						errhint("Leave text columns of many values out with exclude.")));
-	if (spec->base_margin != NULL)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("option \"base_margin\" with hashed columns or several classes is "
-							   "not built yet")));
+						errmsg("option \"base_margin\" with several classes is not built yet")));
 	if (spec->lower != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -108,6 +108,8 @@ typedef struct DmpWideScan
 	DmpWideStore test;
 	int64 rows_skipped;
 	double weight_sum;
+	/* a target of numbers, its offset taken off when gaussian */
+	double target_mean, target_m2;
 	double *class_weight; /* of target values */
 	int64 *class_rows;
 	bool odd; /* a guess at the family was wrong: a target is neither 0 nor 1 */

@@ -192,6 +192,30 @@ lay_buckets(Builder *b, DmpFeature *feature, DmpWideSource *source)
 	b->wide += block->n;
 }
 
+/* penalty factors of the solver's columns from those of their features */
+static void
+lay_factor(Builder *b)
+{
+	DmpWideLayout *layout = b->layout;
+	const double *factor = b->scan->spec->factor;
+	int k;
+
+	if (factor == NULL)
+		return;
+	layout->factor = palloc_extended(sizeof(double) * Max(layout->ncolumns, 1), MCXT_ALLOC_HUGE);
+	for (k = 0; k < layout->ncolumns; k++)
+		layout->factor[k] = 1;
+	for (k = 0; k < b->scan->ndense; k++)
+		layout->factor[k] = factor[b->scan->dense[k]];
+	for (k = 0; k < b->scan->ncolumns; k++)
+	{
+		const DmpWideColumn *column = &b->scan->columns[k];
+
+		if (column->column >= 0)
+			layout->factor[column->column] = factor[b->scan->sources[column->source].feature];
+	}
+}
+
 static void
 lay_scale(Builder *b)
 {
@@ -210,6 +234,7 @@ lay_scale(Builder *b)
 		if (feature->index >= 0)
 			layout->scale[j] = b->scale[feature->index] / layout->sd[j];
 	}
+	lay_factor(b);
 	/* indicators follow the dense design columns in both numberings */
 	for (j = 0; j < layout->nindicators; j++)
 		layout->scale[b->scan->ndense + j] = b->scale[b->width - layout->nindicators + j];

@@ -17,6 +17,8 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "learn/scan.h"
 #include "math/metrics.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -88,6 +90,42 @@ typedef struct Quality
 	double log_loss;
 	double accuracy;
 } Quality;
+
+/* a target of numbers, in its own units; which: training or held out rows */
+static void
+judge_numbers(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta,
+			  DmpFit *fit, int which)
+{
+	DmpErrorSums e = {0};
+	int i;
+
+	for (i = 0; i < store->nchunks; i++)
+	{
+		Size length;
+		char *at = dmp_wide_store_load(store, i, &length);
+		char *end = at + length;
+
+		CHECK_FOR_INTERRUPTS();
+		for (; at < end; at += DMP_SPARSE_ROW_SIZE(problem->rows->ndense, ((DmpSparseRow *) at)->n))
+		{
+			DmpSparseRow *row = (DmpSparseRow *) at;
+			double margin, y = row->value;
+			DmpGlmTile tile = {0};
+
+			dmp_sparse_margins(problem, row, theta, &margin);
+			if (problem->family == DMP_GAUSSIAN)
+			{
+				margin = margin * problem->spread + problem->shift;
+				y -= row->offset;
+			}
+			tile.n = 1;
+			tile.weight = &row->weight;
+			tile.target = &y;
+			dmp_errors_tile(&e, problem->family, &tile, &margin);
+		}
+	}
+	dmp_fit_take_errors(fit, which, &e);
+}
 
 static Quality
 judge(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta)
@@ -291,6 +329,73 @@ say(const DmpWideScan *scan, DmpFit *fit, bool hashed)
 		warn(fit, "rows went to a temporary file, dmp.training_memory is too small for them");
 }
 
+/* least squares are solved for a target of mean 0 and deviation 1: the penalty is told in its units */
+static void
+set_family(const DmpWideScan *scan, DmpSparseProblem *problem)
+{
+	const DmpFitSpec *spec = scan->spec;
+	double l1, l2;
+
+	problem->family = spec->family;
+	problem->has_offset = spec->base_margin != NULL;
+	problem->mean = scan->target_mean;
+	problem->shift = 0;
+	problem->spread = 1;
+	if (spec->family != DMP_GAUSSIAN)
+		return;
+	problem->shift = spec->intercept ? scan->target_mean : 0;
+	problem->spread = sqrt(scan->target_m2 / scan->weight_sum);
+	l1 = problem->lambda * problem->alpha / problem->spread;
+	l2 = problem->lambda * (1 - problem->alpha);
+	if (spec->scaled_target)
+		l2 /= problem->spread;
+	problem->lambda = l1 + l2;
+	problem->alpha = l1 + l2 > 0 ? l1 / (l1 + l2) : 0;
+}
+
+/* coefficients of such a fit, in the units of the target */
+static void
+restore_units(const DmpSparseProblem *problem, DmpFit *fit)
+{
+	double s = problem->spread;
+	Size i;
+
+	for (i = 0; i < (Size) fit->design.width; i++)
+		fit->coef[i] *= s;
+	for (i = 0; i < (Size) fit->wide_width; i++)
+		fit->wide[i] = (float) (fit->wide[i] * s);
+	fit->a = fit->a * s + problem->shift;
+	fit->objective *= s * s;
+	fit->null_deviance_of_numbers *= s * s;
+}
+
+/* the last feature of the design, a number whose coefficient is 1 */
+static void
+add_base_margin(const DmpFitSpec *spec, DmpFit *fit)
+{
+	DmpDesign *d = &fit->design;
+	int j = d->width++;
+	DmpFeature *x;
+
+	d->features = repalloc(d->features, sizeof(DmpFeature) * (d->nfeatures + 1));
+	x = &d->features[d->nfeatures++];
+	memset(x, 0, sizeof(*x));
+	x->name = pstrdup(spec->base_margin);
+	x->type = FLOAT8OID;
+	x->encode = DMP_ENCODE_NUMERIC;
+	x->index = j;
+	x->missing_index = x->other_index = -1;
+	d->mean = repalloc(d->mean, sizeof(double) * d->width);
+	d->scale = repalloc(d->scale, sizeof(double) * d->width);
+	d->pivot = repalloc(d->pivot, sizeof(double) * d->width);
+	fit->coef = repalloc(fit->coef, sizeof(double) * d->width);
+	fit->aliased = repalloc(fit->aliased, sizeof(bool) * d->width);
+	d->mean[j] = d->pivot[j] = d->scale[j] = 0;
+	fit->coef[j] = 1;
+	fit->aliased[j] = false;
+	fit->base_margin = pstrdup(spec->base_margin);
+}
+
 static DmpFit *
 fit_rows(DmpWideScan *scan, MemoryContext result)
 {
@@ -310,10 +415,17 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	if (isnan(spec->lambda))
 		fit->lambda = hashed ? HASHED_PENALTY / (double) Max(fit->rows, 1) : 0;
 	MemoryContextSwitchTo(old);
-	fit->status = scan->odd                  ? DMP_FIT_NOT_BINARY
-				  : fit->rows == 0           ? DMP_FIT_NO_ROWS
-				  : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
-											 : DMP_FIT_CONVERGED;
+	if (spec->family != DMP_BINOMIAL && fit->rows > 0)
+	{
+		bool same = spec->family == DMP_GAUSSIAN ? !(scan->target_m2 > 0) : scan->target_mean == 0;
+
+		fit->status = same ? DMP_FIT_ONE_CLASS : DMP_FIT_CONVERGED;
+	}
+	else
+		fit->status = scan->odd                  ? DMP_FIT_NOT_BINARY
+					  : fit->rows == 0           ? DMP_FIT_NO_ROWS
+					  : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
+												 : DMP_FIT_CONVERGED;
 	if (fit->status != DMP_FIT_CONVERGED)
 		return fit;
 	MemoryContextSwitchTo(result);
@@ -334,6 +446,8 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	problem.alpha = fit->lambda > 0 ? spec->alpha : 0;
 	problem.scale = layout.scale;
 	problem.weight_sum = scan->weight_sum;
+	problem.factor = layout.factor;
+	set_family(scan, &problem);
 	problem.env = &dmp_learn_env;
 	make_room(scan, &problem, &history);
 	rows.nchunks = scan->train.nchunks;
@@ -350,17 +464,41 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	fit->memory_used = scan->train.resident + scan->test.resident +
 					   sizeof(double) * dmp_sparse_size(&problem) +
 					   dmp_sparse_memory(&problem, history);
-	q = judge(&problem, &scan->train, theta);
-	fit->roc_auc = q.roc_auc;
-	fit->log_loss = q.log_loss;
-	fit->accuracy = q.accuracy;
-	q = judge(&problem, &scan->test, theta);
-	fit->test_roc_auc = q.roc_auc;
-	fit->test_log_loss = q.log_loss;
-	fit->test_accuracy = q.accuracy;
+	if (spec->family == DMP_BINOMIAL)
+	{
+		q = judge(&problem, &scan->train, theta);
+		fit->roc_auc = q.roc_auc;
+		fit->log_loss = q.log_loss;
+		fit->accuracy = q.accuracy;
+		q = judge(&problem, &scan->test, theta);
+		fit->test_roc_auc = q.roc_auc;
+		fit->test_log_loss = q.log_loss;
+		fit->test_accuracy = q.accuracy;
+	}
+	else
+	{
+		fit->null_deviance_of_numbers = 2 * fit->weight_sum * fit->null_log_loss;
+		fit->null_log_loss = NAN;
+		MemoryContextSwitchTo(result);
+		judge_numbers(&problem, &scan->train, theta, fit, 0);
+		if (spec->family == DMP_POISSON)
+		{
+			double loss;
+
+			/* what no model could explain: sum w (y - y log y) */
+			(void) dmp_sparse_value(&problem, theta, NULL, &loss);
+			fit->null_deviance_of_numbers += fit->weight_sum * (fit->mean_deviance[0] - 2 * loss);
+		}
+		judge_numbers(&problem, &scan->test, theta, fit, 1);
+		MemoryContextSwitchTo(old);
+	}
 	fit->status = status_of(solution.status, fit);
 	MemoryContextSwitchTo(result);
 	dmp_wide_coefficients(scan, &layout, &problem, theta, fit);
+	if (spec->family == DMP_GAUSSIAN)
+		restore_units(&problem, fit);
+	if (spec->base_margin != NULL)
+		add_base_margin(spec, fit);
 	say(scan, fit, hashed);
 	MemoryContextSwitchTo(old);
 	return fit;

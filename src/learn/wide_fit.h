@@ -15,7 +15,8 @@ typedef struct DmpWideLayout
 	int nindicators;
 	double *mean; /* of a dense column, and its sd; 0: constant, left out */
 	double *sd;
-	double *scale; /* s_c over the units of the solver, NULL: all 1 */
+	double *scale;  /* s_c over the units of the solver, NULL: all 1 */
+	double *factor; /* of the penalty; NULL: all 1 */
 } DmpWideLayout;
 
 /* wide_columns.c: chooses columns, describes the features in fit->design */

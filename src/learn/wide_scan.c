@@ -236,9 +236,27 @@ read_head(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, int *first)
 		value = SPI_getbinval(tuple, desc, column++, &isnull);
 		scan->is_test = !isnull && DatumGetFloat8(value) < spec->test_fraction;
 	}
+	if (spec->has_cluster)
+		column++;
+	scan->row->offset = 0;
+	if (spec->base_margin != NULL)
+	{
+		value = SPI_getbinval(tuple, desc, column++, &isnull);
+		scan->row->offset = isnull ? NAN : DatumGetFloat8(value);
+	}
 	*first = column;
+	if (!isfinite(scan->row->offset))
+		return false;
 	if (isnan(target) || scan->row->weight == 0)
 		return false;
+	if (spec->family != DMP_BINOMIAL && isinf(target))
+		return false;
+	if (spec->family == DMP_POISSON && target < 0)
+		dmp_train_refuse_negative(spec->target, target);
+	scan->row->target = 0;
+	scan->row->value = target;
+	if (spec->family != DMP_BINOMIAL)
+		return true;
 	if (spec->guess && target != 0 && target != 1)
 	{
 		scan->odd = true;
@@ -315,6 +333,14 @@ read_row(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, const Oid *types)
 	if (scan->is_test)
 		return;
 	scan->weight_sum += scan->row->weight;
+	if (spec->family != DMP_BINOMIAL)
+	{
+		double y = scan->row->value - (spec->family == DMP_GAUSSIAN ? scan->row->offset : 0);
+		double delta = y - scan->target_mean;
+
+		scan->target_mean += delta * scan->row->weight / scan->weight_sum;
+		scan->target_m2 += scan->row->weight * delta * (y - scan->target_mean);
+	}
 	scan->class_weight[scan->row->target] += scan->row->weight;
 	scan->class_rows[scan->row->target]++;
 }

@@ -147,12 +147,20 @@ dmp_sparse_size(const DmpSparseProblem *p)
 	return ((size_t) p->ncolumns + 1) * (size_t) p->nclasses;
 }
 
+static inline void
+add_offset(const DmpSparseProblem *p, const DmpSparseRow *row, double *margins)
+{
+	if (p->has_offset && p->family != DMP_GAUSSIAN)
+		margins[0] += row->offset;
+}
+
 void
 dmp_sparse_margins(const DmpSparseProblem *p, const DmpSparseRow *row, const double *theta,
 				   double *margins)
 {
 	memcpy(margins, theta, sizeof(double) * p->nclasses);
 	kernel(p->nclasses).columns(p->nclasses, p->rows->ndense, row, theta, margins);
+	add_offset(p, row, margins);
 }
 
 /*
@@ -192,6 +200,28 @@ dmp_sparse_loss(int nclasses, int target, double *margins)
 	return loss + log(sum);
 }
 
+double
+dmp_sparse_row_loss(const DmpSparseProblem *p, const DmpSparseRow *row, double *margins)
+{
+	double m = margins[0];
+
+	if (p->nclasses > 1 || p->family == DMP_BINOMIAL)
+		return dmp_sparse_loss(p->nclasses, row->target, margins);
+	if (p->family == DMP_GAUSSIAN)
+	{
+		margins[0] = m - (row->value - row->offset - p->shift) / p->spread;
+		return margins[0] * margins[0] / 2;
+	}
+	margins[0] = exp(m < 700 ? m : 700) - row->value;
+	return margins[0] + row->value - row->value * m;
+}
+
+static inline double
+factor_of(const DmpSparseProblem *p, int c)
+{
+	return p->factor ? p->factor[c] : 1;
+}
+
 /* the ridge and its gradient */
 static double
 add_ridge(const DmpSparseProblem *p, const double *theta, double *gradient)
@@ -207,7 +237,7 @@ add_ridge(const DmpSparseProblem *p, const double *theta, double *gradient)
 	{
 		const double *b = theta + (size_t) (1 + c) * p->nclasses;
 		double s = p->scale ? p->scale[c] : 1;
-		double f = strength * s * s;
+		double f = strength * s * s * factor_of(p, c);
 		double squares = 0;
 
 		for (k = 0; k < p->nclasses; k++)
@@ -241,7 +271,7 @@ dmp_sparse_lasso(const DmpSparseProblem *p, const double *theta)
 
 		for (k = 0; k < p->nclasses; k++)
 			magnitude += fabs(b[k]);
-		sum += (p->scale ? p->scale[c] : 1) * magnitude;
+		sum += (p->scale ? p->scale[c] : 1) * factor_of(p, c) * magnitude;
 	}
 	return strength * sum;
 }
@@ -274,7 +304,8 @@ dmp_sparse_value(const DmpSparseProblem *p, const double *theta, double *gradien
 				p->env->check();
 			memcpy(margins, theta, sizeof(double) * nclasses);
 			use.columns(nclasses, ndense, row, theta, margins);
-			sum += row->weight * dmp_sparse_loss(nclasses, row->target, margins);
+			add_offset(p, row, margins);
+			sum += row->weight * dmp_sparse_row_loss(p, row, margins);
 			if (gradient != NULL)
 			{
 				double f = row->weight / p->weight_sum;
@@ -293,6 +324,70 @@ dmp_sparse_value(const DmpSparseProblem *p, const double *theta, double *gradien
 	return sum + add_ridge(p, theta, gradient);
 }
 
+/* loss of intercept and offset alone, with the first two derivatives */
+static double
+null_value(const DmpSparseProblem *p, double intercept, double *slope, double *curvature)
+{
+	double sum = 0;
+	int i;
+
+	*slope = *curvature = 0;
+	for (i = 0; i < p->rows->nchunks; i++)
+	{
+		size_t length;
+		char *at = p->rows->load(p->rows->arg, i, &length);
+		char *end = at + length;
+
+		p->env->check();
+		for (; at < end; at += DMP_SPARSE_ROW_SIZE(p->rows->ndense, ((DmpSparseRow *) at)->n))
+		{
+			const DmpSparseRow *row = (const DmpSparseRow *) at;
+			double m = intercept, mu;
+
+			add_offset(p, row, &m);
+			mu = p->family == DMP_GAUSSIAN  ? 1
+				 : p->family == DMP_POISSON ? exp(m < 700 ? m : 700)
+											: 1 / (2 + exp(-m) + exp(m)); /* mu (1 - mu) */
+			sum += row->weight * dmp_sparse_row_loss(p, row, &m);
+			*slope += row->weight * m;
+			*curvature += row->weight * mu;
+		}
+	}
+	*slope /= p->weight_sum;
+	*curvature /= p->weight_sum;
+	return sum / p->weight_sum;
+}
+
+/* Newton in one dimension, for what has no closed form; steps that do not help are halved */
+static double
+null_by_steps(const DmpSparseProblem *p, double *theta)
+{
+	double slope, curvature, value = null_value(p, theta[0], &slope, &curvature);
+	int k;
+
+	for (k = 0; k < 60 && p->intercept && fabs(slope) > 1e-12 && curvature > 0; k++)
+	{
+		double step = -slope / curvature, from = theta[0], fresh;
+		double s, c;
+
+		step = step > 5 ? 5 : step < -5 ? -5 : step;
+		for (;;)
+		{
+			theta[0] = from + step;
+			fresh = null_value(p, theta[0], &s, &c);
+			if (fresh <= value || fabs(step) < 1e-12)
+				break;
+			step /= 2;
+		}
+		if (!(fresh < value) && fabs(s) >= fabs(slope))
+			break;
+		value = fresh;
+		slope = s;
+		curvature = c;
+	}
+	return value;
+}
+
 double
 dmp_sparse_null(const DmpSparseProblem *p, double *theta)
 {
@@ -307,6 +402,11 @@ dmp_sparse_null(const DmpSparseProblem *p, double *theta)
 
 	memset(theta, 0, sizeof(double) * dmp_sparse_size(p));
 	memset(weight, 0, sizeof(double) * cells);
+	if (p->family != DMP_BINOMIAL || p->has_offset)
+	{
+		p->env->release(weight);
+		return null_by_steps(p, theta);
+	}
 	for (i = 0; i < p->rows->nchunks; i++)
 	{
 		size_t length;
@@ -373,14 +473,22 @@ sgd_row(Sgd *sgd, const DmpSparseRow *row)
 		norm += (double) entries[i].value * entries[i].value;
 	/* a step may not overshoot: the loss curves by at most norm / 4 (norm / 2 over classes) */
 	rate *= weight;
-	if (rate * norm > 6)
+	if (sgd->p->family == DMP_BINOMIAL && rate * norm > 6)
 		rate = 6 / norm;
 
 	memset(sgd->margins, 0, sizeof(double) * nclasses);
 	sgd->use.columns(nclasses, ndense, row, sgd->theta, sgd->margins);
 	for (k = 0; k < nclasses; k++)
 		sgd->margins[k] = sgd->theta[k] + sgd->factor * sgd->margins[k];
-	(void) dmp_sparse_loss(nclasses, row->target, sgd->margins);
+	add_offset(p, row, sgd->margins);
+	/* least squares curve by norm, counts by their mean as well */
+	if (p->family != DMP_BINOMIAL)
+	{
+		double curve = norm * (p->family == DMP_POISSON ? 1 + exp(fmin(sgd->margins[0], 50)) : 1);
+
+		rate = rate * curve > 0.5 ? 0.5 / curve : rate;
+	}
+	(void) dmp_sparse_row_loss(p, row, sgd->margins);
 	sgd->factor *= 1 - (rate * sgd->strength < 0.5 ? rate * sgd->strength : 0.5);
 	for (k = 0; p->intercept && k < nclasses; k++)
 		sgd->theta[k] -= rate * sgd->margins[k];

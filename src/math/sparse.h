@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "math/env.h"
+#include "math/glm.h"
 
 typedef struct DmpSparseEntry
 {
@@ -36,7 +37,9 @@ typedef struct DmpSparseRow
 	uint32_t n;     /* entries */
 	int32_t target; /* 0 or 1, or the class */
 	double weight;
-	/* double dense[ndense]; DmpSparseEntry entries[n]; */
+	double value;  /* the target, of families gaussian and poisson */
+	double offset; /* added to the margin; one class only */
+				   /* double dense[ndense]; DmpSparseEntry entries[n]; */
 } DmpSparseRow;
 
 #define DMP_SPARSE_ROW_SIZE(ndense, n)                           \
@@ -60,13 +63,19 @@ typedef struct DmpSparseRows
 typedef struct DmpSparseProblem
 {
 	const DmpSparseRows *rows;
-	int nclasses; /* 1: logistic; K >= 2: softmax */
+	int nclasses; /* 1: of family; K >= 2: softmax */
+	DmpFamily family;
+	/* gaussian: the target is (value - offset - shift) / spread, and margins are in its terms */
+	double shift, spread;
 	int ncolumns; /* dense ones counted, the intercept not */
 	int intercept;
 	double lambda;
 	double alpha;
 	const double *scale; /* s_c, ncolumns; NULL: all 1 */
-	double weight_sum;   /* W */
+	double mean;         /* of counts */
+	int has_offset;
+	const double *factor; /* of the penalty, ncolumns; NULL: all 1 */
+	double weight_sum;    /* W */
 	const DmpMathEnv *env;
 } DmpSparseProblem;
 
@@ -74,7 +83,7 @@ typedef struct DmpSparseProblem
 extern size_t dmp_sparse_size(const DmpSparseProblem *p);
 /* bytes the solver needs beside the rows and theta */
 extern size_t dmp_sparse_memory(const DmpSparseProblem *p, int history);
-/* margins of a row, nclasses of them */
+/* margins of a row, nclasses of them; gaussian: without the offset */
 extern void dmp_sparse_margins(const DmpSparseProblem *p, const DmpSparseRow *row,
 							   const double *theta, double *margins);
 /*
@@ -87,8 +96,11 @@ extern double dmp_sparse_value(const DmpSparseProblem *p, const double *theta, d
 extern double dmp_sparse_lasso(const DmpSparseProblem *p, const double *theta);
 /* theta of the model of intercepts only; its mean loss */
 extern double dmp_sparse_null(const DmpSparseProblem *p, double *theta);
-/* loss of a margin vector, which becomes the residual p - y */
+/* loss of a margin vector, which becomes the residual p - y; classes */
 extern double dmp_sparse_loss(int nclasses, int target, double *margins);
+/* the same of any family */
+extern double dmp_sparse_row_loss(const DmpSparseProblem *p, const DmpSparseRow *row,
+								  double *margins);
 
 /* epochs of plain stochastic gradient steps from theta on, without the lasso; rows shuffled by seed */
 extern void dmp_sparse_sgd(const DmpSparseProblem *p, double *theta, int epochs, uint64_t seed);

@@ -111,7 +111,10 @@ curvature(Solver *s)
 	const DmpSparseProblem *p = s->p;
 	int ndense = p->rows->ndense;
 	double *d = s->diagonal;
-	double bound = p->nclasses == 1 ? 0.25 : (p->nclasses - 1.0) / p->nclasses / p->nclasses;
+	double bound = p->family == DMP_GAUSSIAN  ? 1
+				   : p->family == DMP_POISSON ? fmax(p->mean, 1e-3)
+				   : p->nclasses == 1         ? 0.25
+											  : (p->nclasses - 1.0) / p->nclasses / p->nclasses;
 	double most = 0;
 	int i;
 	int c;
@@ -146,7 +149,7 @@ curvature(Solver *s)
 
 		d[c] = d[c] / p->weight_sum * bound;
 		if (c > 0)
-			d[c] += p->lambda * (1 - p->alpha) * scale * scale;
+			d[c] += p->lambda * (1 - p->alpha) * scale * scale * (p->factor ? p->factor[c - 1] : 1);
 		most = d[c] > most ? d[c] : most;
 	}
 	/* nothing moves a million times faster than something else */
@@ -167,7 +170,9 @@ pseudo_gradient(const Solver *s)
 
 	for (c = 0; c <= p->ncolumns; c++)
 	{
-		double l1 = c == 0 ? 0 : strength * (p->scale ? p->scale[c - 1] : 1);
+		double l1 = c == 0 ? 0
+						   : strength * (p->scale ? p->scale[c - 1] : 1) *
+								 (p->factor ? p->factor[c - 1] : 1);
 
 		for (k = 0; k < p->nclasses; k++, i++)
 		{

@@ -60,6 +60,8 @@ make_rows(int nclasses)
 			class_of[i] = m < -0.8 ? 0 : m < 0 ? 1 : m < 0.7 ? 2 : 3;
 		row->target = class_of[i];
 		row->weight = weight_of[i] = 1 + (double) (i % 4);
+		row->value = class_of[i] * 2 + i % 3;
+		row->offset = 0.1 * (i % 5);
 		chunk_length[at] += DMP_SPARSE_ROW_SIZE(DENSE, row->n);
 	}
 }
@@ -67,8 +69,19 @@ make_rows(int nclasses)
 static DmpSparseProblem
 problem(const DmpSparseRows *rows, int nclasses, double lambda, double alpha, const double *scale)
 {
-	DmpSparseProblem p = {rows, nclasses, COLUMNS, 1, lambda, alpha, scale, 0, &unit_env};
+	DmpSparseProblem p;
 	int i;
+
+	memset(&p, 0, sizeof(p));
+	p.rows = rows;
+	p.nclasses = nclasses;
+	p.ncolumns = COLUMNS;
+	p.intercept = 1;
+	p.lambda = lambda;
+	p.alpha = alpha;
+	p.scale = scale;
+	p.env = &unit_env;
+	p.spread = 1;
 
 	for (i = 0; i < ROWS; i++)
 		p.weight_sum += weight_of[i];
@@ -264,6 +277,16 @@ test_sparse(void)
 	make_rows(1);
 	p = problem(&rows, 1, 0.1, 0, scale);
 	check_gradient(&p, "logistic gradient");
+	p.has_offset = 1;
+	check_gradient(&p, "with an offset");
+	p.family = DMP_POISSON;
+	check_gradient(&p, "poisson gradient");
+	p.family = DMP_GAUSSIAN;
+	p.shift = 1;
+	p.spread = 3;
+	check_gradient(&p, "gaussian gradient");
+	p.family = DMP_BINOMIAL;
+	p.has_offset = 0;
 	check_optimum(1, 0.01, scale, "logistic optimum is Newton's");
 	check_lasso(1, 1, "logistic lasso");
 	check_lasso(1, 0.5, "logistic elastic net");
