@@ -30,6 +30,7 @@ REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 ISOLATION_ingest = ingest
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score
+ISOLATION_score  = calibrate
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp
