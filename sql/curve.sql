@@ -100,6 +100,10 @@ FROM (SELECT dmp.roc_curve(p, buys) AS roc, dmp.pr_curve(p, buys) AS pr, dmp.gai
 	 LATERAL dmp.curve('visits', 'SELECT * FROM curve_row WHERE id > 2000', kind) WITH ORDINALITY c JOIN LATERAL unnest(points) WITH ORDINALITY a USING (ordinality)
 GROUP BY kind ORDER BY kind;
 SELECT threshold BETWEEN 0 AND 1 AS probability, x::numeric(6, 4), y::numeric(6, 4), rows FROM dmp.curve('visits', 'curve_row', 'calibration');
+SELECT dmp_internal.draw(dmp_internal.scores(0.5, 1));
+-- a curve inside the query of another
+SELECT (SELECT count(*) FROM dmp.curve('visits', $$SELECT c.*, (SELECT count(*) FROM dmp.curve('visits', 'SELECT * FROM curve_row WHERE id <= 100', 'calibration')) AS n FROM curve_row c$$, 'roc')) =
+	   (SELECT count(*) FROM dmp.curve('visits', 'curve_row', 'roc')) AS same;
 SELECT * FROM dmp.curve('visits', 'SELECT * FROM curve_row WHERE false', 'roc');
 SELECT * FROM dmp.curve('visits', 'curve_row', 'lift');
 SELECT * FROM dmp.curve('visits', 'curve_row', NULL);

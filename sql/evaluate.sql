@@ -11,6 +11,7 @@ SELECT status FROM dmp.train('evaluate_c', 'SELECT id, spend, mobile, band FROM 
 SELECT * FROM dmp.set_threshold('evaluate_m', reject => 0.6);
 SELECT * FROM dmp.set_threshold('evaluate_c', reject => 0.6);
 
+SELECT line FROM dmp.summary('evaluate_m') line WHERE line ~ '^(reject|threshold)';
 -- scikit-learn 1.9 with sample_weight = w, on the predictions of these rows
 CREATE FUNCTION pg_temp.known() RETURNS TABLE (segment text, weight text, metric text, value float8) LANGUAGE sql AS $$
 	SELECT nullif(seg, ''), wt, m, v FROM (VALUES

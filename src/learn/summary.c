@@ -416,6 +416,8 @@ write_quality(FunctionCallInfo fcinfo, const DmpModel *model)
 	if (model->calibration != NULL)
 		line(fcinfo, psprintf("calibration   %13s",
 							  dmp_calibration_method_name(model->calibration->method)));
+	if (model->reject > 0)
+		line(fcinfo, psprintf("reject below  %13g", model->reject));
 	if (model->nclasses == 0)
 		line(fcinfo, psprintf("threshold     %13g", model->threshold));
 	else

@@ -42,6 +42,7 @@
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(dmp_curve);
+PG_FUNCTION_INFO_V1(dmp_draw);
 PG_FUNCTION_INFO_V1(dmp_roc_curve_final);
 PG_FUNCTION_INFO_V1(dmp_pr_curve_final);
 PG_FUNCTION_INFO_V1(dmp_gains_curve_final);
@@ -74,7 +75,8 @@ typedef struct Sink
 	const DmpModel
 		*model; /* scores are its margins, to be shown as its scores; NULL: as they are */
 	FunctionCallInfo fcinfo; /* dmp.curve */
-	TupleDesc desc;          /* an aggregate */
+	CurveKind kind;
+	TupleDesc desc; /* an aggregate */
 	ArrayBuildState *array;
 	Oid element;
 } Sink;
@@ -276,6 +278,23 @@ kind_of(const char *name)
 	return CURVE_ROC;
 }
 
+/* what the dmp.curve that runs draws, and where to; NULL: none does */
+static Sink *drawing = NULL;
+
+/*
+ * dmp_internal.draw(state): draws it where it is. A state that left the
+ * statement would have to be flat, in memory, with all its rows.
+ */
+Datum
+dmp_draw(PG_FUNCTION_ARGS)
+{
+	if (drawing == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("this function is part of dmp.curve and is not called alone")));
+	draw(PG_GETARG_DATUM(0), drawing->kind, drawing);
+	PG_RETURN_BOOL(true);
+}
+
 /*
  * dmp.curve(model, query, kind, weight) -> (threshold, x, y, rows)
  *
@@ -291,7 +310,10 @@ dmp_curve(PG_FUNCTION_ARGS)
 	DmpLabelled *rows;
 	Sink sink = {put_row};
 	CurveKind kind;
-	Datum state;
+	DmpArgs args = {0};
+	char *sql;
+	Sink *before = drawing;
+	bool any = false;
 	int i;
 
 	for (i = 0; i < lengthof(names); i++)
@@ -311,10 +333,27 @@ dmp_curve(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	rows =
 		dmp_labelled(row, model, text_to_cstring(PG_GETARG_TEXT_PP(1)), dmp_weight_arg(fcinfo, 3));
-	state = dmp_labelled_state(rows);
+	dmp_arg_model_value(&args, row->value);
 	sink.fcinfo = fcinfo;
 	sink.model = model;
-	draw(state, kind, &sink);
+	sink.kind = kind;
+	sql = psprintf("SELECT dmp_internal.draw(%s) FROM (%s) AS s", dmp_labelled_scores(rows),
+				   dmp_labelled_sql(rows, NIL, ""));
+	PG_TRY();
+	{
+		drawing = &sink;
+		dmp_spi(sql, &args, true);
+		any = dmp_spi_bool(0, 1, false);
+	}
+	PG_FINALLY();
+	{
+		drawing = before;
+	}
+	PG_END_TRY();
+	if (!any)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA),
+				 errmsg("the query has no rows with a value of target \"%s\"", model->target)));
 	dmp_spi_finish();
 	return (Datum) 0;
 }

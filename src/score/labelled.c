@@ -224,22 +224,3 @@ dmp_labelled_scores(const DmpLabelled *rows)
 	return rows->weight != NULL ? "dmp_internal.scores(margin, label, weight)"
 								: "dmp_internal.scores(margin, label)";
 }
-
-Datum
-dmp_labelled_state(const DmpLabelled *rows)
-{
-	DmpArgs args = {0};
-	Datum state;
-	bool isnull;
-
-	dmp_arg_model_value(&args, rows->row->value);
-	dmp_spi(psprintf("SELECT %s FROM (%s) AS s", dmp_labelled_scores(rows),
-					 dmp_labelled_sql(rows, NIL, "")),
-			&args, true);
-	state = dmp_spi_datum(0, 1, &isnull);
-	if (isnull)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA),
-						errmsg("the query has no rows with a value of target \"%s\"",
-							   rows->model->target)));
-	return state;
-}

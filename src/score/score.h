@@ -128,8 +128,6 @@ extern void dmp_append_segment(StringInfo sql, TupleDesc desc, List *by);
 extern char *dmp_labelled_sql(const DmpLabelled *rows, List *by, const char *more);
 /* call of the aggregate that gathers those rows */
 extern const char *dmp_labelled_scores(const DmpLabelled *rows);
-/* the state it makes; error when the query has no row that counts */
-extern Datum dmp_labelled_state(const DmpLabelled *rows);
 
 /* ---- export_transform.c */
 

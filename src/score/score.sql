@@ -558,6 +558,8 @@ CREATE AGGREGATE dmp.calibration_curve(score float8, label float8, weight float8
 	COMBINEFUNC = dmp_internal.scores_combine, PARALLEL = safe);
 COMMENT ON AGGREGATE dmp.calibration_curve(float8, float8, float8) IS 'points of the calibration curve: mean probability x, share of positives y, in ten groups of rows in the order of their scores
 Example: SELECT p.* FROM (SELECT dmp.calibration_curve(score, label) AS points FROM scored) c, unnest(c.points) p';
+CREATE FUNCTION dmp_internal.draw(dmp_internal.state) RETURNS boolean
+	LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_draw';
 CREATE FUNCTION dmp.curve(model text, query text, kind text, weight text DEFAULT NULL)
 	RETURNS TABLE (threshold float8, x float8, y float8, rows bigint)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_curve';
