@@ -19,6 +19,7 @@ SELECT status FROM dmp.train('combine_gaussian', 'SELECT visits, age, city, n::f
 SELECT status FROM dmp.train('combine_poisson', 'SELECT visits, age, city, exposure, n FROM combine_rows', 'n', family => 'poisson', options => '{"base_margin": "exposure"}');
 SELECT status FROM dmp.train('combine_classes', 'SELECT visits, age, city, kind FROM combine_rows', 'kind', lambda => 0.001);
 SELECT status FROM dmp.train('combine_words', 'SELECT visits, said, bought FROM combine_rows', 'bought', lambda => 0.001, options => '{"encode": {"said": "ngrams"}}');
+SELECT status FROM dmp.train('combine_groups', 'SELECT visits, age, city, mobile, bought FROM combine_rows', 'bought', by => '{city}', lambda => 0.01);
 
 CREATE TABLE combine_written (LIKE combine_rows);
 ALTER TABLE combine_written ADD score float8, ADD class text;
@@ -43,12 +44,13 @@ BEGIN
 	EXECUTE format('CREATE OR REPLACE TRIGGER score BEFORE INSERT ON combine_written FOR EACH ROW EXECUTE FUNCTION dmp.score_row(%L, ''score'' %s)', model, CASE WHEN NOT numbers THEN ', ''class''' END);
 	TRUNCATE combine_written;
 	INSERT INTO combine_written (id, visits, age, city, mobile, seen_at, place, said, exposure, kind) SELECT * FROM combine_asked;
+	DROP TABLE IF EXISTS combine_scores;
 	PERFORM dmp.score(model, 'combine_asked', 'combine_scores', key => '{id}', if_exists => 'replace');
 	FOR i IN 1..array_length(ways, 1) LOOP
 		way := ways[i][1];
 		BEGIN
 			IF way = 'SQL' THEN
-				ways[i][2] := dmp.model_sql(model);
+				ways[i][2] := CASE WHEN several THEN format('SELECT max(value::float8) FROM jsonb_each_text(%s)', dmp.model_sql(model)) ELSE dmp.model_sql(model) END;
 			END IF;
 			EXECUTE format('SELECT count(*) FROM combine_asked a %s WHERE abs((%s) - (%s)) <= 1e-12 * greatest(1, abs(%s))',
 				CASE WHEN way <> 'SQL' THEN 'JOIN combine_written w USING (id) JOIN combine_scores s USING (id)' END,
@@ -99,6 +101,7 @@ SELECT * FROM combine_ways('combine_gaussian');
 SELECT * FROM combine_ways('combine_poisson');
 SELECT * FROM combine_ways('combine_classes');
 SELECT * FROM combine_ways('combine_words');
+SELECT * FROM combine_ways('combine_groups');
 RESET client_min_messages;
 \pset format aligned
 SELECT count(*) FROM (SELECT DISTINCT model FROM dmp.models WHERE model ~ '^combine_') m, dmp.drop_model(m.model);

@@ -353,8 +353,10 @@ extern DmpModel *dmp_model_from_fit(const DmpFit *fit, const char *target, const
 									const char *negative, char **classes);
 /* error: the model tells classes apart, it has no one probability or margin of a row */
 extern void dmp_model_refuse_classes(const DmpModel *model) pg_attribute_noreturn();
-/* error: it has hashed columns, which only C code knows; what: what cannot be made of it */
+/* error: it has hashed columns, which only C code knows, or (wide) several classes; what: what cannot
+ * be made of it */
 extern void dmp_model_refuse_wide(const DmpModel *model, const char *what);
+extern void dmp_model_refuse_hashed(const DmpModel *model, const char *what);
 /* intercept of margin = intercept + sum_j b_j x_j, on the columns as given */
 extern double dmp_model_intercept(const DmpModel *model);
 

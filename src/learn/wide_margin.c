@@ -304,10 +304,16 @@ dmp_model_refuse_classes(const DmpModel *model)
 void
 dmp_model_refuse_wide(const DmpModel *model, const char *what)
 {
-	int i;
-
 	if (model->nclasses > 0)
 		dmp_model_refuse_classes(model);
+	dmp_model_refuse_hashed(model, what);
+}
+
+void
+dmp_model_refuse_hashed(const DmpModel *model, const char *what)
+{
+	int i;
+
 	for (i = 0; i < model->design.nfeatures; i++)
 	{
 		if (DMP_ENCODE_IS_WIDE(model->design.features[i].encode))

@@ -302,7 +302,39 @@ append_segments(StringInfo sql, const DmpModel *model)
 	appendStringInfoString(sql, " END");
 }
 
-/* dmp.model_sql(model): an expression over the columns that is dmp.predict */
+/* jsonb of the probabilities of several classes, each by its own margin */
+static void
+append_classes(StringInfo sql, const DmpModel *model)
+{
+	DmpModel own = *model;
+	double *coef = palloc(sizeof(double) * Max(model->design.width, 1));
+	int j;
+	int k;
+
+	own.nclasses = 0;
+	own.coef = coef;
+	/* exp() raises when it underflows: past -700 there is nothing to see of a probability */
+	appendStringInfoString(
+		sql, "(SELECT jsonb_object_agg(dmp_e.class, dmp_e.e / dmp_e.total)\n"
+			 "FROM (SELECT dmp_x.class, dmp_x.e, sum(dmp_x.e) OVER () AS total\n"
+			 "FROM (SELECT dmp_m.class, exp(greatest(-700, dmp_m.m - max(dmp_m.m) OVER ())) AS e\n"
+			 "FROM (VALUES ");
+	for (k = 0; k < model->nclasses; k++)
+	{
+		for (j = 0; j < model->design.width; j++)
+			coef[j] = model->coef[j * model->nclasses + k];
+		own.a = model->intercepts[k];
+		appendStringInfo(sql, "%s(%s, ", k > 0 ? ",\n" : "", quote_literal_cstr(model->classes[k]));
+		append_margin(sql, &own);
+		appendStringInfoChar(sql, ')');
+	}
+	appendStringInfoString(sql, ") AS dmp_m (class, m)) AS dmp_x) AS dmp_e)");
+}
+
+/*
+ * dmp.model_sql(model): an expression over the columns that is dmp.predict, or
+ * of several classes dmp.class_probabilities
+ */
 Datum
 dmp_model_sql(PG_FUNCTION_ARGS)
 {
@@ -310,8 +342,13 @@ dmp_model_sql(PG_FUNCTION_ARGS)
 	DmpModel *model = dmp_model_from_json(dmp_model_value_json(row->value), CurrentMemoryContext);
 	StringInfoData sql;
 
-	dmp_model_refuse_wide(model, "an SQL expression");
+	dmp_model_refuse_hashed(model, "an SQL expression");
 	initStringInfo(&sql);
+	if (model->nclasses > 0)
+	{
+		append_classes(&sql, model);
+		PG_RETURN_TEXT_P(cstring_to_text(sql.data));
+	}
 	open_link(&sql, model);
 	if (model->segments != NULL && dmp_segments_fitted(model->segments) > 0)
 		append_segments(&sql, model);

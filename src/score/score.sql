@@ -596,7 +596,7 @@ Example: CREATE TRIGGER score BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXEC
 
 CREATE FUNCTION dmp.model_sql(model text) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_sql';
-COMMENT ON FUNCTION dmp.model_sql(text) IS 'an SQL expression over the columns that equals dmp.predict
+COMMENT ON FUNCTION dmp.model_sql(text) IS 'an SQL expression over the columns that equals dmp.predict; of several classes dmp.class_probabilities
 Example: SELECT format(''SELECT user_id, %s AS score FROM users'', dmp.model_sql(''buyers''))';
 CREATE FUNCTION dmp.model_pmml(model text) RETURNS text
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_pmml';
