@@ -298,8 +298,7 @@ dmp_bins_join_small(const DmpCells *c, double *edges, int nedges, double min_row
 	{
 		double next = sums[(i + 1) * c->width];
 
-		/* too few above the edge join the bin below; too few in the first the one above */
-		if (next < min_rows || (kept == 0 && rows < min_rows))
+		if (rows < min_rows)
 		{
 			rows += next;
 			continue;
@@ -307,6 +306,8 @@ dmp_bins_join_small(const DmpCells *c, double *edges, int nedges, double min_row
 		edges[kept++] = edges[i];
 		rows = next;
 	}
+	if (rows < min_rows && kept > 0)
+		kept--;
 	c->env->release(sums);
 	return kept;
 }

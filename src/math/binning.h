@@ -55,7 +55,7 @@ extern double dmp_cells_low(const DmpCells *c, int i);
 extern int dmp_bins_quantile(const DmpCells *c, int nbins, double *edges);
 /* Sums of each bin, (nedges + 1) x width. */
 extern void dmp_bins_sums(const DmpCells *c, const double *edges, int nedges, double *sums);
-/* A bin of fewer rows joins the one below it, the first the one above; the edges that are left. */
+/* A bin of fewer rows joins the one above it, the last the one below; the edges that are left. */
 extern int dmp_bins_join_small(const DmpCells *c, double *edges, int nedges, double min_rows);
 /*
  * At most nbins bins along which the mean of y rises, or falls, whichever
