@@ -10,7 +10,8 @@
 #include "learn/scan.h"
 #include "learn/train.h"
 
-/* rows of a sample, and values it holds at most */
+/* rows up to which a table is read whole, rows of a sample of a larger one, values either holds */
+#define DMP_WHOLE_ROWS 50000
 #define DMP_SAMPLE_ROWS 10000
 #define DMP_SAMPLE_VALUES 1000000
 
@@ -28,6 +29,7 @@ typedef struct DmpSampleColumn
 	const char *name;
 	DmpSampleKind kind;
 	bool feature; /* else key or at: read to be judged, not a feature */
+	bool hashed;  /* rows were chosen by it */
 	double *x;    /* n, NaN: missing; of a text its code */
 	DmpDictionary levels;
 	/* of the training rows */

@@ -435,7 +435,7 @@ CREATE VIEW dmp.model_baseline WITH (security_invoker = true) AS
 		   (f.item ->> 'roc_auc')::float8 AS roc_auc, f.ordinality AS position
 	FROM dmp_internal.model m
 	CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(m.baseline -> 'features') WITH ORDINALITY AS f (item, ordinality);
-COMMENT ON VIEW dmp.model_baseline IS 'what the features were when a version was trained, from up to 10,000 of its rows (whole: from all): the baseline that drift is measured against; levels: shares of the most frequent 20, other: of the rest
+COMMENT ON VIEW dmp.model_baseline IS 'what the features were when a version was trained, from all of its rows up to 50,000 (whole), else from some 10,000: the baseline that drift is measured against; levels: shares of the most frequent 20, other: of the rest
 Example: SELECT feature, missing, mean, deciles, levels FROM dmp.model_baseline WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
 CREATE VIEW dmp.path WITH (security_invoker = true) AS

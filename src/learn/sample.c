@@ -2,8 +2,8 @@
  * sample.c
  *		A bounded sample of training rows, and statistics of its columns.
  *
- * Up to 10,000 rows, read once more under the snapshot of the fit. Of a larger
- * table those whose hash of a few columns is small: the same rows in any order
+ * The rows are read once more under the snapshot of the fit: all of them up to
+ * 50,000, of a larger table some 10,000, those whose hash of a few columns is small: the same rows in any order
  * and any plan, and copies of a row come together, so that their share can be
  * seen. Columns are those of the query, before anything is made of them.
  *-------------------------------------------------------------------------
@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "executor/spi.h"
@@ -25,8 +26,11 @@
 
 #define SAMPLE_SEED 811
 #define HASHED_COLUMNS 3
+#define ALL_COLUMNS 60
 #define TEXT_LENGTH 200
 #define LISTED_LEVELS 20
+/* of few rows an AUC says little */
+#define FEW_OF_A_CLASS 20
 #define NULL_HASH UINT64CONST(0x6E756C6C)
 
 /* ------------------------------------------------------------------ reading */
@@ -122,9 +126,12 @@ append_column(StringInfo sql, const DmpSampleColumn *column)
 	}
 }
 
-/* which rows are in: a hash of the key, or of a few columns, those first that tell rows apart */
+/*
+ * Which rows are in: those whose hash of the first so many columns is small,
+ * those columns first that are likely to tell rows apart; or of the key.
+ */
 static char *
-filter_sql(const DmpSample *sample, const DmpTrainArgs *args, double share)
+filter_sql(DmpSample *sample, List *key, int columns, double share)
 {
 	static const DmpSampleKind order[] = {DMP_SAMPLE_NUMBER, DMP_SAMPLE_INTEGER, DMP_SAMPLE_TEXT,
 										  DMP_SAMPLE_TIME, DMP_SAMPLE_BOOLEAN};
@@ -136,39 +143,64 @@ filter_sql(const DmpSample *sample, const DmpTrainArgs *args, double share)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "dmp_internal.split(%d", SAMPLE_SEED);
-	foreach (lc, args->key)
+	foreach (lc, key)
 		appendStringInfo(&sql, ", q.%s", quote_identifier(lfirst(lc)));
-	for (k = 0; k < lengthof(order) && args->key == NIL; k++)
-		for (i = 0; i < sample->ncolumns && n < HASHED_COLUMNS; i++)
+	for (i = 0; i < sample->ncolumns; i++)
+		sample->columns[i].hashed = false;
+	for (k = 0; k < lengthof(order) && key == NIL; k++)
+		for (i = 0; i < sample->ncolumns && n < columns; i++)
 		{
 			if (sample->columns[i].kind != order[k])
 				continue;
 			appendStringInfo(&sql, ", q.%s", quote_identifier(sample->columns[i].name));
+			sample->columns[i].hashed = true;
 			n++;
 		}
 	appendStringInfo(&sql, ") < %.17g", share);
-	return n > 0 || args->key != NIL ? sql.data : NULL;
+	return sql.data;
+}
+
+/* whether the hashed columns take so few values that the sample is a few lumps of rows */
+static bool
+is_lumpy(const DmpSample *sample, int64 limit)
+{
+	uint64 *keys;
+	int64 distinct = 0, i;
+	int c;
+
+	if (sample->n < limit / 2 || sample->n >= limit + limit / 10)
+		return true;
+	keys = palloc0(sizeof(uint64) * sample->n);
+	for (c = 0; c < sample->ncolumns; c++)
+	{
+		if (!sample->columns[c].hashed)
+			continue;
+		for (i = 0; i < sample->n; i++)
+			keys[i] = dmp_hash_combine(keys[i], dmp_hash_double(sample->columns[c].x[i], 0));
+	}
+	dmp_radix_sort(sample->n, keys, NULL, &dmp_learn_env);
+	for (i = 0; i < sample->n; i++)
+		distinct += i == 0 || keys[i] != keys[i - 1];
+	pfree(keys);
+	return distinct < sample->n / 3;
 }
 
 static void
-take_row(DmpSample *sample, HeapTuple row, TupleDesc desc, int64 i, double test_fraction)
+take_row(DmpSample *sample, const Datum *values, const bool *nulls, int64 i, double test_fraction)
 {
 	uint64 hash;
-	bool isnull;
-	Datum datum = SPI_getbinval(row, desc, 1, &isnull);
 	int c;
 
-	sample->target[i] = DatumGetFloat8(datum);
+	sample->target[i] = DatumGetFloat8(values[0]);
 	hash = dmp_hash_double(sample->target[i], 0);
-	datum = SPI_getbinval(row, desc, 2, &isnull);
-	sample->test[i] = !isnull && DatumGetFloat8(datum) < test_fraction;
+	sample->test[i] = !nulls[1] && DatumGetFloat8(values[1]) < test_fraction;
 	for (c = 0; c < sample->ncolumns; c++)
 	{
 		DmpSampleColumn *column = &sample->columns[c];
+		Datum datum = values[c + 2];
 		uint64 value = NULL_HASH;
 
-		datum = SPI_getbinval(row, desc, c + 3, &isnull);
-		if (isnull)
+		if (nulls[c + 2])
 			column->x[i] = NAN;
 		else if (column->kind == DMP_SAMPLE_TEXT)
 		{
@@ -191,11 +223,13 @@ take_row(DmpSample *sample, HeapTuple row, TupleDesc desc, int64 i, double test_
 	sample->hash[i] = hash;
 }
 
-static int64
+static void
 read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, const char *filter,
 		  int64 limit)
 {
 	MemoryContext context = CurrentMemoryContext;
+	Datum *values = palloc(sizeof(Datum) * (sample->ncolumns + 2));
+	bool *nulls = palloc(sizeof(bool) * (sample->ncolumns + 2));
 	StringInfoData sql;
 	int64 n;
 	int64 i;
@@ -203,7 +237,7 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, %s", plan->target_sql,
-					 plan->split_sql ? plan->split_sql : "NULL::pg_catalog.float8");
+					 plan->split_sql ? plan->split_sql : "1::pg_catalog.float8");
 	for (c = 0; c < sample->ncolumns; c++)
 		append_column(&sql, &sample->columns[c]);
 	appendStringInfo(&sql, " FROM (%s) AS q WHERE q.%s IS NOT NULL", plan->query->select,
@@ -213,6 +247,7 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 	appendStringInfo(&sql, " LIMIT " INT64_FORMAT, limit);
 	n = (int64) dmp_spi(sql.data, NULL, true);
 	MemoryContextSwitchTo(context);
+	sample->n = 0;
 	sample->target = palloc(sizeof(double) * Max(n, 1));
 	sample->test = palloc(sizeof(bool) * Max(n, 1));
 	sample->hash = palloc(sizeof(uint64) * Max(n, 1));
@@ -224,17 +259,13 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 	}
 	for (i = 0; i < n; i++)
 	{
-		bool isnull;
-
 		if (i % 256 == 0)
 			CHECK_FOR_INTERRUPTS();
-		(void) SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-		if (!isnull)
-			take_row(sample, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, sample->n++,
-					 args->test_fraction);
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+		if (!nulls[0])
+			take_row(sample, values, nulls, sample->n++, args->test_fraction);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return n;
 }
 
 /* --------------------------------------------------------------- statistics */
@@ -280,60 +311,51 @@ either_way(double a)
 }
 
 static double
-column_auc(const DmpSample *sample, const DmpSampleColumn *column)
+text_auc(const DmpSample *sample, const DmpSampleColumn *column)
 {
 	double *score = palloc(sizeof(double) * Max(sample->n, 1));
 	unsigned char *label = palloc(Max(sample->n, 1));
 	DmpRankMetrics ranks;
-	double *text = NULL;
-	int64 missing[2] = {0, 0};
-	double auc;
 	size_t n = 0;
 	int64 i;
 
-	if (column->kind == DMP_SAMPLE_TEXT)
-	{
-		text = palloc(sizeof(double) * Max(sample->n, 1));
-		rates_of_other_half(sample, column, text);
-	}
+	rates_of_other_half(sample, column, score);
 	for (i = 0; i < sample->n; i++)
 	{
 		if (sample->test[i])
 			continue;
-		if (isnan(column->x[i]))
-			missing[sample->target[i] == 1]++;
-		if (text == NULL && isnan(column->x[i]))
-			continue;
-		score[n] = text ? text[i] : column->x[i];
+		score[n] = score[i];
 		label[n++] = sample->target[i] == 1;
 	}
 	dmp_rank_metrics(n, score, label, NULL, &dmp_learn_env, &ranks);
-	auc = text ? ranks.roc_auc : either_way(ranks.roc_auc);
-	/* of a few rows it says little; whether the value is there may say more than the value */
-	if (text == NULL && (ranks.weight_positive < 20 || ranks.weight_negative < 20))
-		auc = NAN;
-	if (text == NULL)
-	{
-		double flag = either_way(
-			0.5 +
-			((double) missing[1] / sample->rows[1] - (double) missing[0] / sample->rows[0]) / 2);
-
-		if (!(auc >= flag))
-			auc = flag;
-	}
 	pfree(score);
 	pfree(label);
-	if (text)
-		pfree(text);
-	return auc;
+	return ranks.roc_auc;
+}
+
+/*
+ * Of a column of numbers: pairs of the classes in the right order, of those
+ * that are present; or of whether the value is there, when that says more.
+ */
+static double
+number_auc(const DmpSample *sample, double pairs, const int64 *present)
+{
+	double there =
+		0.5 + ((double) present[1] / sample->rows[1] - (double) present[0] / sample->rows[0]) / 2;
+	double auc = NAN;
+
+	if (present[0] >= FEW_OF_A_CLASS && present[1] >= FEW_OF_A_CLASS)
+		auc = either_way(pairs / ((double) present[0] * present[1]));
+	return auc >= either_way(there) ? auc : either_way(there);
 }
 
 static void
 describe(const DmpSample *sample, DmpSampleColumn *column)
 {
 	uint64 *keys = palloc(sizeof(uint64) * Max(sample->n, 1));
-	double m2 = 0, last = -INFINITY;
-	int64 n = 0, all = sample->n - sample->ntest, i, j;
+	double *label = palloc(sizeof(double) * Max(sample->n, 1));
+	double m2 = 0, last = -INFINITY, pairs = 0;
+	int64 n = 0, all = sample->n - sample->ntest, below[2] = {0, 0}, i, j;
 	int q;
 
 	column->rising = true;
@@ -345,6 +367,7 @@ describe(const DmpSample *sample, DmpSampleColumn *column)
 			continue;
 		column->rising &= x > last;
 		last = x;
+		label[n] = sample->target[i] == 1;
 		keys[n++] = dmp_sort_key(x);
 		delta = x - column->mean;
 		column->mean += delta / n;
@@ -352,14 +375,19 @@ describe(const DmpSample *sample, DmpSampleColumn *column)
 	}
 	column->present = n;
 	column->sd = n > 0 ? sqrt(m2 / n) : 0;
-	dmp_radix_sort(n, keys, NULL, &dmp_learn_env);
+	dmp_radix_sort(n, keys, label, &dmp_learn_env);
 	column->collision = all > 0 ? pow((double) (all - n) / all, 2) : 0;
 	for (i = 0; i < n; i = j)
 	{
-		for (j = i + 1; j < n && keys[j] == keys[i]; j++)
-			;
+		int64 here[2] = {0, 0};
+
+		for (j = i; j < n && keys[j] == keys[i]; j++)
+			here[label[j] != 0]++;
 		column->distinct++;
 		column->collision += pow((double) (j - i) / all, 2);
+		pairs += (double) here[1] * below[0] + 0.5 * here[1] * here[0];
+		below[0] += here[0];
+		below[1] += here[1];
 	}
 	for (q = 0; q <= 10 && n > 0; q++)
 		column->quantile[q] = dmp_sort_key_value(keys[(int64) floor((n - 1) * (q / 10.0) + 0.5)]);
@@ -367,8 +395,28 @@ describe(const DmpSample *sample, DmpSampleColumn *column)
 	column->high = column->quantile[10];
 	column->auc = NAN;
 	if (sample->classes && sample->rows[0] > 0 && sample->rows[1] > 0)
-		column->auc = column_auc(sample, column);
+		column->auc = column->kind == DMP_SAMPLE_TEXT ? text_auc(sample, column)
+													  : number_auc(sample, pairs, below);
 	pfree(keys);
+	pfree(label);
+}
+
+/* a few columns as a rule tell rows apart; then all of them; then the key; else the first rows */
+static void
+read_share(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 limit)
+{
+	double share = (double) limit / sample->of;
+	int few = Min(sample->ncolumns, HASHED_COLUMNS);
+	int all = Min(sample->ncolumns, ALL_COLUMNS);
+
+	/* a tenth more than wanted: hashes do not fall evenly */
+	read_rows(sample, args, plan, filter_sql(sample, NIL, few, share), limit + limit / 10);
+	if (few < all && is_lumpy(sample, limit))
+		read_rows(sample, args, plan, filter_sql(sample, NIL, all, share), limit + limit / 10);
+	if (args->key != NIL && is_lumpy(sample, limit))
+		read_rows(sample, args, plan, filter_sql(sample, args->key, 0, share), limit + limit / 10);
+	else if (sample->n < limit / 4)
+		read_rows(sample, args, plan, NULL, limit);
 }
 
 DmpSample *
@@ -376,24 +424,17 @@ dmp_sample_read(const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 rows)
 {
 	DmpSample *sample = palloc0(sizeof(DmpSample));
 	int64 limit;
-	char *filter = NULL;
-	int64 got;
 	int64 i;
 
 	choose_columns(sample, args, plan);
-	limit = Min(DMP_SAMPLE_ROWS, Max(500, DMP_SAMPLE_VALUES / Max(sample->ncolumns, 1)));
+	limit = Max(500, DMP_SAMPLE_VALUES / Max(sample->ncolumns, 1));
 	sample->of = rows;
-	sample->whole = rows <= limit;
-	/* a tenth more than wanted: hashes do not fall evenly */
-	if (!sample->whole)
-		filter = filter_sql(sample, args, (double) limit / rows);
-	got = read_rows(sample, args, plan, filter, limit + limit / 10);
-	if (filter != NULL && got < limit / 4)
-	{
-		/* few values, and they fell badly */
-		sample->n = 0;
-		(void) read_rows(sample, args, plan, NULL, limit);
-	}
+	sample->whole = rows <= Min(limit, DMP_WHOLE_ROWS);
+	limit = sample->whole ? rows : Min(limit, DMP_SAMPLE_ROWS);
+	if (sample->whole)
+		read_rows(sample, args, plan, NULL, limit);
+	else
+		read_share(sample, args, plan, limit);
 	if (sample->n == 0)
 		return NULL;
 	sample->classes = plan->spec.nclasses == 0 && plan->spec.family == DMP_BINOMIAL;
