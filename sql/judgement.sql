@@ -45,6 +45,13 @@ SELECT judged('SELECT a, b, date ''2024-01-01'' AS at, y FROM base', test => 0.3
 CREATE TABLE twice AS SELECT id, a, b, y FROM base UNION ALL SELECT 10000 + id, a, b, y FROM base WHERE id % 3 = 0;
 SELECT model FROM dmp.train('infer_copies', 'twice', 'y', key => '{id}', test_fraction => 0.3, seed => 1);
 SELECT model FROM dmp.train('infer_copies', 'SELECT id, colour, f, y FROM base', 'y', key => '{id}', test_fraction => 0.3);
+-- of folds too, unless copies share one
+SET client_min_messages = error;
+SELECT unnest(warnings) FROM dmp.train('infer_copies', 'twice', 'y', key => '{id}', cv => 3, n_lambdas => 4);
+SELECT unnest(warnings) FROM dmp.train('infer_copies', 'SELECT id % 10000 AS person, a, b, y FROM twice', 'y', cv => 3, n_lambdas => 4,
+	options => '{"fold_column": "person"}');
+SELECT unnest(warnings) FROM dmp.train('infer_copies', 'SELECT at, a, b, y FROM base', 'y', at => 'at', cv => 3, n_lambdas => 4);
+RESET client_min_messages;
 -- rare classes
 SELECT judged('SELECT a, b, id % 200 = 0 AS y FROM base');
 SELECT judged('SELECT a, b, id % 110 = 0 AS y FROM base UNION ALL SELECT a, b, id % 110 = 0 FROM base');

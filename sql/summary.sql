@@ -187,6 +187,15 @@ SELECT line FROM dmp.summary('ridge') AS line WHERE line !~ '^Trained';
 SELECT status, warnings FROM dmp.train('lasso', 'SELECT am, wt, hp FROM cars', 'am', lambda => 0.1, alpha => 1,
 	options => '{"std_err": "robust"}');
 SELECT line FROM dmp.summary('lasso') AS line WHERE line ~ 'rrors|^hp|^wt|AIC';
+-- nor where lambda was chosen by the same rows, or columns were made from the target
+SET client_min_messages = error;
+SELECT status FROM dmp.train('chosen', 'SELECT y, x1, x2 FROM shops', 'y', n_lambdas => 5);
+SELECT m.lambda > 0 AS lambda, m.std_err_kind, c.feature, c.std_err FROM dmp.models m JOIN dmp.coefficients c USING (model, version)
+WHERE model = 'chosen' ORDER BY c.position;
+SELECT line FROM dmp.summary('chosen') AS line WHERE line ~ 'rrors';
+SELECT status FROM dmp.train('woe', 'SELECT y, x1, city FROM shops', 'y', options => '{"encode": {"city": "woe"}, "std_err": "robust"}');
+SELECT line FROM dmp.summary('woe') AS line WHERE line ~ 'rrors';
+RESET client_min_messages;
 -- a column that says nothing new has no coefficient, and the others are as without it
 SELECT status FROM dmp.train('twice', 'SELECT am, wt, hp, 2 * wt + hp AS both FROM cars', 'am', options => '{"std_err": "robust"}');
 SELECT c.feature, c.coef IS NULL AS none, c.std_err IS NULL AS no_err, c.vif IS NULL AS no_vif,
@@ -247,7 +256,7 @@ SELECT dmp_internal.meat(v) FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{3,1}'))
 SELECT dmp_internal.meat_add('{1}', '{1}');
 
 SELECT count(*) AS dropped FROM unnest('{cars_plain,cars_robust,cars_cluster,rings,rings_robust,shops_plain,shops_robust,
-	shops_cluster,ridge,ridge_robust,lasso,twice,far,one,one_robust,two,two_robust,flat,held}'::text[]) AS m, dmp.drop_model(m);
+	shops_cluster,ridge,ridge_robust,lasso,twice,far,one,one_robust,two,two_robust,flat,held,chosen,woe}'::text[]) AS m, dmp.drop_model(m);
 RESET search_path;
 SET client_min_messages = warning;
 DROP SCHEMA infer_summary CASCADE;

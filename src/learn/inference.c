@@ -27,15 +27,30 @@
 
 #include <math.h>
 
+#include "learn/transform.h"
 #include "utils/memutils.h"
+
+#define LASSO_ERRORS "a lasso chooses columns by the same rows"
 
 const char *
 dmp_errors_refused(const DmpFitSpec *spec)
 {
+	int i;
+
 	if (spec->no_errors != NULL)
 		return spec->no_errors;
+	if (spec->nlambdas > 1)
+		return "lambda was chosen by the same rows";
+	for (i = 0; i < spec->nfeatures; i++)
+	{
+		const DmpTransform *transform = spec->features[i].transform;
+
+		if (transform != NULL &&
+			(transform->kind == DMP_TRANSFORM_WOE || transform->kind == DMP_TRANSFORM_TARGET))
+			return "values of a column were made from the target of the same rows";
+	}
 	if (spec->lambda * spec->alpha > 0)
-		return "a lasso chooses columns by the same rows";
+		return LASSO_ERRORS;
 	return NULL;
 }
 
@@ -210,6 +225,8 @@ dmp_fit_errors(const DmpFitSpec *spec, const DmpScanPlan *plan, const DmpScanSol
 	Size k;
 
 	out->no_errors = dmp_errors_refused(spec);
+	if (out->no_errors == NULL && plan->lambda * plan->alpha > 0)
+		out->no_errors = LASSO_ERRORS;
 	if (out->no_errors == NULL && out->status != DMP_FIT_CONVERGED)
 		out->no_errors = "the fit did not converge";
 	if (out->no_errors == NULL && !(out->dispersion >= 0))

@@ -217,7 +217,9 @@ look_for_time(Warnings *w, const DmpSample *sample, const DmpTrainArgs *args)
 {
 	int i;
 
-	if (args->test_fraction == 0 || strcmp(args->split, "hash") != 0)
+	bool folds = args->test_fraction == 0;
+
+	if (strcmp(args->split, "hash") != 0 || (folds && (args->cv == 0 || args->fold_column != NULL)))
 		return;
 	for (i = 0; i < sample->ncolumns; i++)
 	{
@@ -225,12 +227,12 @@ look_for_time(Warnings *w, const DmpSample *sample, const DmpTrainArgs *args)
 
 		if (column->kind != DMP_SAMPLE_TIME || column->distinct < 2)
 			continue;
-		w->list =
-			lappend(w->list,
-					psprintf("the held-out rows are drawn at random though column \"%s\" is a time "
-							 "of " INT64_FORMAT " values: at => '%s' with options => '{\"split\": "
-							 "\"time\"}' tests on later rows, as in use",
-							 column->name, column->distinct, column->name));
+		w->list = lappend(
+			w->list, psprintf("the %s are drawn at random though column \"%s\" is a time "
+							  "of " INT64_FORMAT " values: at => '%s'%s with options => "
+							  "'{\"split\": \"time\"}' tests on later rows, as in use",
+							  folds ? "folds" : "held-out rows", column->name, column->distinct,
+							  column->name, folds ? ", test_fraction => 0.2" : ""));
 		return;
 	}
 }
@@ -260,45 +262,70 @@ chance_pairs(const DmpSample *sample)
 	return pairs;
 }
 
+/*
+ * Rows that have their equal on another side: of those held out, in training
+ * rows; of the training rows, in another fold. side: where each row is.
+ */
+static void
+count_copies(const DmpSample *sample, const double *where, bool held_out, double *copies,
+			 double *of, double *pairs)
+{
+	uint64 *keys = palloc(sizeof(uint64) * sample->n);
+	double *side = palloc(sizeof(double) * sample->n);
+	int64 n = 0, at, i, j;
+
+	*copies = *of = *pairs = 0;
+	for (i = 0; i < sample->n; i++)
+	{
+		if (!held_out && sample->test[i])
+			continue;
+		keys[n] = sample->hash[i];
+		side[n++] = held_out ? sample->test[i] : where[i];
+	}
+	dmp_radix_sort(n, keys, side, &dmp_learn_env);
+	for (at = 0; at < n; at = j)
+	{
+		double same = 0;
+
+		for (j = at; j < n && keys[j] == keys[at]; j++)
+			same += side[j] == side[at];
+		for (i = at; i < j; i++)
+		{
+			*of += !held_out || side[i] != 0;
+			if (same < j - at)
+				*copies += !held_out || side[i] != 0;
+		}
+		*pairs += (double) (j - at) * (j - at - 1) / 2;
+	}
+	pfree(keys);
+	pfree(side);
+}
+
 static void
 look_for_copies(Warnings *w, const DmpSample *sample)
 {
-	uint64 *keys;
-	double *side;
-	double pairs = 0;
-	int64 copies = 0, at = 0, i;
+	double copies, of, pairs;
 
-	if (sample->ntest < CLASS_ROWS)
-		return;
-	keys = palloc(sizeof(uint64) * sample->n);
-	side = palloc(sizeof(double) * sample->n);
-	for (i = 0; i < sample->n; i++)
+	if (sample->ntest >= CLASS_ROWS)
 	{
-		keys[i] = sample->hash[i];
-		side[i] = sample->test[i];
+		count_copies(sample, NULL, true, &copies, &of, &pairs);
+		if (copies >= COPIES_SHARE * of && pairs > MORE_THAN_CHANCE * chance_pairs(sample))
+			w->list = lappend(
+				w->list, psprintf("%.1f%% of the held-out rows equal a training row in target and "
+								  "every feature: the test metrics are too good; remove the "
+								  "copies, or split by a key that they share",
+								  100 * copies / of));
 	}
-	dmp_radix_sort(sample->n, keys, side, &dmp_learn_env);
-	while (at < sample->n)
+	if (sample->fold != NULL)
 	{
-		int64 tests = 0, trains = 0;
-
-		for (i = at; i < sample->n && keys[i] == keys[at]; i++)
-		{
-			tests += side[i] != 0;
-			trains += side[i] == 0;
-		}
-		copies += trains > 0 ? tests : 0;
-		pairs += (double) (i - at) * (i - at - 1) / 2;
-		at = i;
+		count_copies(sample, sample->fold, false, &copies, &of, &pairs);
+		if (copies >= COPIES_SHARE * of && pairs > MORE_THAN_CHANCE * chance_pairs(sample))
+			w->list = lappend(
+				w->list, psprintf("%.1f%% of the rows have an equal in another fold: what "
+								  "cross-validation finds is too good; remove the copies, or name "
+								  "what they share (option fold_column)",
+								  100 * copies / of));
 	}
-	if (copies >= COPIES_SHARE * sample->ntest && pairs > MORE_THAN_CHANCE * chance_pairs(sample))
-		w->list = lappend(w->list,
-						  psprintf("%.1f%% of the held-out rows equal a training row in target and "
-								   "every feature: the test metrics are too good; remove the "
-								   "copies, or split by a key that they share",
-								   100.0 * copies / sample->ntest));
-	pfree(keys);
-	pfree(side);
 }
 
 /* --------------------------------------------------------------- of the fit */

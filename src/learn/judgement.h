@@ -50,6 +50,7 @@ typedef struct DmpSample
 	DmpSampleColumn *columns;
 	double *target;    /* n: 0 and 1, a class number, or a number */
 	bool *test;        /* n */
+	double *fold;      /* n; NULL: no folds */
 	uint64 *hash;      /* n: of target and features */
 	bool whole;        /* it is all rows */
 	int64 of;          /* how many those are */

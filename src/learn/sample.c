@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 
 #define SAMPLE_SEED 811
+#define FIRST_COLUMN 3 /* behind target, split and fold */
 #define HASHED_COLUMNS 3
 #define ALL_COLUMNS 60
 #define TEXT_LENGTH 200
@@ -194,13 +195,15 @@ take_row(DmpSample *sample, const Datum *values, const bool *nulls, int64 i, dou
 	sample->target[i] = DatumGetFloat8(values[0]);
 	hash = dmp_hash_double(sample->target[i], 0);
 	sample->test[i] = !nulls[1] && DatumGetFloat8(values[1]) < test_fraction;
+	if (sample->fold != NULL)
+		sample->fold[i] = nulls[2] ? -1 : DatumGetFloat8(values[2]);
 	for (c = 0; c < sample->ncolumns; c++)
 	{
 		DmpSampleColumn *column = &sample->columns[c];
-		Datum datum = values[c + 2];
+		Datum datum = values[c + FIRST_COLUMN];
 		uint64 value = NULL_HASH;
 
-		if (nulls[c + 2])
+		if (nulls[c + FIRST_COLUMN])
 			column->x[i] = NAN;
 		else if (column->kind == DMP_SAMPLE_TEXT)
 		{
@@ -228,16 +231,17 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 		  int64 limit)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum *values = palloc(sizeof(Datum) * (sample->ncolumns + 2));
-	bool *nulls = palloc(sizeof(bool) * (sample->ncolumns + 2));
+	Datum *values = palloc(sizeof(Datum) * (sample->ncolumns + FIRST_COLUMN));
+	bool *nulls = palloc(sizeof(bool) * (sample->ncolumns + FIRST_COLUMN));
 	StringInfoData sql;
 	int64 n;
 	int64 i;
 	int c;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s, %s", plan->target_sql,
-					 plan->split_sql ? plan->split_sql : "1::pg_catalog.float8");
+	appendStringInfo(&sql, "SELECT %s, %s, %s", plan->target_sql,
+					 plan->split_sql ? plan->split_sql : "1::pg_catalog.float8",
+					 plan->place_sql ? plan->place_sql : "0::pg_catalog.float8");
 	for (c = 0; c < sample->ncolumns; c++)
 		append_column(&sql, &sample->columns[c]);
 	appendStringInfo(&sql, " FROM (%s) AS q WHERE q.%s IS NOT NULL", plan->query->select,
@@ -251,6 +255,7 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 	sample->target = palloc(sizeof(double) * Max(n, 1));
 	sample->test = palloc(sizeof(bool) * Max(n, 1));
 	sample->hash = palloc(sizeof(uint64) * Max(n, 1));
+	sample->fold = plan->place_sql ? palloc(sizeof(double) * Max(n, 1)) : NULL;
 	for (c = 0; c < sample->ncolumns; c++)
 	{
 		sample->columns[c].x = palloc(sizeof(double) * Max(n, 1));

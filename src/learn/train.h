@@ -70,6 +70,7 @@ typedef struct DmpTrainPlan
 	char *target_sql;         /* of the query's columns, as q */
 	char *split_sql;          /* or NULL: nothing is held out */
 	struct DmpGroups *groups; /* of args->by, once fitted */
+	char *place_sql;          /* the fold of a row, -1: held out; or NULL */
 } DmpTrainPlan;
 
 /* train_args.c: reads and checks them; raises feature_not_supported for what is not built */

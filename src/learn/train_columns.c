@@ -716,7 +716,12 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	if (args->test_fraction > 0)
 		split = plan->split_sql = split_sql(args, plan);
 	if (args->test_fraction > 0 || args->cv > 0)
-		appendStringInfo(&sql, ", %s AS split", place_sql(args, plan, split));
+	{
+		char *place = place_sql(args, plan, split);
+
+		plan->place_sql = args->cv > 0 ? place : NULL;
+		appendStringInfo(&sql, ", %s AS split", place);
+	}
 	if (args->cluster != NULL)
 		appendStringInfo(&sql, ", %s AS cluster", column_sql(args->cluster));
 	if (args->base_margin != NULL)
