@@ -423,9 +423,9 @@ objective_at_zero(const DmpScanPlan *plan)
 	return plan->family == DMP_POISSON ? 1 : log(2);
 }
 
-/* from quadratics of all rows to the exact optimum, scan by scan */
+/* from quadratics of all rows, or a start near the optimum, to the optimum, scan by scan */
 static DmpScanSolution *
-solve_by_scans(Fit *fit, const DmpScanResult *blocks)
+solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 {
 	DmpScanPlan *plan = &fit->plan;
 	DmpScanSolution *out = palloc0(sizeof(DmpScanSolution));
@@ -451,7 +451,9 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 	problem.fallback_objective = out->null_loss;
 	if (!plan->intercept)
 		problem.fallback_objective = objective_at_zero(plan);
-	if (blocks->quadratic)
+	if (start)
+		memcpy(s.theta, start, sizeof(double) * n);
+	else if (blocks->quadratic)
 	{
 		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
 							s.theta);
@@ -483,6 +485,42 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks)
 		out->test_roc_auc = histogram_auc(r, 1, &out->auc_error);
 		out->test_log_loss = r->test_weight > 0 ? r->test_loss / r->test_weight : NAN;
 	}
+	return out;
+}
+
+/* a scan of a path; what the one before gave is gone */
+static DmpScanResult *
+scan_again(void *arg)
+{
+	Fit *fit = arg;
+
+	fit->last = NULL;
+	MemoryContextReset(fit->pass);
+	return scan(fit);
+}
+
+/* the path of all rows from that of a sample, and the fit of the lambda that is chosen */
+static DmpScanSolution *
+solve_path_by_scans(Fit *fit, const DmpScanPath *sample)
+{
+	DmpScanPlan *plan = &fit->plan;
+	int n = plan->layout.shape.nparams;
+	DmpScanSolution *out = NULL;
+	DmpScanPath *path;
+	double *theta;
+
+	if (sample->n == 1)
+		out = solve_by_scans(fit, NULL, sample->theta);
+	path = dmp_scan_path_by_scans(plan, sample, out ? out->theta : NULL, scan_again, fit);
+	plan->lambda = path->lambda[path->chosen];
+	theta = path->theta + (Size) path->chosen * n;
+	if (out == NULL)
+		out = solve_by_scans(fit, NULL, theta);
+	memcpy(theta, out->theta, sizeof(double) * n);
+	path->loss[path->chosen] = out->loss;
+	path->kkt[path->chosen] = out->kkt;
+	out->path = path;
+	out->lambda_max = path->lambda_max;
 	return out;
 }
 
@@ -524,11 +562,15 @@ run_scans(Fit *fit, DmpFitStatus *status)
 	{
 		if (r->nparams != plan->layout.shape.nparams)
 			elog(ERROR, "training scan gave another number of parameters");
+		if (r->solution->path && r->solution->path->sampled)
+			return solve_path_by_scans(fit, r->solution->path);
 		if (r->solution->path)
 			plan->lambda = r->solution->path->lambda[r->solution->path->chosen];
 		return r->solution;
 	}
-	return solve_by_scans(fit, r);
+	if (plan->nlambdas > 0)
+		elog(ERROR, "training scan gave no path");
+	return solve_by_scans(fit, r, NULL);
 }
 
 /* ----------------------------------------------------------------- result */

@@ -121,8 +121,20 @@ typedef enum DmpScanPhase
 	DMP_SCAN_LEARN = 1, /* nothing known yet */
 	DMP_SCAN_BLOCKS,    /* layout known; rows become quadratics */
 	DMP_SCAN_GRADIENT,  /* theta known: loss, gradient, Hessian */
-	DMP_SCAN_EVALUATE   /* theta known: margins into histograms, of training and test rows */
+	DMP_SCAN_EVALUATE,  /* theta known: margins into histograms, of training and test rows */
+	DMP_SCAN_PATH       /* many theta known: loss and gradient of each, Hessian of some */
 } DmpScanPhase;
+
+/* what a PATH scan is to find out; as DmpPathPass of math/glm_path.h */
+typedef struct DmpScanPoints
+{
+	int n;
+	bool gradient;
+	bool test;     /* losses of the test rows, and nothing else */
+	double *theta; /* n x nparams */
+	int *held;
+	int nhessians, *hessian_of;
+} DmpScanPoints;
 
 typedef struct DmpScanPlan
 {
@@ -160,6 +172,7 @@ typedef struct DmpScanPlan
 	/* from GRADIENT on */
 	double *theta, *direction; /* direction may be NULL */
 	double low, high;          /* range of the margin histogram */
+	DmpScanPoints *points;     /* PATH */
 } DmpScanPlan;
 
 extern bytea *dmp_scan_plan_write(const DmpScanPlan *plan);
@@ -195,6 +208,12 @@ typedef struct DmpScanPath
 	int64 *fold_rows, *fold_positive;
 	double cv_roc_auc; /* of the rows, each by the fit without its fold, at the chosen lambda */
 	double null_loss, saturated, lambda_max;
+	/* of a sample of the rows: what is needed to go on to all of them */
+	bool sampled;
+	double *gradient; /* n x nparams, means at theta */
+	int nanchors, *anchor;
+	double *hessian; /* of the anchors, packed, means */
+	double *null_theta;
 } DmpScanPath;
 
 /* what a solve from memory found */
@@ -229,12 +248,15 @@ typedef struct DmpScanResult
 	double *histogram; /* 4 x bins: training negative, positive, test negative, positive; or NULL */
 	DmpErrorSums errors[2];
 	double test_loss, test_weight;
+	Size npoints; /* PATH: numbers that add (scan_path_pass.c) */
+	double *points;
 	int64 memory; /* most that packed rows took, all processes together */
 } DmpScanResult;
 
 typedef struct DmpChunk
 {
 	int ntiles, used;
+	Size bytes;
 	void *raw[6];
 	double *dense; /* ntiles x ndense x 128 */
 	int32 *codes;
@@ -296,7 +318,10 @@ typedef struct DmpScan
 	bool any_missing;
 	bool have_pivot;
 	DmpStore train, test;
-	DmpStore *folds; /* nfolds, instead of train */
+	DmpStore *folds;   /* nfolds, instead of train */
+	int64 keep, *seen; /* every keep-th tile of each store is kept, of so many; rows for a path */
+	double *points;    /* PATH */
+	struct PassRoom *pass_room;
 	Size budget;
 	Size peak;
 	DmpQuadratic *quadratic;
@@ -349,6 +374,7 @@ extern void dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const Dm
 /* scan_store.c */
 extern Size dmp_store_tile_bytes(const DmpScan *scan);
 extern bool dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile);
+extern void dmp_store_thin(const DmpScan *scan, DmpStore *store);
 extern void dmp_store_free(DmpStore *store);
 extern void dmp_store_tile(const DmpStore *store, const DmpGlmShape *shape, int chunk, int at,
 						   DmpGlmTile *tile);
@@ -387,7 +413,19 @@ extern void dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout,
 extern DmpScanSolution *dmp_scan_path(DmpScan *scan);
 extern void dmp_scan_path_write(DmpBytes *b, const DmpScanPath *path);
 extern DmpScanPath *dmp_scan_path_read(DmpBytes *b);
-extern void dmp_scan_path_past_memory(void);
+/* the parts that rows in memory and rows by scans share */
+extern DmpScanPath *dmp_scan_path_new(const DmpScanPlan *plan, const DmpPath *path);
+extern void dmp_scan_path_summarise(DmpScanPath *path);
+extern void dmp_scan_path_choose(const DmpScanPlan *plan, DmpScanPath *path);
+
+/* scan_path_pass.c */
+extern Size dmp_scan_points_size(const DmpScanPlan *plan);
+extern void dmp_scan_points_write(DmpBytes *b, const DmpScanPlan *plan);
+extern DmpScanPoints *dmp_scan_points_read(DmpBytes *b, const DmpScanPlan *plan);
+extern void dmp_scan_path_tile(DmpScan *scan, const DmpGlmTile *tile, int stage);
+extern DmpScanPath *dmp_scan_path_by_scans(DmpScanPlan *plan, const DmpScanPath *sample,
+										   const double *exact, DmpScanResult *(*scan)(void *arg),
+										   void *arg);
 
 /* scan_solve.c */
 extern void dmp_scan_close_block(DmpScan *scan);

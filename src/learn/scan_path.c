@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  * scan_path.c
- *		Several lambdas and folds from rows in memory.
+ *		Several lambdas and folds from rows in memory, all of them or a sample.
  *
  * Folds are stores of their own, so that a tile is of one fold and what a pass
  * sums over it belongs to that fold. The order of work: the null model and
@@ -35,16 +35,6 @@ doubles0(Size n)
 
 	memset(x, 0, sizeof(double) * n);
 	return x;
-}
-
-void
-dmp_scan_path_past_memory(void)
-{
-	dmp_error_alone();
-	ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			errmsg("n_lambdas and cv over rows that do not fit dmp.training_memory are not built "
-				   "yet"),
-			errhint("Raise dmp.training_memory, or train on fewer rows."));
 }
 
 /* ---------------------------------------------------------------- passes */
@@ -289,9 +279,14 @@ make_without(const PathRows *rows, const CountArg *counts, int g, const DmpGlmPr
 }
 
 static void
-refuse_empty_fold(const DmpScanPlan *plan)
+refuse_empty_fold(const DmpScan *scan)
 {
+	const DmpScanPlan *plan = scan->plan;
+
 	dmp_error_alone();
+	if (scan->keep > 1)
+		ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("dmp.training_memory is too small for a sample of each fold"));
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			errmsg("cv => %d leaves a fold without rows", plan->nfolds),
 			errdetail("Rows are dealt to folds by their key, or by option fold_column; there are "
@@ -327,7 +322,7 @@ prepare_folds(PathRows *rows, DmpPath *path, DmpScanPath *out)
 		all += c->rows;
 		positive += c->positive;
 		if (c->rows == 0)
-			refuse_empty_fold(plan);
+			refuse_empty_fold(rows->scan);
 	}
 	for (g = 0; g < plan->nfolds; g++)
 	{
@@ -351,8 +346,8 @@ prepare_folds(PathRows *rows, DmpPath *path, DmpScanPath *out)
  * glmnet's cvm and cvsd: the mean over folds of a fold's mean loss, by the
  * folds' weights, and its standard error.
  */
-static void
-summarise_folds(DmpScanPath *out)
+void
+dmp_scan_path_summarise(DmpScanPath *out)
 {
 	double all = 0;
 	int g, k;
@@ -413,8 +408,8 @@ test_losses(PathRows *rows, DmpScanPath *out)
 		out->test_loss[k] = l.weight > 0 ? l.loss[k] / l.weight : NAN;
 }
 
-static void
-choose(const DmpScanPlan *plan, DmpScanPath *out)
+void
+dmp_scan_path_choose(const DmpScanPlan *plan, DmpScanPath *out)
 {
 	int k;
 
@@ -575,6 +570,10 @@ make_path(PathRows *rows, DmpPath *path)
 	dmp_path_null(path, start);
 	path->lambda_max *=
 		Max(path->problem.alpha, DMP_PATH_ALPHA) / Max(plan->alpha, DMP_PATH_ALPHA) * path->unit;
+	/* rows that are a sample: the statistics are of all */
+	if (scan->keep > 1 && plan->alpha > 0 && !isnan(plan->layout.lambda_max))
+		path->lambda_max =
+			plan->layout.lambda_max * plan->alpha / Max(plan->alpha, DMP_PATH_ALPHA) * path->unit;
 	if (plan->family == DMP_POISSON)
 	{
 		DmpErrorSums e = {0};
@@ -627,8 +626,8 @@ solve_chosen(DmpPath *path, double lambda, const double *theta, DmpGlmSolution *
 	dmp_path_solve_chosen(path, lambda, s);
 }
 
-static DmpScanPath *
-new_path(const DmpScanPlan *plan, const DmpPath *path)
+DmpScanPath *
+dmp_scan_path_new(const DmpScanPlan *plan, const DmpPath *path)
 {
 	DmpScanPath *out = palloc0(sizeof(DmpScanPath));
 	int n = path->n, k;
@@ -653,7 +652,51 @@ new_path(const DmpScanPlan *plan, const DmpPath *path)
 	return out;
 }
 
-/* all rows are here; NULL when there is nothing to fit */
+/* the rows are a sample: what the scans over all of them start from */
+static DmpScanSolution *
+hand_on(DmpScan *scan, DmpPath *path, const DmpScanPath *folds)
+{
+	const DmpScanPlan *plan = scan->plan;
+	DmpScanSolution *out = palloc0(sizeof(DmpScanSolution));
+	int n = path->problem.shape.nparams, k;
+	DmpScanPath *result;
+
+	/* the path may have ended early: other anchors */
+	path->anchor = NULL;
+	dmp_path_measure_sample(path, 1);
+	result = out->path = dmp_scan_path_new(plan, path);
+	result->nfolds = 0;
+	result->sampled = true;
+	result->gradient = path->gradient;
+	result->nanchors = path->nanchors;
+	result->anchor = path->anchor;
+	result->hessian = path->hessian;
+	result->null_theta = path->null_theta;
+	result->nfolds = plan->nfolds;
+	if (plan->nfolds > 0)
+	{
+		result->fold_rows = folds->fold_rows;
+		result->fold_positive = folds->fold_positive;
+		result->fold_weight = folds->fold_weight;
+		result->fold_loss = doubles0((Size) path->n * plan->nfolds);
+	}
+	for (k = 0; k < plan->nfolds; k++)
+	{
+		result->fold_rows[k] *= scan->keep;
+		result->fold_positive[k] *= scan->keep;
+	}
+	for (k = 0; k < path->n; k++)
+		result->lambda[k] /= path->unit;
+	result->lambda_max /= path->unit;
+	out->theta = doubles0(n);
+	out->hessian = doubles0(DMP_TRI(n));
+	out->aliased = palloc0(n);
+	out->separated_param = -1;
+	out->memory = scan->peak;
+	return out;
+}
+
+/* NULL when there is nothing to fit */
 DmpScanSolution *
 dmp_scan_path(DmpScan *scan)
 {
@@ -678,6 +721,11 @@ dmp_scan_path(DmpScan *scan)
 	rows.shape = plan->layout.shape;
 	rows.scratch = aligned(dmp_glm_scratch(&rows.shape));
 	rows.many_scratch = aligned(dmp_glm_many_scratch(&rows.shape));
+	for (f = 0; scan->keep > 1 && f < rows.nstores && rows.stores[f]->rows == 0; f++)
+		;
+	if (f == rows.nstores)
+		ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("dmp.training_memory is too small for a path"));
 	make_path(&rows, &path);
 	if (plan->nfolds > 0)
 		prepare_folds(&rows, &path, &folds);
@@ -688,19 +736,21 @@ dmp_scan_path(DmpScan *scan)
 	}
 	else
 		dmp_path_solve(&path);
+	if (scan->keep > 1)
+		return hand_on(scan, &path, &folds);
 	if (plan->nfolds > 0)
 		dmp_path_cross_validate(&path);
-	result = new_path(plan, &path);
+	result = dmp_scan_path_new(plan, &path);
 	result->fold_rows = folds.fold_rows;
 	result->fold_positive = folds.fold_positive;
 	result->fold_weight = folds.fold_weight;
 	if (plan->nfolds > 0)
 	{
 		result->fold_loss = path.held_loss;
-		summarise_folds(result);
+		dmp_scan_path_summarise(result);
 	}
 	test_losses(&rows, result);
-	choose(plan, result);
+	dmp_scan_path_choose(plan, result);
 	if (path.n > 1)
 		solve_chosen(&path, path.lambda[result->chosen], path.theta + (Size) result->chosen * n,
 					 &s);
@@ -749,6 +799,15 @@ dmp_scan_path_write(DmpBytes *b, const DmpScanPath *p)
 	dmp_put_double(b, p->null_loss);
 	dmp_put_double(b, p->saturated);
 	dmp_put_double(b, p->lambda_max);
+	dmp_put_int(b, p->sampled);
+	if (p->sampled)
+	{
+		dmp_put(b, p->gradient, n * p->nparams);
+		dmp_put_int(b, p->nanchors);
+		dmp_put(b, p->anchor, sizeof(int) * p->nanchors);
+		dmp_put(b, p->hessian, sizeof(double) * p->nanchors * DMP_TRI(p->nparams));
+		dmp_put(b, p->null_theta, sizeof(double) * p->nparams);
+	}
 }
 
 static int64 *
@@ -790,5 +849,21 @@ dmp_scan_path_read(DmpBytes *b)
 	p->null_loss = dmp_get_double(b);
 	p->saturated = dmp_get_double(b);
 	p->lambda_max = dmp_get_double(b);
+	p->sampled = dmp_get_int(b) != 0;
+	if (p->sampled)
+	{
+		int i;
+
+		p->gradient = dmp_get_doubles(b, (Size) p->n * p->nparams);
+		p->nanchors = dmp_get_count(b, sizeof(int));
+		p->anchor = palloc(sizeof(int) * (p->nanchors + 1));
+		memcpy(p->anchor, dmp_get(b, sizeof(int) * p->nanchors), sizeof(int) * p->nanchors);
+		for (i = 0; i < p->nanchors; i++)
+			if (p->anchor[i] < 0 || p->anchor[i] >= p->n)
+				ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+						errmsg("invalid state of a training scan"));
+		p->hessian = dmp_get_doubles(b, p->nanchors * DMP_TRI(p->nparams));
+		p->null_theta = dmp_get_doubles(b, p->nparams);
+	}
 	return p;
 }

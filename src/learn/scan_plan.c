@@ -251,7 +251,9 @@ dmp_scan_plan_write(const DmpScanPlan *p)
 		put_stats(&b, p->ndense, p->ntexts, &p->stats);
 		put_layout(&b, p->ndense, p->ntexts, &p->layout);
 	}
-	if (p->phase >= DMP_SCAN_GRADIENT)
+	if (p->phase == DMP_SCAN_PATH)
+		dmp_scan_points_write(&b, p);
+	else if (p->phase >= DMP_SCAN_GRADIENT)
 	{
 		dmp_put(&b, p->theta, sizeof(double) * p->layout.shape.nparams);
 		dmp_put_int(&b, p->direction != NULL);
@@ -277,7 +279,7 @@ dmp_scan_plan_read(const bytea *bytes)
 	if (dmp_get_int(&b) != PLAN_VERSION)
 		bad_plan();
 	p->phase = (DmpScanPhase) dmp_get_int(&b);
-	if (p->phase < DMP_SCAN_LEARN || p->phase > DMP_SCAN_EVALUATE)
+	if (p->phase < DMP_SCAN_LEARN || p->phase > DMP_SCAN_PATH)
 		bad_plan();
 	p->nfeatures = dmp_get_count(&b, 8);
 	p->names = palloc(sizeof(char *) * (p->nfeatures + 1));
@@ -340,7 +342,9 @@ dmp_scan_plan_read(const bytea *bytes)
 		get_layout(&b, p->ndense, p->ntexts, &p->stats, &p->layout);
 		p->layout.shape.family = p->family;
 	}
-	if (p->phase >= DMP_SCAN_GRADIENT)
+	if (p->phase == DMP_SCAN_PATH)
+		p->points = dmp_scan_points_read(&b, p);
+	else if (p->phase >= DMP_SCAN_GRADIENT)
 	{
 		p->theta = dmp_get_doubles(&b, p->layout.shape.nparams);
 		if (dmp_get_int(&b) != 0)
@@ -359,7 +363,8 @@ void
 dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult *r)
 {
 	int parts = (r->quadratic != NULL) | (r->statistics_only << 1) | ((r->solution != NULL) << 2) |
-				((r->sums != NULL) << 3) | ((r->histogram != NULL) << 4);
+				((r->sums != NULL) << 3) | ((r->histogram != NULL) << 4) |
+				((r->points != NULL) << 5);
 
 	dmp_put_int(b, plan->ndense);
 	dmp_put_int(b, plan->ntexts);
@@ -419,6 +424,11 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 	}
 	if (r->histogram)
 		dmp_put(b, r->histogram, sizeof(double) * 4 * DMP_HISTOGRAM_BINS);
+	if (r->points)
+	{
+		dmp_put_int(b, r->npoints);
+		dmp_put(b, r->points, sizeof(double) * r->npoints);
+	}
 	dmp_put(b, r->errors, sizeof(r->errors));
 	dmp_put_double(b, r->test_loss);
 	dmp_put_double(b, r->test_weight);
@@ -505,6 +515,11 @@ dmp_scan_result_read(DmpBytes *b)
 	}
 	if (parts & 16)
 		r->histogram = dmp_get_doubles(b, 4 * DMP_HISTOGRAM_BINS);
+	if (parts & 32)
+	{
+		r->npoints = dmp_get_count(b, sizeof(double));
+		r->points = dmp_get_doubles(b, r->npoints);
+	}
 	memcpy(r->errors, dmp_get(b, sizeof(r->errors)), sizeof(r->errors));
 	r->test_loss = dmp_get_double(b);
 	r->test_weight = dmp_get_double(b);

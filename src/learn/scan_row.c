@@ -689,6 +689,19 @@ evaluate_tile(DmpScan *scan, const DmpGlmTile *tile, int which)
 	}
 }
 
+/* rows for a path, and memory is full: every other tile goes, and from now on does not come */
+static void
+keep_fewer(DmpScan *scan)
+{
+	int i;
+
+	scan->keep *= 2;
+	dmp_store_thin(scan, &scan->train);
+	dmp_store_thin(scan, &scan->test);
+	for (i = 0; i < scan->plan->nfolds; i++)
+		dmp_store_thin(scan, &scan->folds[i]);
+}
+
 /* what becomes of a tile that is ready */
 static void
 use_tile(DmpScan *scan, int which, DmpGlmTile *tile, bool any_nan)
@@ -698,19 +711,32 @@ use_tile(DmpScan *scan, int which, DmpGlmTile *tile, bool any_nan)
 	if (plan->phase == DMP_SCAN_EVALUATE)
 	{
 		dmp_glm_tile(&scan->shape, tile, plan->theta, NULL, NULL, scan->margins, scan->scratch);
-		evaluate_tile(scan, tile, which);
+		evaluate_tile(scan, tile, which == 1);
+		return;
+	}
+	if (plan->phase == DMP_SCAN_PATH)
+	{
+		dmp_scan_path_tile(scan, tile, which);
 		return;
 	}
 	if (scan->mode == DMP_MODE_PACK)
 	{
-		if (dmp_store_append(scan,
-							 which == 0   ? &scan->train
-							 : which == 1 ? &scan->test
-										  : &scan->folds[which - 2],
-							 tile))
+		DmpStore *store = which == 0   ? &scan->train
+						  : which == 1 ? &scan->test
+									   : &scan->folds[which - 2];
+
+		if (plan->nlambdas > 0 && scan->seen[which]++ % scan->keep != 0)
+			return;
+		if (dmp_store_append(scan, store, tile))
 			return;
 		if (plan->nlambdas > 0)
-			dmp_scan_path_past_memory();
+		{
+			keep_fewer(scan);
+			/* this tile is one of every so many too, or it would be of the rarer kept */
+			if ((scan->seen[which] - 1) % scan->keep == 0)
+				(void) dmp_store_append(scan, store, tile);
+			return;
+		}
 		overflow(scan);
 	}
 	if (which == 1 || scan->mode != DMP_MODE_STREAM)

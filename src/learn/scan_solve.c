@@ -411,9 +411,10 @@ void
 dmp_scan_settle(DmpScan *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+	int i;
 
-	dmp_scan_flush(scan, 0, true);
-	dmp_scan_flush(scan, 1, true);
+	for (i = 0; i < 2 + scan->plan->nfolds; i++)
+		dmp_scan_flush(scan, i, true);
 	if (scan->plan->phase <= DMP_SCAN_BLOCKS)
 	{
 		if (scan->mode == DMP_MODE_PACK && scan->train.rows > 0)

@@ -117,6 +117,8 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 		scan->budget /= max_parallel_workers_per_gather + 1;
 	scan->stage = palloc0(sizeof(DmpStage) * (2 + plan->nfolds));
 	scan->folds = palloc0(sizeof(DmpStore) * (plan->nfolds + 1));
+	scan->keep = 1;
+	scan->seen = palloc0(sizeof(int64) * (2 + plan->nfolds));
 	for (i = 0; i < 2 + plan->nfolds; i++)
 	{
 		scan->stage[i].dense = palloc(sizeof(double) * DMP_STAGE_STRIDE * (nd + 1));
@@ -154,7 +156,15 @@ dmp_scan_new(const bytea *plan_bytes, MemoryContext parent, const ExpandedObject
 			MemoryContextAllocHuge(context, sizeof(double) * DMP_TRI(scan->shape.nparams));
 		dmp_glm_sums_clear(&scan->shape, &scan->sums);
 	}
-	if (plan->phase >= DMP_SCAN_GRADIENT && plan->family == DMP_BINOMIAL)
+	if (plan->phase == DMP_SCAN_PATH)
+	{
+		Size size = sizeof(double) * dmp_scan_points_size(plan);
+
+		scan->mode = DMP_MODE_STREAM;
+		scan->points = MemoryContextAllocHuge(context, size);
+		memset(scan->points, 0, size);
+	}
+	else if (plan->phase >= DMP_SCAN_GRADIENT && plan->family == DMP_BINOMIAL)
 		scan->histogram = palloc0(sizeof(double) * 4 * DMP_HISTOGRAM_BINS);
 	MemoryContextSwitchTo(old);
 	return scan;
@@ -174,6 +184,8 @@ write_state(DmpScan *scan, DmpBytes *b, DmpScanSolution *solution)
 		r.sums = &scan->sums;
 	r.sums_weight = scan->sums_weight;
 	r.histogram = scan->histogram;
+	r.points = scan->points;
+	r.npoints = scan->points ? dmp_scan_points_size(scan->plan) : 0;
 	memcpy(r.errors, scan->errors, sizeof(r.errors));
 	r.test_loss = scan->test_loss;
 	r.test_weight = scan->test_weight;
@@ -234,8 +246,10 @@ dmp_scan_check_shape(const DmpScanPlan *plan, const DmpScanResult *r)
 	if (r->ndense != plan->ndense || r->ntexts != plan->ntexts ||
 		(r->quadratic && r->quadratic->nparams != n) ||
 		(plan->phase == DMP_SCAN_GRADIENT) != (r->sums != NULL) || (r->sums && r->nparams != n) ||
-		(plan->phase >= DMP_SCAN_GRADIENT && plan->family == DMP_BINOMIAL) !=
-			(r->histogram != NULL))
+		((plan->phase == DMP_SCAN_GRADIENT || plan->phase == DMP_SCAN_EVALUATE) &&
+		 plan->family == DMP_BINOMIAL) != (r->histogram != NULL) ||
+		(plan->phase == DMP_SCAN_PATH) != (r->points != NULL) ||
+		(r->points && r->npoints != dmp_scan_points_size(plan)))
 		ereport(ERROR, errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				errmsg("invalid state of a training scan"));
 }
@@ -283,6 +297,8 @@ merge_result(DmpScan *scan, const DmpScanResult *r)
 	scan->sums_weight += r->sums_weight;
 	if (r->histogram)
 		dmp_axpy(4 * DMP_HISTOGRAM_BINS, 1, r->histogram, scan->histogram);
+	if (r->points)
+		dmp_axpy(r->npoints, 1, r->points, scan->points);
 	for (i = 0; i < 2; i++)
 		dmp_errors_merge(&scan->errors[i], &r->errors[i]);
 	scan->test_loss += r->test_loss;

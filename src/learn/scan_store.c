@@ -127,6 +127,7 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 		chunk = &store->chunks[store->nchunks++];
 		memset(chunk, 0, sizeof(*chunk));
 		chunk->ntiles = (int) want;
+		chunk->bytes = store->bytes;
 		chunk->dense =
 			aligned_block(sizeof(double) * want * nd * DMP_TILE, &chunk->raw[0], &store->bytes);
 		if (nc > 0)
@@ -142,6 +143,7 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 		if (tile->offset)
 			chunk->offset =
 				aligned_block(sizeof(double) * want * DMP_TILE, &chunk->raw[5], &store->bytes);
+		chunk->bytes = store->bytes - chunk->bytes;
 		MemoryContextSwitchTo(old);
 	}
 	at = chunk->used++;
@@ -161,6 +163,63 @@ dmp_store_append(DmpScan *scan, DmpStore *store, const DmpGlmTile *tile)
 	store->ncoded = nc;
 	scan->peak = Max(scan->peak, bytes_taken(scan));
 	return true;
+}
+
+/* the second of every two tiles goes; all are full */
+void
+dmp_store_thin(const DmpScan *scan, DmpStore *store)
+{
+	Size dense = (Size) scan->plan->ndense * DMP_TILE, codes = (Size) store->ncoded * DMP_TILE;
+	int64 t = 0, kept = 0;
+	int c, at, to = 0, to_at = 0, k;
+
+	for (c = 0; c < store->nchunks; c++)
+		for (at = 0; at < store->chunks[c].used; at++, t++)
+		{
+			const DmpChunk *x = &store->chunks[c];
+			DmpChunk *y;
+
+			if (t % 2 != 0)
+				continue;
+			if (to_at == store->chunks[to].ntiles)
+			{
+				to++;
+				to_at = 0;
+			}
+			y = &store->chunks[to];
+			memmove(y->dense + to_at * dense, x->dense + at * dense, sizeof(double) * dense);
+			if (codes > 0)
+				memmove(y->codes + to_at * codes, x->codes + at * codes, sizeof(int32) * codes);
+			memmove(y->label + to_at * DMP_TILE, x->label + at * DMP_TILE, DMP_TILE);
+			if (y->weight)
+				memmove(y->weight + to_at * DMP_TILE, x->weight + at * DMP_TILE,
+						sizeof(double) * DMP_TILE);
+			if (y->target)
+				memmove(y->target + to_at * DMP_TILE, x->target + at * DMP_TILE,
+						sizeof(double) * DMP_TILE);
+			if (y->offset)
+				memmove(y->offset + to_at * DMP_TILE, x->offset + at * DMP_TILE,
+						sizeof(double) * DMP_TILE);
+			to_at++;
+			kept++;
+		}
+	if (t == 0)
+		return;
+	for (c = 0; c < store->nchunks; c++)
+	{
+		DmpChunk *x = &store->chunks[c];
+
+		x->used = c < to ? x->ntiles : c == to ? to_at : 0;
+		for (k = 0; c > to && k < lengthof(x->raw); k++)
+			if (x->raw[k])
+				pfree(x->raw[k]);
+		if (c > to)
+			store->bytes -= x->bytes;
+	}
+	store->nchunks = to + 1;
+	store->ntiles = kept;
+	store->rows = kept * DMP_TILE;
+	store->last = DMP_TILE;
 }
 
 void

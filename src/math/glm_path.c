@@ -186,8 +186,13 @@ dmp_path_null(DmpPath *p, const double *start)
 	p->lambda_max = 0;
 	for (j = 1; j < n; j++)
 	{
-		double g = fabs(s.gradient[j] - (like->fixed[0] ? 0 : like->mean[j] * s.gradient[0]));
+		double g = s.gradient[j] - (like->fixed[0] ? 0 : like->mean[j] * s.gradient[0]);
 		double f = penalty_of(like, j);
+
+		/* a coefficient that may not go where the gradient points stays at 0 */
+		if (like->lower && (g < 0 ? like->upper[j] == 0 : like->lower[j] == 0))
+			g = 0;
+		g = fabs(g);
 
 		if (!like->fixed[j] && f > 0)
 			p->lambda_max = fmax(p->lambda_max, g / (f * fmax(like->alpha, DMP_PATH_ALPHA)));
@@ -571,7 +576,7 @@ dmp_path_finish(DmpPath *p)
 		env->release(g);
 		env->release(loss);
 	}
-	if (p->automatic && p->problem.alpha >= DMP_PATH_ALPHA)
+	if (p->automatic && !p->scans && p->problem.alpha >= DMP_PATH_ALPHA)
 	{
 		/* at lambda_max a coefficient stands on the brink: no rounding is to push it over */
 		memcpy(p->theta, p->null_theta, sizeof(double) * n);
