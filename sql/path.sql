@@ -139,7 +139,7 @@ SELECT count(DISTINCT (feature, level)) AS coefficients, count(DISTINCT position
 -- more rows: a sample first, then all points at once
 CREATE TABLE path_rows AS
 	SELECT i AS id, a - c AS x1, a + b / 10 AS x2, 1e5 * b AS x3, e AS x4, path_u(i, 'y') < 1 / (1 + exp(1 - a + b - c * e)) AS y
-	FROM (SELECT i, path_u(i, 'a') AS a, path_u(i, 'b') AS b, path_u(i, 'c') AS c, path_u(i, 'e') AS e FROM generate_series(1, 70000) AS i) AS u;
+	FROM (SELECT i, path_u(i, 'a') AS a, path_u(i, 'b') AS b, path_u(i, 'c') AS c, path_u(i, 'e') AS e FROM generate_series(1, 52000) AS i) AS u;
 SELECT status FROM dmp.train('path_rows', 'path_rows', 'y', alpha => 0.7, n_lambdas => 12, key => '{id}');
 SELECT * FROM path_check('path_rows', 'path_rows', '{x1,x2,x3,x4}', '{}', '1', 0.7);
 SELECT status FROM dmp.train('path_rows_cv', 'path_rows', 'y', alpha => 0.7, cv => 3, key => '{id}', options => '{"lambdas": [0.03, 0.001], "fold_column": "id"}');
@@ -154,6 +154,46 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT abs((SELECT cv_log_loss FROM dmp.path WHERE model = 'path_rows_cv' AND lambda = 0.001) - avg(ln(1 + exp(m)) - y::int * m)) < 1e-7 AS same, count(*) FROM path_margin;
+
+-- rows past memory: a sample first, then scans of many points, with workers or without
+SET dmp.training_memory = '1MB';
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+ALTER TABLE path_rows SET (parallel_workers = 2);
+SELECT status FROM dmp.train('path_past', 'path_rows', 'y', alpha => 0.7, n_lambdas => 12, key => '{id}');
+SELECT * FROM path_check('path_past', 'path_rows', '{x1,x2,x3,x4}', '{}', '1', 0.7);
+SELECT scans BETWEEN 3 AND 8 AS scans, memory < 1500000 AS memory, kkt_residual < 1e-9 AS finished FROM dmp.models WHERE model = 'path_past';
+SELECT bool_and(abs(a.log_loss - b.log_loss) < 1e-7 AND abs(a.lambda / b.lambda - 1) < 1e-9) AS same FROM dmp.path a JOIN dmp.path b USING (position) WHERE a.model = 'path_past' AND b.model = 'path_rows';
+SELECT status FROM dmp.train('path_past_cv', 'path_rows', 'y', alpha => 0.7, cv => 3, key => '{id}', test_fraction => 0.2, options => '{"lambdas": [0.03, 0.001]}');
+SET max_parallel_workers_per_gather = 0;
+SELECT status FROM dmp.train('path_past_cv', 'path_rows', 'y', alpha => 0.7, cv => 3, key => '{id}', test_fraction => 0.2, options => '{"lambdas": [0.03, 0.001]}');
+RESET dmp.training_memory;
+SELECT status FROM dmp.train('path_past_cv', 'path_rows', 'y', alpha => 0.7, cv => 3, key => '{id}', test_fraction => 0.2, options => '{"lambdas": [0.03, 0.001]}');
+SELECT max(cv_log_loss) - min(cv_log_loss) < 1e-5 AS cv, max(cv_std_err) - min(cv_std_err) < 1e-4 AS std_err, max(test_log_loss) - min(test_log_loss) < 1e-7 AS test, count(DISTINCT (chosen, selected)) AS choice
+FROM dmp.path WHERE model = 'path_past_cv' GROUP BY position ORDER BY position;
+SELECT abs(max(cv_log_loss) - min(cv_log_loss)) < 1e-12 AS parallel_is_serial FROM dmp.path WHERE model = 'path_past_cv' AND position = 2 AND version < 3;
+SET dmp.training_memory = '1MB';
+SELECT status FROM dmp.train('path_past_one', 'path_rows', 'y', lambda => 0.001, alpha => 0.7, cv => 3, key => '{id}');
+RESET dmp.training_memory;
+SELECT status FROM dmp.train('path_past_one', 'path_rows', 'y', lambda => 0.001, alpha => 0.7, cv => 3, key => '{id}');
+SELECT max(cv_log_loss) - min(cv_log_loss) < 1e-5 AS cv, max(objective) - min(objective) < 1e-12 AS objective FROM dmp.models WHERE model = 'path_past_one';
+RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+
+-- the other families: cv.glmnet as above with family gaussian of z and poisson of n, alpha 0.5, lambda c(0.2, 0.05, 0.002), no weights; cvm and cvsd are twice these
+ALTER TABLE path_few ADD z float8, ADD n int;
+UPDATE path_few SET z = 3 + 2 * x1 - x2 + 0.5 * path_u(id, 'z'), n = floor(exp(0.3 + 0.8 * x1 - 0.5 * x2) * -ln(1 - path_u(id, 'n')));
+SELECT status FROM dmp.train('path_gaussian', 'path_few', 'z', family => 'gaussian', alpha => 0.5, cv => 5, features => '{x1,x2,x5}', options => '{"lambdas": [0.2, 0.05, 0.002], "fold_column": "fold", "compat": "glmnet"}');
+SELECT lambda, round(deviance_ratio::numeric, 8) AS ratio, round((2 * cv_log_loss)::numeric, 8) AS cvm, round((2 * cv_std_err)::numeric, 8) AS cvsd FROM dmp.path WHERE model = 'path_gaussian' ORDER BY position;
+SELECT status FROM dmp.train('path_poisson', 'path_few', 'n', family => 'poisson', alpha => 0.5, cv => 5, features => '{x1,x2,x5}', options => '{"lambdas": [0.2, 0.05, 0.002], "fold_column": "fold", "compat": "glmnet"}');
+SELECT lambda, round(deviance_ratio::numeric, 8) AS ratio, round((2 * cv_log_loss)::numeric, 8) AS cvm, round((2 * cv_std_err)::numeric, 8) AS cvsd FROM dmp.path WHERE model = 'path_poisson' ORDER BY position;
+-- what is not penalised is there from the first lambda on; a base margin is no column of the path
+SELECT status FROM dmp.train('path_factor', 'path_few', 'y', alpha => 1, n_lambdas => 20, features => '{x1,x2,x5}', options => '{"penalty_factor": {"x5": 0}, "base_margin": "w"}');
+SELECT feature, coef <> 0 AS there FROM dmp.path_coefficients WHERE model = 'path_factor' AND position = 1 ORDER BY 1;
+SELECT position, nonzero FROM dmp.path WHERE model = 'path_factor' AND position < 3 ORDER BY 1;
 
 -- what goes with what
 SELECT * FROM dmp.train('path_bad', 'path_few', 'y', cv => 1);

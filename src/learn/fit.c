@@ -453,7 +453,7 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 		problem.fallback_objective = objective_at_zero(plan);
 	if (start)
 		memcpy(s.theta, start, sizeof(double) * n);
-	else if (blocks->quadratic)
+	else if (blocks && blocks->quadratic)
 	{
 		dmp_quadratic_solve(plan, &plan->layout, blocks->quadratic, blocks->stats.weight, 0,
 							s.theta);
@@ -517,7 +517,8 @@ solve_path_by_scans(Fit *fit, const DmpScanPath *sample)
 	if (out == NULL)
 		out = solve_by_scans(fit, NULL, theta);
 	memcpy(theta, out->theta, sizeof(double) * n);
-	path->loss[path->chosen] = out->loss;
+	path->loss[path->chosen] = out->loss - path->saturated;
+	path->saturated = 0;
 	path->kkt[path->chosen] = out->kkt;
 	out->path = path;
 	out->lambda_max = path->lambda_max;

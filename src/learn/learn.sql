@@ -447,7 +447,7 @@ CREATE VIEW dmp.path WITH (security_invoker = true) AS
 	CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(m.path) AS p (position int, lambda float8,
 		log_loss float8, deviance_ratio float8, nonzero int, kkt_residual float8,
 		test_log_loss float8, cv_log_loss float8, cv_std_err float8, chosen text, selected boolean);
-COMMENT ON VIEW dmp.path IS 'fits at each lambda of versions trained with n_lambdas, cv or option lambdas, by falling lambda: mean loss of the training, test and held-out rows, a standard error around the last, and which lambda is best (min), largest within a standard error of it (1se), and the model''s (selected)
+COMMENT ON VIEW dmp.path IS 'fits at each lambda of versions trained with n_lambdas, cv or option lambdas, by falling lambda: mean loss (of a target of numbers half the mean deviance) of the training, test and held-out rows, a standard error around the last, and which lambda is best (min), largest within a standard error of it (1se), and the model''s (selected)
 Example: SELECT ln(lambda), cv_log_loss, cv_low, cv_high, nonzero FROM dmp.path WHERE model = ''buyers'' AND version = 3 ORDER BY position';
 
 CREATE FUNCTION dmp_internal.path_coefficients(value dmp.model_value, path_coef float8[],

@@ -7,20 +7,11 @@
  * lambda_max, the path (math/glm_path.c), the fits without each fold
  * (math/glm_folds.c), the choice of a lambda, and its fit to the tolerance.
  */
-#include "learn/scan.h"
+#include "learn/scan_path.h"
 
 #include <math.h>
 
 #include "math/metrics.h"
-
-typedef struct PathRows
-{
-	DmpScan *scan;
-	int nstores;
-	DmpStore **stores;
-	DmpGlmShape shape;
-	void *scratch, *many_scratch;
-} PathRows;
 
 static void *
 aligned(Size size)
@@ -39,8 +30,8 @@ doubles0(Size n)
 
 /* ---------------------------------------------------------------- passes */
 
-static double
-tile_weight(const DmpGlmTile *tile)
+double
+dmp_tile_weight(const DmpGlmTile *tile)
 {
 	double sum = 0;
 	int i;
@@ -52,10 +43,9 @@ tile_weight(const DmpGlmTile *tile)
 	return sum;
 }
 
-/* of a store; fn(arg, tile) for every stride-th tile */
-static void
-each_tile(const PathRows *rows, const DmpStore *store, int stride,
-		  void (*fn)(void *arg, const DmpGlmTile *tile), void *arg)
+void
+dmp_each_tile(const PathRows *rows, const DmpStore *store, int stride,
+			  void (*fn)(void *arg, const DmpGlmTile *tile), void *arg)
 {
 	int64 t = 0;
 	int c, at;
@@ -88,7 +78,7 @@ eval_tile(void *arg, const DmpGlmTile *tile)
 	EvalArg *e = arg;
 
 	dmp_glm_tile(&e->rows->shape, tile, e->theta, e->direction, e->sums, NULL, e->rows->scratch);
-	*e->weight += tile_weight(tile);
+	*e->weight += dmp_tile_weight(tile);
 }
 
 static void
@@ -101,7 +91,7 @@ eval_rows(void *arg, int skip, const double *theta, const double *direction, int
 
 	for (g = 0; g < rows->nstores; g++)
 		if (g != skip)
-			each_tile(rows, rows->stores[g], stride, eval_tile, &e);
+			dmp_each_tile(rows, rows->stores[g], stride, eval_tile, &e);
 }
 
 /* a pass over one group: points whose gradients are wanted, points whose loss alone is */
@@ -130,7 +120,7 @@ pass_tile(void *arg, const DmpGlmTile *tile)
 	for (i = 0; i < p->nhessians; i++)
 		dmp_glm_tile(&rows->shape, tile, p->hessian_theta[i], NULL, &p->hessians[i], NULL,
 					 rows->scratch);
-	p->weight += tile_weight(tile);
+	p->weight += dmp_tile_weight(tile);
 }
 
 static void
@@ -180,7 +170,7 @@ pass_rows(void *arg, DmpPathPass *pass)
 		memset(p.full_loss, 0, sizeof(double) * np);
 		memset(p.loss, 0, sizeof(double) * np);
 		p.weight = 0;
-		each_tile(rows, rows->stores[g], pass->stride, pass_tile, &p);
+		dmp_each_tile(rows, rows->stores[g], pass->stride, pass_tile, &p);
 		for (i = 0; i < p.nfull; i++)
 			pass->loss[pass->held ? (Size) full[i] : (Size) g * np + full[i]] += p.full_loss[i];
 		for (i = 0; i < p.nloss; i++)
@@ -197,147 +187,6 @@ pass_rows(void *arg, DmpPathPass *pass)
 	pfree(p.gradient);
 	pfree(p.hessian_theta);
 	pfree(p.hessians);
-}
-
-/* -------------------------------------------- fits without each of the folds */
-
-typedef struct CountArg
-{
-	const DmpGlmShape *shape;
-	DmpMoments moments;
-	double *level_weight; /* nparams */
-	int64 rows, positive;
-	double weight;
-} CountArg;
-
-static void
-count_tile(void *arg, const DmpGlmTile *tile)
-{
-	CountArg *c = arg;
-	int k, i;
-
-	dmp_moments_tile(&c->moments, c->shape->ndense, tile);
-	for (k = 0; k < c->shape->ncoded; k++)
-		for (i = 0; i < tile->n; i++)
-			if (tile->codes[k * DMP_TILE + i] >= 0)
-				c->level_weight[tile->codes[k * DMP_TILE + i]] +=
-					tile->weight ? tile->weight[i] : 1;
-	c->rows += tile->n;
-	for (i = 0; i < tile->n; i++)
-		c->positive += tile->label[i] != 0;
-	c->weight += tile_weight(tile);
-}
-
-/* the problem of all rows but those of fold g: means, deviations and scales are of those rows */
-static void
-make_without(const PathRows *rows, const CountArg *counts, int g, const DmpGlmProblem *like,
-			 DmpGlmProblem *out)
-{
-	const DmpScanPlan *plan = rows->scan->plan;
-	int n = rows->shape.nparams, nd = rows->shape.ndense, j, f;
-	double *mean = doubles0(n), *sd = doubles0(n), *scale = doubles0(n), *levels = doubles0(n);
-	unsigned char *fixed = palloc0(n);
-	DmpMoments all;
-
-	dmp_moments_init(&all, nd, doubles0(dmp_moments_size(nd) + 1));
-	for (f = 0; f < rows->nstores; f++)
-		if (f != g)
-		{
-			dmp_moments_merge(&all, &counts[f].moments, nd, NULL);
-			dmp_axpy(n, 1, counts[f].level_weight, levels);
-		}
-	fixed[0] = like->fixed[0];
-	for (j = 1; j < n; j++)
-	{
-		bool scaled = plan->standardize == 1 ||
-					  (plan->standardize == 0 && j <= nd && !plan->indicator[j - 1]);
-
-		if (j <= nd)
-		{
-			mean[j] = all.mean[j - 1];
-			sd[j] = all.low[j - 1] < all.high[j - 1] ? sqrt(all.m2[j - 1] / all.weight) : 0;
-			if (!plan->intercept && sd[j] == 0)
-				sd[j] = fabs(mean[j]);
-		}
-		else
-		{
-			mean[j] = levels[j] / all.weight;
-			sd[j] = sqrt(mean[j] * fmax(1 - mean[j], 0));
-		}
-		scale[j] = like->penalty_scale[j];
-		if (scaled && like->sd[j] > 0)
-			scale[j] *= sd[j] / like->sd[j];
-		fixed[j] = like->fixed[j] || !(sd[j] > 0);
-	}
-	*out = *like;
-	out->mean = mean;
-	out->sd = sd;
-	out->penalty_scale = scale;
-	out->fixed = fixed;
-	out->reach = NULL;
-	pfree(levels);
-}
-
-static void
-refuse_empty_fold(const DmpScan *scan)
-{
-	const DmpScanPlan *plan = scan->plan;
-
-	dmp_error_alone();
-	if (scan->keep > 1)
-		ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("dmp.training_memory is too small for a sample of each fold"));
-	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			errmsg("cv => %d leaves a fold without rows", plan->nfolds),
-			errdetail("Rows are dealt to folds by their key, or by option fold_column; there are "
-					  "too few different ones."),
-			errhint("Ask for fewer folds, or name a column that tells rows apart: key => "
-					"'{...}'."));
-}
-
-/* counts folds, and makes their problems */
-static void
-prepare_folds(PathRows *rows, DmpPath *path, DmpScanPath *out)
-{
-	const DmpScanPlan *plan = rows->scan->plan;
-	CountArg *counts = palloc0(sizeof(CountArg) * plan->nfolds);
-	DmpGlmProblem *without = palloc(sizeof(DmpGlmProblem) * plan->nfolds);
-	int nd = rows->shape.ndense, g;
-	int64 all = 0, positive = 0;
-
-	out->fold_rows = palloc0(sizeof(int64) * plan->nfolds);
-	out->fold_positive = palloc0(sizeof(int64) * plan->nfolds);
-	out->fold_weight = doubles0(plan->nfolds);
-	for (g = 0; g < plan->nfolds; g++)
-	{
-		CountArg *c = &counts[g];
-
-		c->shape = &rows->shape;
-		dmp_moments_init(&c->moments, nd, doubles0(dmp_moments_size(nd) + 1));
-		c->level_weight = doubles0(rows->shape.nparams);
-		each_tile(rows, rows->stores[g], 1, count_tile, c);
-		out->fold_rows[g] = c->rows;
-		out->fold_positive[g] = c->positive;
-		out->fold_weight[g] = c->weight;
-		all += c->rows;
-		positive += c->positive;
-		if (c->rows == 0)
-			refuse_empty_fold(rows->scan);
-	}
-	for (g = 0; g < plan->nfolds; g++)
-	{
-		if (plan->family == DMP_BINOMIAL && (out->fold_positive[g] == positive ||
-											 all - positive == counts[g].rows - counts[g].positive))
-		{
-			dmp_error_alone();
-			ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("a fold of cv => %d has all rows of one class", plan->nfolds),
-					errhint("Another seed, other folds (option fold_column), or more rows of that "
-							"class."));
-		}
-		make_without(rows, counts, g, &path->problem, &without[g]);
-	}
-	path->without = without;
 }
 
 /* ----------------------------------------------------------------- choice */
@@ -391,7 +240,7 @@ loss_tile(void *arg, const DmpGlmTile *tile)
 	LossArg *l = arg;
 
 	dmp_glm_tile_many(&l->rows->shape, tile, l->n, l->theta, l->loss, NULL, l->rows->many_scratch);
-	l->weight += tile_weight(tile);
+	l->weight += dmp_tile_weight(tile);
 }
 
 static void
@@ -403,7 +252,7 @@ test_losses(PathRows *rows, DmpScanPath *out)
 	for (k = 0; k < out->n; k++)
 		l.theta[k] = out->theta + (Size) k * out->nparams;
 	if (rows->scan->test.rows > 0)
-		each_tile(rows, &rows->scan->test, 1, loss_tile, &l);
+		dmp_each_tile(rows, &rows->scan->test, 1, loss_tile, &l);
 	for (k = 0; k < out->n; k++)
 		out->test_loss[k] = l.weight > 0 ? l.loss[k] / l.weight : NAN;
 }
@@ -475,7 +324,7 @@ area(const PathRows *rows, DmpStore **stores, int nstores, const double *theta, 
 	for (g = 0; g < nstores; g++)
 	{
 		m.theta = theta + g * apart;
-		each_tile(rows, stores[g], 1, margin_tile, &m);
+		dmp_each_tile(rows, stores[g], 1, margin_tile, &m);
 	}
 	dmp_rank_metrics(m.n, m.margin, m.label, m.weight, &dmp_learn_env, &metrics);
 	if (log_loss)
@@ -512,7 +361,7 @@ add_errors(const PathRows *rows, DmpStore **stores, int nstores, const double *t
 	int g;
 
 	for (g = 0; g < nstores; g++)
-		each_tile(rows, stores[g], 1, errors_tile, &e);
+		dmp_each_tile(rows, stores[g], 1, errors_tile, &e);
 }
 
 /* what the fit of the chosen lambda is judged by */
@@ -536,6 +385,64 @@ judge(PathRows *rows, const DmpPath *path, const double *theta, DmpScanSolution 
 			area(rows, rows->stores, rows->nstores,
 				 path->held_theta + (Size) out->path->chosen * out->path->nparams,
 				 (Size) path->n * out->path->nparams, NULL);
+}
+
+typedef struct SaturatedArg
+{
+	double sum, weight;
+} SaturatedArg;
+
+static void
+saturated_tile(void *arg, const DmpGlmTile *tile)
+{
+	SaturatedArg *s = arg;
+	int i;
+
+	for (i = 0; i < tile->n; i++)
+	{
+		double y = tile->target[i];
+
+		s->sum += (tile->weight ? tile->weight[i] : 1) * (y > 0 ? y - y * log(y) : 0);
+	}
+	s->weight += dmp_tile_weight(tile);
+}
+
+/* mean loss of a fit that is exact at every row; 0 but for poisson */
+static double
+saturated(const PathRows *rows, DmpStore **stores, int nstores)
+{
+	SaturatedArg s = {0, 0};
+	int g;
+
+	if (rows->shape.family != DMP_POISSON)
+		return 0;
+	for (g = 0; g < nstores; g++)
+		dmp_each_tile(rows, stores[g], 1, saturated_tile, &s);
+	return s.weight > 0 ? s.sum / s.weight : 0;
+}
+
+/* losses are told as half the mean deviance from here on */
+static void
+take_off_saturated(PathRows *rows, DmpScanPath *out)
+{
+	DmpStore *test = &rows->scan->test;
+	double test_saturated = saturated(rows, &test, 1);
+	int g, k;
+
+	for (k = 0; k < out->n; k++)
+	{
+		out->loss[k] -= out->saturated;
+		out->test_loss[k] -= test_saturated;
+	}
+	out->null_loss -= out->saturated;
+	out->saturated = 0;
+	for (g = 0; g < out->nfolds; g++)
+	{
+		double x = saturated(rows, &rows->stores[g], 1);
+
+		for (k = 0; k < out->n; k++)
+			out->fold_loss[(Size) g * out->n + k] -= x;
+	}
 }
 
 /* -------------------------------------------------------------- the whole */
@@ -574,14 +481,7 @@ make_path(PathRows *rows, DmpPath *path)
 	if (scan->keep > 1 && plan->alpha > 0 && !isnan(plan->layout.lambda_max))
 		path->lambda_max =
 			plan->layout.lambda_max * plan->alpha / Max(plan->alpha, DMP_PATH_ALPHA) * path->unit;
-	if (plan->family == DMP_POISSON)
-	{
-		DmpErrorSums e = {0};
-
-		add_errors(rows, rows->stores, rows->nstores, path->null_theta, &e);
-		/* of the null theta: a loss is half a deviance above that of an exact fit */
-		path->saturated = path->null_theta_loss - e.deviance / e.weight / 2;
-	}
+	path->saturated = saturated(rows, rows->stores, rows->nstores);
 	if (plan->automatic)
 		dmp_path_lambdas(path);
 	else
@@ -728,7 +628,7 @@ dmp_scan_path(DmpScan *scan)
 				errmsg("dmp.training_memory is too small for a path"));
 	make_path(&rows, &path);
 	if (plan->nfolds > 0)
-		prepare_folds(&rows, &path, &folds);
+		dmp_path_folds(&rows, &path, &folds);
 	if (path.n == 1)
 	{
 		solve_chosen(&path, path.lambda[0], path.null_theta, &s);
@@ -744,18 +644,17 @@ dmp_scan_path(DmpScan *scan)
 	result->fold_rows = folds.fold_rows;
 	result->fold_positive = folds.fold_positive;
 	result->fold_weight = folds.fold_weight;
-	if (plan->nfolds > 0)
-	{
-		result->fold_loss = path.held_loss;
-		dmp_scan_path_summarise(result);
-	}
+	result->fold_loss = path.held_loss;
 	test_losses(&rows, result);
+	take_off_saturated(&rows, result);
+	if (plan->nfolds > 0)
+		dmp_scan_path_summarise(result);
 	dmp_scan_path_choose(plan, result);
 	if (path.n > 1)
 		solve_chosen(&path, path.lambda[result->chosen], path.theta + (Size) result->chosen * n,
 					 &s);
 	memcpy(path.theta + (Size) result->chosen * n, s.theta, sizeof(double) * n);
-	path.loss[result->chosen] = s.loss;
+	path.loss[result->chosen] = s.loss - path.saturated;
 	path.kkt[result->chosen] = s.kkt_residual;
 
 	out = palloc0(sizeof(DmpScanSolution));

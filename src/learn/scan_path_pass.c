@@ -11,7 +11,7 @@
  * gradients at all points) and one for the folds; the chosen lambda is
  * finished by scans like any other fit.
  */
-#include "learn/scan.h"
+#include "learn/scan_path.h"
 
 #include <math.h>
 
@@ -95,17 +95,6 @@ make_room(DmpScan *scan)
 	return room;
 }
 
-static double
-tile_weight(const DmpGlmTile *tile)
-{
-	double sum = 0;
-	int i;
-
-	for (i = 0; tile->weight && i < tile->n; i++)
-		sum += tile->weight[i];
-	return tile->weight ? sum : tile->n;
-}
-
 /* some of the points over a tile; each one's loss goes to to[its number] */
 static void
 some_points(DmpScan *scan, const DmpGlmTile *tile, const PassRoom *room, int count, bool gradient,
@@ -147,7 +136,7 @@ dmp_scan_path_tile(DmpScan *scan, const DmpGlmTile *tile, int stage)
 	if (p->test)
 	{
 		some_points(scan, tile, room, count, false, to.test_loss);
-		*to.test_weight += tile_weight(tile);
+		*to.test_weight += dmp_tile_weight(tile);
 		return;
 	}
 	some_points(scan, tile, room, count, p->gradient, p->held ? to.loss : to.loss + g * p->n);
@@ -169,7 +158,7 @@ dmp_scan_path_tile(DmpScan *scan, const DmpGlmTile *tile, int stage)
 		dmp_glm_tile(&scan->shape, tile, p->theta + (Size) p->hessian_of[i] * n, NULL, &sums, NULL,
 					 scan->scratch);
 	}
-	to.weight[g] += tile_weight(tile);
+	to.weight[g] += dmp_tile_weight(tile);
 }
 
 /* ------------------------------------------------------------------- bytes */
@@ -319,7 +308,7 @@ test_by_scan(Passes *s, DmpScanPath *out)
 	points.test = true;
 	from = run_scan(s, &points);
 	for (k = 0; k < out->n; k++)
-		out->test_loss[k] = from.test_loss[k] / *from.test_weight;
+		out->test_loss[k] = from.test_loss[k] / *from.test_weight - out->saturated;
 }
 
 /*
@@ -344,7 +333,10 @@ dmp_scan_path_by_scans(DmpScanPlan *plan, const DmpScanPath *sample, const doubl
 	p.without = palloc(sizeof(DmpGlmProblem) * p.ngroups);
 	/* so many rows that scales without a fold are those of all rows */
 	for (g = 0; g < p.ngroups; g++)
+	{
 		((DmpGlmProblem *) p.without)[g] = p.problem;
+		((DmpGlmProblem *) p.without)[g].lambda = 1;
+	}
 	p.rows = plan->stats.rows;
 	p.scans = 1;
 	p.pass = pass_by_scan;
@@ -382,6 +374,10 @@ dmp_scan_path_by_scans(DmpScanPlan *plan, const DmpScanPath *sample, const doubl
 		dmp_path_cross_validate(&p);
 	out = dmp_scan_path_new(plan, &p);
 	out->lambda_max = sample->lambda_max;
+	for (k = 0; k < out->n; k++)
+		out->loss[k] -= out->saturated;
+	for (k = 0; k < out->n * plan->nfolds; k++)
+		p.held_loss[k] -= out->saturated;
 	if (plan->nfolds > 0)
 	{
 		out->fold_rows = sample->fold_rows;
@@ -391,6 +387,7 @@ dmp_scan_path_by_scans(DmpScanPlan *plan, const DmpScanPath *sample, const doubl
 		dmp_scan_path_summarise(out);
 	}
 	test_by_scan(&passes, out);
+	out->null_loss -= out->saturated;
 	dmp_scan_path_choose(plan, out);
 	for (k = 0; k < out->n; k++)
 		out->lambda[k] /= unit;

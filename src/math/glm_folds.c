@@ -104,7 +104,7 @@ step(const DmpPath *p, int g, int k, const double *theta, const double *gradient
 {
 	DmpGlmProblem problem = p->without[g];
 
-	problem.lambda = p->lambda[k];
+	problem.lambda *= p->lambda[k];
 	problem.tolerance = MODEL_TOLERANCE;
 	dmp_glm_model_min(&problem, theta, gradient, hessian, 0, held_theta(p, g, k), aliased);
 }
@@ -160,7 +160,7 @@ converge(DmpPath *p, int *todo, int left)
 			double r;
 
 			env->check();
-			problem.lambda = p->lambda[k];
+			problem.lambda *= p->lambda[k];
 			r = dmp_glm_kkt(&problem, held_theta(p, g, k), gradient + (size_t) i * n, NULL);
 			if (r <= HELD_TOLERANCE)
 				continue;

@@ -125,7 +125,10 @@ dmp_path_solve_point(const DmpPath *p, int skip, double lambda, double tolerance
 
 	make_solution(p, &s);
 	memcpy(s.theta, theta, sizeof(double) * n);
-	solve_one(p, skip < 0 ? &p->problem : &p->without[skip], skip, 1, lambda, tolerance, &s);
+	if (skip < 0)
+		solve_one(p, &p->problem, skip, 1, lambda, tolerance, &s);
+	else
+		solve_one(p, &p->without[skip], skip, 1, lambda * p->without[skip].lambda, tolerance, &s);
 	memcpy(theta, s.theta, sizeof(double) * n);
 	if (loss)
 		*loss = s.loss;

@@ -38,7 +38,8 @@ typedef struct DmpPath
 {
 	DmpGlmProblem problem; /* lambda is set point by point; eval and arg by the solver */
 	int ngroups;
-	/* of the fits without each group: scale, mean, sd, reach, fixed; NULL: no cross-validation */
+	/* of the fits without each group: scale, mean, sd, reach, fixed, and what lambda is multiplied by
+	 * as lambda; NULL: no cross-validation */
 	const DmpGlmProblem *without;
 	int64_t ntiles;
 	double rows;

@@ -75,6 +75,8 @@ my %act = (
 	'train past memory' => q{SET dmp.training_memory = '1MB'; SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}')},
 	'train by group' => q{SELECT * FROM dmp.train('m', 'SELECT *, id % 5000 AS shop FROM numbers', 'y', exclude => '{id}', by => '{shop}', lambda => 0.01)},
 	'train by group past memory' => q{SET dmp.training_memory = '2MB'; SELECT * FROM dmp.train('m', 'SELECT *, id % 3 AS shop FROM numbers', 'y', exclude => '{id,t}', by => '{shop}')},
+	'path and folds' => q{SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}', alpha => 1, cv => 5)},
+	'path and folds past memory' => q{SET dmp.training_memory = '1MB'; SELECT * FROM dmp.train('m', 'numbers', 'y', exclude => '{id}', alpha => 1, cv => 5)},
 	'logit' => q{SELECT (dmp.logit(y, a, b, c, d, e, f, g, h)).status FROM numbers},
 	'linear' => q{SELECT (dmp.linear(a, b, c, d, e, f, g, h)).status FROM numbers},
 	'train, poisson' => q{SELECT * FROM dmp.train('m', 'SELECT *, floor(exp(a - b))::int AS n FROM numbers', 'n', exclude => '{id,y}', family => 'poisson')},

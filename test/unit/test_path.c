@@ -247,7 +247,10 @@ path_case(int ntiles, double intercept, double alpha, int n, const char *what)
 	p.problem.max_stride = 1;
 	p.problem.env = &unit_env;
 	for (g = 0; g < GROUPS; g++)
+	{
 		without[g] = p.problem;
+		without[g].lambda = 1;
+	}
 	p.without = without;
 	p.ngroups = GROUPS;
 	p.ntiles = ntiles;
