@@ -396,6 +396,44 @@ add_base_margin(const DmpFitSpec *spec, DmpFit *fit)
 	fit->base_margin = pstrdup(spec->base_margin);
 }
 
+/* metrics of both kinds of rows; what stays is in result */
+static void
+judge_fit(DmpWideScan *scan, const DmpSparseProblem *problem, const double *theta, DmpFit *fit,
+		  MemoryContext result)
+{
+	MemoryContext old;
+	Quality q;
+
+	if (scan->spec->family == DMP_BINOMIAL)
+	{
+		q = judge(problem, &scan->train, theta);
+		fit->roc_auc = q.roc_auc;
+		fit->log_loss = q.log_loss;
+		fit->accuracy = q.accuracy;
+		q = judge(problem, &scan->test, theta);
+		fit->test_roc_auc = q.roc_auc;
+		fit->test_log_loss = q.log_loss;
+		fit->test_accuracy = q.accuracy;
+	}
+	else
+	{
+		fit->null_deviance_of_numbers = 2 * fit->weight_sum * fit->null_log_loss;
+		fit->null_log_loss = NAN;
+		old = MemoryContextSwitchTo(result);
+		judge_numbers(problem, &scan->train, theta, fit, 0);
+		if (scan->spec->family == DMP_POISSON)
+		{
+			double loss;
+
+			/* what no model could explain: sum w (y - y log y) */
+			(void) dmp_sparse_value(problem, theta, NULL, &loss);
+			fit->null_deviance_of_numbers += fit->weight_sum * (fit->mean_deviance[0] - 2 * loss);
+		}
+		judge_numbers(problem, &scan->test, theta, fit, 1);
+		MemoryContextSwitchTo(old);
+	}
+}
+
 static DmpFit *
 fit_rows(DmpWideScan *scan, MemoryContext result)
 {
@@ -408,7 +446,6 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	bool hashed = has_hashed(spec);
 	int history = 5;
 	double *theta;
-	Quality q;
 	MemoryContext old = MemoryContextSwitchTo(result);
 
 	fit = empty_fit(scan);
@@ -464,34 +501,7 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	fit->memory_used = scan->train.resident + scan->test.resident +
 					   sizeof(double) * dmp_sparse_size(&problem) +
 					   dmp_sparse_memory(&problem, history);
-	if (spec->family == DMP_BINOMIAL)
-	{
-		q = judge(&problem, &scan->train, theta);
-		fit->roc_auc = q.roc_auc;
-		fit->log_loss = q.log_loss;
-		fit->accuracy = q.accuracy;
-		q = judge(&problem, &scan->test, theta);
-		fit->test_roc_auc = q.roc_auc;
-		fit->test_log_loss = q.log_loss;
-		fit->test_accuracy = q.accuracy;
-	}
-	else
-	{
-		fit->null_deviance_of_numbers = 2 * fit->weight_sum * fit->null_log_loss;
-		fit->null_log_loss = NAN;
-		MemoryContextSwitchTo(result);
-		judge_numbers(&problem, &scan->train, theta, fit, 0);
-		if (spec->family == DMP_POISSON)
-		{
-			double loss;
-
-			/* what no model could explain: sum w (y - y log y) */
-			(void) dmp_sparse_value(&problem, theta, NULL, &loss);
-			fit->null_deviance_of_numbers += fit->weight_sum * (fit->mean_deviance[0] - 2 * loss);
-		}
-		judge_numbers(&problem, &scan->test, theta, fit, 1);
-		MemoryContextSwitchTo(old);
-	}
+	judge_fit(scan, &problem, theta, fit, result);
 	fit->status = status_of(solution.status, fit);
 	MemoryContextSwitchTo(result);
 	dmp_wide_coefficients(scan, &layout, &problem, theta, fit);
