@@ -100,6 +100,21 @@ INSERT INTO r VALUES
 	('ridge robust', '(Intercept)', 0.725169141126), ('ridge robust', 'wt', 0.162361916157),
 	('ridge robust', 'hp', 0.00404960768828);
 
+/*
+f <- glm(mpg ~ wt + hp, gaussian, mtcars); g <- glm(cyl ~ wt + hp + offset(log(gear)), poisson, mtcars, control = tight)
+sqrt(diag(sandwich::vcovHC(f, type = "HC0") * 32 / 31)); sqrt(diag(sandwich::vcovHC(g, type = "HC0") * 32 / 31))
+*/
+INSERT INTO r VALUES
+	('miles coef', '(Intercept)', 37.22727012), ('miles coef', 'wt', -3.87783074), ('miles coef', 'hp', -0.03177294698),
+	('miles std_err', '(Intercept)', 1.59878754), ('miles std_err', 'wt', 0.63273349), ('miles std_err', 'hp', 0.00902970967),
+	('miles z', 'wt', -6.128695), ('miles p', 'wt', 1.119647e-06), ('miles p', 'hp', 0.001451229),
+	('miles robust', '(Intercept)', 1.96993855), ('miles robust', 'wt', 0.629846975), ('miles robust', 'hp', 0.00675240159),
+	('miles vif', 'wt', 1.76662458), ('miles fit', 'null_deviance', 1126.04719), ('miles fit', 'deviance', 195.047755),
+	('miles fit', 'df_residual', 29), ('miles fit', 'aic', 156.652337), ('miles fit', 'bic', 162.515282),
+	('gears coef', '(Intercept)', -0.5970992615), ('gears coef', 'wt', 0.2964915628), ('gears std_err', 'wt', 0.0867327725),
+	('gears p', 'wt', 0.000629791099), ('gears robust', 'wt', 0.053036883921), ('gears fit', 'null_deviance', 35.413576),
+	('gears fit', 'deviance', 12.618299), ('gears fit', 'aic', 135.277278), ('gears fit', 'bic', 139.674484);
+
 CREATE TABLE cars (am int, wt float8, hp int, cyl int);
 INSERT INTO cars VALUES
 	(1,2.62,110,6), (1,2.875,110,6), (1,2.32,93,4), (0,3.215,110,6), (0,3.44,175,8), (0,3.46,105,6), (0,3.57,245,8),
@@ -107,6 +122,11 @@ INSERT INTO cars VALUES
 	(0,5.25,205,8), (0,5.424,215,8), (0,5.345,230,8), (1,2.2,66,4), (1,1.615,52,4), (1,1.835,65,4), (0,2.465,97,4),
 	(0,3.52,150,8), (0,3.435,150,8), (0,3.84,245,8), (0,3.845,175,8), (1,1.935,66,4), (1,2.14,91,4), (1,1.513,113,4),
 	(1,3.17,264,8), (1,2.77,175,6), (1,3.57,335,8), (1,2.78,109,4);
+CREATE TABLE miles AS
+	SELECT mpg, wt, hp, cyl, ln(gear) AS gears FROM (SELECT row_number() OVER () AS n, * FROM cars) AS c
+	JOIN unnest('{21,21,22.8,21.4,18.7,18.1,14.3,24.4,22.8,19.2,17.8,16.4,17.3,15.2,10.4,10.4,14.7,32.4,30.4,33.9,21.5,15.5,15.2,
+		13.3,19.2,27.3,26,30.4,15.8,19.7,15,21.4}'::float8[], '{4,4,4,3,3,3,3,4,4,4,4,3,3,3,3,3,3,4,4,4,3,3,3,3,3,4,5,5,5,5,5,4}'::float8[])
+		WITH ORDINALITY AS v (mpg, gear, n) USING (n);
 CREATE TABLE rings AS
 	SELECT temp, hurt FROM unnest('{66,70,69,68,67,72,73,70,57,63,70,78,67,53,67,75,70,81,76,79,75,76,58}'::int[],
 		'{0,1,0,0,0,0,0,0,1,1,1,0,0,1,0,0,0,0,0,0,1,0,1}'::int[]) AS v (temp, hurt);
@@ -150,6 +170,11 @@ SELECT status FROM dmp.train('shops_cluster', 'SELECT y, x1, x2, city, w, shop F
 SELECT status, warnings FROM dmp.train('ridge', 'SELECT am, wt, hp FROM cars', 'am', lambda => 0.1);
 SELECT status, warnings FROM dmp.train('ridge_robust', 'SELECT am, wt, hp FROM cars', 'am', lambda => 0.1,
 	options => '{"std_err": "robust"}');
+SELECT status FROM dmp.train('miles', 'SELECT mpg, wt, hp FROM miles', 'mpg');
+SELECT status FROM dmp.train('miles_robust', 'SELECT mpg, wt, hp FROM miles', 'mpg', options => '{"std_err": "robust"}');
+SELECT status FROM dmp.train('gears', 'SELECT cyl, wt, hp, gears FROM miles', 'cyl', family => 'poisson', options => '{"base_margin": "gears"}');
+SELECT status FROM dmp.train('gears_robust', 'SELECT cyl, wt, hp, gears FROM miles', 'cyl', family => 'poisson',
+	options => '{"base_margin": "gears", "std_err": "robust"}');
 WITH o AS (
 	SELECT * FROM ours('cars', 'cars_plain') UNION ALL
 	SELECT * FROM ours('rings', 'rings') UNION ALL
@@ -159,6 +184,10 @@ WITH o AS (
 	SELECT * FROM errors('rings robust', 'rings_robust') UNION ALL
 	SELECT * FROM errors('shops robust', 'shops_robust') UNION ALL
 	SELECT * FROM errors('shops cluster', 'shops_cluster') UNION ALL
+	SELECT * FROM ours('miles', 'miles') UNION ALL
+	SELECT * FROM errors('miles robust', 'miles_robust') UNION ALL
+	SELECT * FROM ours('gears', 'gears') UNION ALL
+	SELECT * FROM errors('gears robust', 'gears_robust') UNION ALL
 	SELECT * FROM ours('ridge', 'ridge') UNION ALL
 	SELECT * FROM errors('ridge robust', 'ridge_robust'))
 SELECT r.what, count(*), count(*) FILTER (WHERE abs(o.value - r.value) <= 1e-6 * abs(r.value)) AS agree
@@ -183,6 +212,8 @@ SELECT metric, value::numeric(12,6) FROM dmp.model_metrics WHERE model = 'rings'
 -- on the page
 SELECT line FROM dmp.summary('cars_plain') AS line WHERE line !~ '^Trained';
 SELECT line FROM dmp.summary('shops_cluster') AS line WHERE line !~ '^(Trained|Model|Call|dmp.train)';
+SELECT line FROM dmp.summary('miles') AS line WHERE line !~ '^Trained';
+SELECT line FROM dmp.summary('gears') AS line WHERE line ~ '^(wt|hp|.Disp| +Null|Resid|AIC)';
 SELECT line FROM dmp.summary('ridge') AS line WHERE line !~ '^Trained';
 SELECT status, warnings FROM dmp.train('lasso', 'SELECT am, wt, hp FROM cars', 'am', lambda => 0.1, alpha => 1,
 	options => '{"std_err": "robust"}');
@@ -256,7 +287,8 @@ SELECT dmp_internal.meat(v) FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{3,1}'))
 SELECT dmp_internal.meat_add('{1}', '{1}');
 
 SELECT count(*) AS dropped FROM unnest('{cars_plain,cars_robust,cars_cluster,rings,rings_robust,shops_plain,shops_robust,
-	shops_cluster,ridge,ridge_robust,lasso,twice,far,one,one_robust,two,two_robust,flat,held,chosen,woe}'::text[]) AS m, dmp.drop_model(m);
+	shops_cluster,ridge,ridge_robust,lasso,twice,far,one,one_robust,two,two_robust,flat,held,chosen,woe,miles,
+	miles_robust,gears,gears_robust}'::text[]) AS m, dmp.drop_model(m);
 RESET search_path;
 SET client_min_messages = warning;
 DROP SCHEMA infer_summary CASCADE;

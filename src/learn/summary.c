@@ -199,7 +199,7 @@ read_coefficients(const DmpModel *model, int *n)
 
 	errors.df = NAN;
 	if (strcmp(model->family, "gaussian") == 0)
-		errors.df = dmp_spi_float8(0, S_DF_RESIDUAL, NAN);
+		errors.df = (double) dmp_spi_int8(0, S_DF_RESIDUAL, 0);
 	errors.biased = dmp_spi_float8(0, S_LAMBDA, 0) > 0;
 	if (!isnull)
 		errors.std_err = (double *) ARR_DATA_PTR(DatumGetArrayTypeP(datum));
