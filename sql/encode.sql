@@ -175,6 +175,13 @@ RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
 
+-- the sample of format 1 with transforms is readable, and scores the same, for ever
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set sample `cat :abs_srcdir/test/data/model_1_encoded.json`
+SELECT dmp.predict(:'sample'::dmp.model_value, t) AS score
+FROM (VALUES (1.5::float8, 3, 'c1', 2, timestamptz '2024-03-31 22:30+00', ARRAY[0.5, -0.5], 2::float8, 'l1'),
+	(20, 8, 'c7', 9, 'infinity', NULL, NULL, NULL), (NULL, NULL, NULL, NULL, NULL, '{NaN,1}', 'NaN', 'l0')) AS t (x, n, land, code, at_time, v, h, lang);
+
 -- errors
 \set VERBOSITY default
 SELECT * FROM dmp.train('encode_bad', 'encode_t', 'y', options => '{"encode": {"land": "wo"}}');
