@@ -217,7 +217,7 @@ $node->safe_psql('examples', q{
 	CREATE TABLE users (user_id int, clicks int, country text, buys boolean);
 	CREATE TABLE events (click_id bigint);
 	CREATE TABLE clicks (LIKE events);
-	CREATE TABLE visitors (city text, bought boolean, age float8, visits float8);
+	CREATE TABLE visitors (city text, bought boolean, age float8, visits float8, spend float8);
 	CREATE TABLE t (y boolean, x1 float8, x2 float8);
 	CREATE TABLE lake.web (line text);
 	GRANT SELECT ON ALL TABLES IN SCHEMA public, lake TO ann;
