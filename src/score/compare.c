@@ -416,7 +416,7 @@ Datum
 dmp_compare(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"model_a", "model_b", "query"};
-	Comparing comparing = {KIND_TWO};
+	Comparing comparing = {.kind = KIND_TWO};
 	bool stored = !PG_ARGISNULL(ARG_SCORES);
 	DmpLabelled *rows;
 	DmpArgs args = {0};

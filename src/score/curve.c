@@ -217,7 +217,7 @@ put_item(Sink *sink, const Point *point)
 static Datum
 curve_final(FunctionCallInfo fcinfo, CurveKind kind)
 {
-	Sink sink = {put_item};
+	Sink sink = {.put = put_item};
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -308,7 +308,7 @@ dmp_curve(PG_FUNCTION_ARGS)
 	DmpModelRow *row;
 	DmpModel *model;
 	DmpLabelled *rows;
-	Sink sink = {put_row};
+	Sink sink = {.put = put_row};
 	CurveKind kind;
 	DmpArgs args = {0};
 	char *sql;

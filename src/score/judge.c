@@ -173,7 +173,7 @@ dmp_judge_auc(Datum state, DmpJudgement *j)
 	DmpScoreTotals totals;
 	DmpScoreReader *reader;
 	DmpScoreGroup group;
-	Placements places = {{0, 0}};
+	Placements places = {.n = {0, 0}};
 
 	j->low = j->high = NAN;
 	dmp_scores_rank(state, &ranks);
@@ -215,7 +215,7 @@ judge(Datum state, const DmpModel *model, double threshold, bool slice, DmpJudge
 	DmpScoreTotals totals;
 	DmpScoreReader *reader = dmp_scores_read(state, &totals);
 	DmpScoreGroup group;
-	Placements places = {{(double) totals.rows[0], (double) totals.rows[1]}};
+	Placements places = {.n = {(double) totals.rows[0], (double) totals.rows[1]}};
 	Mass calls[2][2] = {{{0, 0}, {0, 0}}, {{0, 0}, {0, 0}}}; /* called, is */
 	Mass answered[2] = {{0, 0}, {0, 0}};                     /* wrong, right */
 	double n = places.n[0] + places.n[1];

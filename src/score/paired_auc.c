@@ -170,7 +170,6 @@ into_second(DmpPairedAuc *pairs, const double *row, double place, void *arg)
 
 typedef struct Sums
 {
-	double auc[2];
 	DmpPaired d[2]; /* differences of the placements of negatives and positives */
 } Sums;
 
@@ -186,9 +185,10 @@ into_sums(DmpPairedAuc *pairs, const double *row, double place, void *arg)
 void
 dmp_paired_auc_end(DmpPairedAuc *pairs, double *a, double *b, double *difference, double *se)
 {
-	Sums sums = {{0, 0}};
+	Sums sums;
 	Tuplesortstate *second;
 
+	memset(&sums, 0, sizeof(sums));
 	*a = *b = *difference = *se = NAN;
 	if (pairs->rows[0] > 0 && pairs->rows[1] > 0)
 	{

@@ -424,7 +424,8 @@ dmp_class_scores(PG_FUNCTION_ARGS)
 	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * n;
 
 	if (n == 0)
-		elog(ERROR, "the model has two classes");
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("the model does not tell several classes apart")));
 	(void) row_classes(map, &notes);
 	dmp_count_row(&notes);
 	array = palloc0(size);
