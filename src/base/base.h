@@ -17,7 +17,7 @@
 
 /* ---- spi.c: statements with typed arguments and results */
 
-#define DMP_MAX_ARGS 32
+#define DMP_MAX_ARGS 48
 
 /* Arguments of a statement, $1 first. Zero-initialise, then dmp_arg_x() in order. */
 typedef struct DmpArgs

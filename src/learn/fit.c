@@ -17,6 +17,7 @@
  *-------------------------------------------------------------------------
  */
 #include "learn/inference.h"
+#include "learn/update.h"
 #include "learn/path.h"
 #include "learn/scan.h"
 
@@ -439,6 +440,7 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 	s.hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
 	s.aliased = palloc0(n);
 	s.theta[0] = dmp_null_start(plan, &plan->stats);
+	s.at = palloc0(sizeof(double) * n);
 	dmp_layout_problem(plan, &plan->layout, &problem);
 	problem.expensive = 1;
 	problem.eval = eval_scan;
@@ -460,6 +462,15 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 	}
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
+	dmp_solution_gradient(out, &s, n);
+	if (blocks->quadratic && blocks->quadratic->cubic)
+	{
+		Size k, all = (Size) n * n * n;
+
+		out->cubic = blocks->quadratic->cubic;
+		for (k = 0; k < all; k++)
+			out->cubic[k] /= plan->stats.weight;
+	}
 	out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
 	if (plan->family == DMP_BINOMIAL)
 		out->roc_auc = histogram_auc(fit->last, 0, &out->auc_error);
@@ -855,6 +866,7 @@ make_fit(Fit *fit, const DmpScanSolution *s, DmpFitStatus status)
 	dmp_fit_errors(fit->spec, plan, s, column, fit->meat, fit->clusters, out);
 	if (fit->spec->source)
 		fit->spec->source->finish(fit->spec->source, plan, column, out, s);
+	dmp_fit_keep_loss(plan, out, s, column);
 	return out;
 }
 

@@ -214,6 +214,25 @@ typedef struct DmpFitSpec
 	DmpFitSource *source; /* of the rows; NULL: select_sql */
 } DmpFitSpec;
 
+/*
+ * The mean loss about a solution, penalty left out, to third order where it is
+ * kept: the intercept, then the design columns. What dmp.update_model goes on from.
+ */
+#define DMP_LOSS_PARAMS 1001
+
+typedef struct DmpLoss
+{
+	double mean_loss;
+	double *gradient; /* 1 + width */
+	double *hessian;  /* packed */
+	double *cubic;    /* (1 + width)^3, or NULL */
+	double *sd;       /* of the columns */
+	/* the penalty as the solver took it; factor and bounds NULL: 1, none */
+	double lambda, alpha;
+	double *factor, *lower, *upper; /* 1 + width */
+	double unit;
+} DmpLoss;
+
 typedef struct DmpFit
 {
 	DmpFitStatus status;
@@ -248,6 +267,7 @@ typedef struct DmpFit
 	int scans;         /* of the data, all of them counted */
 	int64 memory_used; /* peak of the packed rows and solver, bytes, this process */
 	List *warnings;    /* of char * */
+	DmpLoss *kept;     /* NULL: not converged, or too many columns */
 	/* of dmp_fit_wide(), else 0 and NULL. coef has a run of nclasses for each column then. */
 	double lambda;
 	int nclasses;       /* 0: binomial */
@@ -552,6 +572,13 @@ extern DmpModel *dmp_model_lock(const DmpModelRow *row);
 extern void dmp_model_store(const DmpModelRow *row, const DmpModel *model);
 /* champion of a name, 0: none; *pinned: by dmp.deploy, a new fit does not replace it */
 extern int dmp_registry_champion(const char *name, bool *pinned);
+/* Locks a name to the end of the transaction; error unless it is there and the current user owns it. */
+extern void dmp_registry_lock(const char *name);
+/* what dmp.update_model goes on from, of a version by id; NULL: nothing was kept */
+extern bytea *dmp_registry_get_state(int64 id);
+extern void dmp_registry_put_state(const char *name, int version, const bytea *state);
+/* the standard errors of a version are those of another, by id */
+extern void dmp_registry_copy_errors(int64 from, const char *name, int version);
 extern void dmp_registry_init(void);
 /* rises whenever the registry may have changed: what was read before is to be read again */
 extern uint64 dmp_registry_generation(void);

@@ -306,6 +306,70 @@ lock_name(const char *name, bool missing_ok)
 }
 
 void
+dmp_registry_lock(const char *name)
+{
+	dmp_model_check_new(name);
+	dmp_spi_connect();
+	lock_name(name, false);
+	dmp_spi_finish();
+}
+
+bytea *
+dmp_registry_get_state(int64 id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext old;
+	DmpArgs args = {0};
+	bytea *state = NULL;
+
+	dmp_spi_connect();
+	dmp_arg_int8(&args, id);
+	if (dmp_spi_registry("SELECT state FROM dmp_internal.model_state WHERE id = $1", &args, true) >
+		0)
+	{
+		bool isnull;
+		Datum value = dmp_spi_datum(0, 1, &isnull);
+
+		old = MemoryContextSwitchTo(caller);
+		state = (bytea *) PG_DETOAST_DATUM_COPY(value);
+		MemoryContextSwitchTo(old);
+	}
+	dmp_spi_finish();
+	return state;
+}
+
+void
+dmp_registry_put_state(const char *name, int version, const bytea *state)
+{
+	DmpArgs args = {0};
+
+	dmp_spi_connect();
+	dmp_arg_text(&args, name);
+	dmp_arg_int4(&args, version);
+	dmp_arg(&args, BYTEAOID, PointerGetDatum(state), false);
+	dmp_spi_registry("INSERT INTO dmp_internal.model_state (id, state) "
+					 "SELECT id, $3 FROM dmp_internal.model WHERE name = $1 AND version = $2",
+					 &args, false);
+	dmp_spi_finish();
+}
+
+void
+dmp_registry_copy_errors(int64 from, const char *name, int version)
+{
+	DmpArgs args = {0};
+
+	dmp_spi_connect();
+	dmp_arg_int8(&args, from);
+	dmp_arg_text(&args, name);
+	dmp_arg_int4(&args, version);
+	dmp_spi_registry("UPDATE dmp_internal.model m SET std_err = f.std_err "
+					 "FROM dmp_internal.model f "
+					 "WHERE f.id = $1 AND m.name = $2 AND m.version = $3",
+					 &args, false);
+	dmp_spi_finish();
+}
+
+void
 dmp_model_check_new(const char *name)
 {
 	DmpArgs args = {0};
@@ -424,7 +488,8 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 		"bic, dispersion, df_null, df_residual, std_err_kind, no_errors, clusters, vif, rmse, "
 		"test_rmse, mae, test_mae, r_squared, test_r_squared, mean_deviance, test_mean_deviance, "
 		"base_margin, fingerprint, baseline, path, path_coef, "
-		"cv_log_loss, cv_std_err, cv_roc_auc) "
+		"cv_log_loss, cv_std_err, cv_roc_auc, updated_from, decay, rows_seen, weight_seen, "
+		"rows_waiting) "
 		"SELECT $1, $2, $3::dmp_internal.owner, $5, $6, $7, r.by, r.n_groups, "
 		"r.n_groups_converged, r.kind, r.family, r.status, r.target, "
 		"r.query, r.search_path, r.features, r.key, r.at, r.weight, r.rows, r.rows_test, "
@@ -436,7 +501,8 @@ dmp_registry_add(const char *name, const char *row, const DmpModelValue *value,
 		"r.df_residual, r.std_err_kind, r.no_errors, r.clusters, r.vif, r.rmse, r.test_rmse, "
 		"r.mae, r.test_mae, r.r_squared, r.test_r_squared, r.mean_deviance, r.test_mean_deviance, "
 		"r.base_margin, r.fingerprint, r.baseline, r.path, r.path_coef, "
-		"r.cv_log_loss, r.cv_std_err, r.cv_roc_auc "
+		"r.cv_log_loss, r.cv_std_err, r.cv_roc_auc, r.updated_from, r.decay, r.rows_seen, "
+		"r.weight_seen, r.rows_waiting "
 		"FROM pg_catalog.jsonb_populate_record(NULL::dmp_internal.model, $4::jsonb) r",
 		&args, false);
 	if (deploy)
@@ -637,9 +703,13 @@ dmp_drop_model(PG_FUNCTION_ARGS)
 						errmsg("version %d of model \"%s\" is deployed", ref.version, ref.name),
 						errhint("Deploy another version first, or drop the whole model.")));
 	dmp_arg_text(&args, ref.name);
+	dmp_arg_int4(&args, ref.version);
+	dmp_spi_registry("DELETE FROM dmp_internal.model_state s USING dmp_internal.model m "
+					 "WHERE s.id = m.id AND m.name = $1 AND $2 IN (0, m.version)",
+					 &args, false);
+	args.n = ref.version != 0 ? 2 : 1;
 	if (ref.version != 0)
 	{
-		dmp_arg_int4(&args, ref.version);
 		dmp_spi_registry("DELETE FROM dmp_internal.model_run r USING dmp_internal.model m "
 						 "WHERE r.model = m.id AND m.name = $1 AND m.version = $2",
 						 &args, false);

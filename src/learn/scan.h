@@ -221,6 +221,8 @@ typedef struct DmpScanSolution
 {
 	DmpFitStatus status;
 	double *theta, *hessian; /* hessian: packed mean */
+	double *gradient;        /* mean, at theta, of the loss alone */
+	double *cubic;           /* third derivatives about theta, mean, nparams^3; or NULL */
 	unsigned char *aliased;
 	double loss, objective, kkt;
 	int iterations;
@@ -443,5 +445,6 @@ extern DmpScanSolution *dmp_scan_solve(DmpScan *scan);
 extern double dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats,
 							 const DmpGlmProblem *problem, double *lambda_max);
 extern void dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s);
+extern void dmp_solution_gradient(DmpScanSolution *out, const DmpGlmSolution *s, int nparams);
 
 #endif /* DMP_SCAN_H */

@@ -520,6 +520,7 @@ solve_chosen(DmpPath *path, double lambda, const double *theta, DmpGlmSolution *
 	memset(s, 0, sizeof(*s));
 	s->theta = doubles0(n);
 	memcpy(s->theta, theta, sizeof(double) * n);
+	s->at = doubles0(n);
 	s->gradient = doubles0(n);
 	s->hessian = doubles0(DMP_TRI(n));
 	s->aliased = palloc0(n);
@@ -659,6 +660,7 @@ dmp_scan_path(DmpScan *scan)
 
 	out = palloc0(sizeof(DmpScanSolution));
 	dmp_solution_take(out, &s);
+	dmp_solution_gradient(out, &s, n);
 	out->path = result;
 	judge(&rows, &path, s.theta, out);
 	for (k = 0; k < path.n; k++)

@@ -393,6 +393,10 @@ dmp_scan_result_write(DmpBytes *b, const DmpScanPlan *plan, const DmpScanResult 
 		dmp_put_int(b, s->status);
 		dmp_put(b, s->theta, sizeof(double) * n);
 		dmp_put(b, s->hessian, sizeof(double) * DMP_TRI(n));
+		dmp_put(b, s->gradient, sizeof(double) * n);
+		dmp_put_int(b, s->cubic != NULL);
+		if (s->cubic)
+			dmp_put(b, s->cubic, sizeof(double) * n * n * n);
 		dmp_put(b, s->aliased, n);
 		dmp_put_double(b, s->loss);
 		dmp_put_double(b, s->objective);
@@ -484,6 +488,13 @@ dmp_scan_result_read(DmpBytes *b)
 		s->status = (DmpFitStatus) dmp_get_int(b);
 		s->theta = dmp_get_doubles(b, n);
 		s->hessian = dmp_get_doubles(b, DMP_TRI(n));
+		s->gradient = dmp_get_doubles(b, n);
+		if (dmp_get_int(b) != 0)
+		{
+			if (n > DMP_CUBIC_PARAMS)
+				bad_plan();
+			s->cubic = dmp_get_doubles(b, (Size) n * n * n);
+		}
 		s->aliased = palloc(n + 1);
 		memcpy(s->aliased, dmp_get(b, n), n);
 		s->loss = dmp_get_double(b);

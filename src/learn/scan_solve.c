@@ -17,7 +17,8 @@
 #include "math/metrics.h"
 
 #define BLOCK_TOLERANCE 1e-4
-#define CUBIC_STRIDE 8 /* third derivatives are taken from every eighth tile */
+#define SOLUTION_TILES 128 /* a sample of the rows for the third derivatives that are kept */
+#define CUBIC_STRIDE 8     /* third derivatives are taken from every eighth tile */
 
 /* rows of a store as the solver reads them */
 typedef struct StoreRows
@@ -99,6 +100,7 @@ start_solution(const DmpScanPlan *plan, const DmpGlmProblem *problem, const DmpS
 	s->hessian = doubles0(DMP_TRI(n));
 	s->aliased = palloc0(n);
 	s->theta[0] = dmp_null_start(plan, stats);
+	s->at = doubles0(n);
 }
 
 /* ------------------------------------------------------------- quadratics */
@@ -640,6 +642,24 @@ status_of(const DmpGlmSolution *s)
 	}
 }
 
+/*
+ * The mean gradient at the solution. The last step is taken without an
+ * evaluation: after it the gradient is what the Hessian says. s->at must be there.
+ */
+void
+dmp_solution_gradient(DmpScanSolution *out, const DmpGlmSolution *s, int nparams)
+{
+	double *step = palloc(sizeof(double) * nparams);
+	int i;
+
+	for (i = 0; i < nparams; i++)
+		step[i] = s->theta[i] - s->at[i];
+	out->gradient = doubles0(nparams);
+	dmp_symmetric_multiply(nparams, s->hessian, step, out->gradient);
+	dmp_axpy(nparams, 1, s->gradient, out->gradient);
+	pfree(step);
+}
+
 /* what the solver says as the fit says it */
 void
 dmp_solution_take(DmpScanSolution *out, const DmpGlmSolution *s)
@@ -712,6 +732,44 @@ dmp_null_solve(const DmpScanPlan *plan, const DmpStats *stats, const DmpGlmProbl
 	return loss;
 }
 
+/*
+ * Third derivatives of the mean loss at the solution, for those who will go on
+ * from it (update.c). A few tiles do: they correct what is small already.
+ */
+static double *
+solution_third(const StoreRows *rows, const double *theta)
+{
+	const DmpStore *store = rows->store;
+	int n = rows->shape.nparams, c, at, i;
+	int64 stride = Max(1, store->ntiles / SOLUTION_TILES), t = 0;
+	double *slices, *tensor, weight = 0;
+	void *scratch;
+
+	if (n > DMP_CUBIC_PARAMS || rows->shape.family == DMP_GAUSSIAN)
+		return NULL;
+	slices = palloc0(sizeof(double) * dmp_cubic_size(n));
+	scratch = aligned(dmp_glm_cubic_scratch(&rows->shape));
+	for (c = 0; c < store->nchunks; c++)
+		for (at = 0; at < store->chunks[c].used; at++, t++)
+		{
+			DmpGlmTile tile;
+
+			if (t % stride != 0)
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			dmp_store_tile(store, &rows->shape, c, at, &tile);
+			dmp_glm_tile_cubic_coded(&rows->shape, &tile, theta, slices, scratch);
+			for (i = 0; i < tile.n; i++)
+				weight += tile.weight ? tile.weight[i] : 1;
+		}
+	if (!(weight > 0))
+		return NULL;
+	tensor = palloc(sizeof(double) * n * n * n);
+	dmp_cubic_tensor(n, slices, 1 / weight, tensor);
+	pfree(slices);
+	return tensor;
+}
+
 /* all rows are here: they become what the layout says; false when there is nothing to fit */
 bool
 dmp_scan_prepare(DmpScan *scan)
@@ -758,6 +816,8 @@ dmp_scan_solve(DmpScan *scan)
 	out->null_loss = dmp_null_solve(plan, &scan->stats, &problem, &plan->layout.lambda_max);
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
+	dmp_solution_gradient(out, &s, plan->layout.shape.nparams);
+	out->cubic = solution_third(&rows, s.theta);
 	out->lambda_max = plan->layout.lambda_max;
 	out->roc_auc = out->test_roc_auc = out->test_log_loss = NAN;
 	out->memory = scan->peak;

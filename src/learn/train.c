@@ -23,6 +23,7 @@
 #include "learn/path.h"
 #include "learn/segments.h"
 #include "learn/train.h"
+#include "learn/update.h"
 #include "lib/stringinfo.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -297,8 +298,8 @@ gather_warnings(const DmpTrainArgs *args, const DmpFit *fit, List *judged)
 }
 
 /* Whether the fit becomes the champion; a WARNING says what stays live when it does not. */
-static bool
-decide_deployment(const DmpTrainArgs *args, const DmpFit *fit, const char *name)
+bool
+dmp_train_deploys(const DmpTrainArgs *args, const DmpFit *fit, const char *name)
 {
 	bool pinned;
 	int champion = dmp_registry_champion(name, &pinned);
@@ -317,16 +318,16 @@ decide_deployment(const DmpTrainArgs *args, const DmpFit *fit, const char *name)
 	return false;
 }
 
-static Interval *
-elapsed_since(TimestampTz start)
+Interval *
+dmp_train_elapsed(TimestampTz start)
 {
 	return DatumGetIntervalP(DirectFunctionCall2(
 		timestamp_mi, TimestampTzGetDatum(GetCurrentTimestamp()), TimestampTzGetDatum(start)));
 }
 
-static void
-return_row(FunctionCallInfo fcinfo, const char *name, int version, bool deployed, const DmpFit *fit,
-		   int nfeatures, Interval *elapsed, List *warnings)
+void
+dmp_train_return(FunctionCallInfo fcinfo, const char *name, int version, bool deployed,
+				 const DmpFit *fit, int nfeatures, Interval *elapsed, List *warnings)
 {
 	Datum values[10];
 	bool nulls[10] = {false};
@@ -365,9 +366,9 @@ dmp_train(PG_FUNCTION_ARGS)
 	DmpModelRef ref;
 	List *warnings;
 	Interval *elapsed;
-	double shift = 0;
 	bool deploy;
 	int version;
+	double shift = 0;
 
 	PreventCommandIfReadOnly("dmp.train()");
 	dmp_srf_begin(fcinfo);
@@ -401,14 +402,15 @@ dmp_train(PG_FUNCTION_ARGS)
 	dmp_train_segments(args, plan, model, shift, &fit->warnings);
 	json = dmp_model_to_json(model);
 	warnings = gather_warnings(args, fit, dmp_judgement(args, plan, fit, sample));
-	deploy = decide_deployment(args, fit, ref.name);
-	elapsed = elapsed_since(start);
+	deploy = dmp_train_deploys(args, fit, ref.name);
+	elapsed = dmp_train_elapsed(start);
 	version =
 		dmp_registry_add(ref.name, registry_row(args, plan, fit, model, sample, warnings, elapsed),
 						 dmp_model_value_make(json, strlen(json)), fit->std_err,
 						 fit->design.width + 1, dmp_train_group_bytes(plan), deploy);
-	return_row(fcinfo, ref.name, version, deploy, fit, list_length(plan->feature_names), elapsed,
-			   warnings);
+	dmp_update_keep(ref.name, version, fit, model, &plan->spec, plan->class_weight, -shift);
+	dmp_train_return(fcinfo, ref.name, version, deploy, fit, list_length(plan->feature_names),
+					 elapsed, warnings);
 	dmp_spi_finish();
 	return (Datum) 0;
 }

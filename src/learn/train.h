@@ -10,6 +10,7 @@
 #include "learn/learn.h"
 #include "learn/query.h"
 #include "lib/stringinfo.h"
+#include "utils/timestamp.h"
 
 /* the arguments of dmp.train; NULL, NIL and NaN stand for SQL NULL */
 typedef struct DmpTrainArgs
@@ -115,6 +116,12 @@ extern void dmp_train_segments(DmpTrainArgs *args, DmpTrainPlan *plan, DmpModel 
 							   double shift, List **warnings);
 /* what is known of the groups beside their coefficients, for the registry; NULL: no groups */
 extern bytea *dmp_train_group_bytes(DmpTrainPlan *plan);
+/* whether a version becomes the champion; a WARNING says what stays live when it does not */
+extern bool dmp_train_deploys(const DmpTrainArgs *args, const DmpFit *fit, const char *name);
+extern Interval *dmp_train_elapsed(TimestampTz start);
+/* the one row that dmp.train answers */
+extern void dmp_train_return(FunctionCallInfo fcinfo, const char *name, int version, bool deployed,
+							 const DmpFit *fit, int nfeatures, Interval *elapsed, List *warnings);
 extern void dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 	pg_attribute_noreturn();
 

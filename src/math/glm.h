@@ -138,6 +138,10 @@ typedef struct DmpQuadratic
 extern size_t dmp_cubic_size(int nparams);
 extern void dmp_glm_tile_cubic(const DmpGlmShape *shape, const DmpGlmTile *tile,
 							   const double *theta, double *slices, void *scratch);
+/* the same with coded columns, written out as dense ones; bytes of scratch it needs, aligned to 32 */
+extern size_t dmp_glm_cubic_scratch(const DmpGlmShape *shape);
+extern void dmp_glm_tile_cubic_coded(const DmpGlmShape *shape, const DmpGlmTile *tile,
+									 const double *theta, double *slices, void *scratch);
 /* slices times f as a symmetric tensor, nparams^3 */
 extern void dmp_cubic_tensor(int nparams, const double *slices, double f, double *tensor);
 

@@ -40,6 +40,47 @@ dmp_cubic_tensor(int n, const double *slices, double f, double *tensor)
 	}
 }
 
+size_t
+dmp_glm_cubic_scratch(const DmpGlmShape *shape)
+{
+	DmpGlmShape wide = *shape;
+
+	wide.ndense = shape->nparams - 1;
+	return sizeof(double) * DMP_TILE * (size_t) shape->nparams + dmp_glm_scratch(&wide);
+}
+
+void
+dmp_glm_tile_cubic_coded(const DmpGlmShape *shape, const DmpGlmTile *tile, const double *theta,
+						 double *slices, void *scratch)
+{
+	DmpGlmShape wide = *shape;
+	DmpGlmTile part = *tile;
+	double *x = scratch;
+	int i, k;
+
+	if (shape->ncoded == 0)
+	{
+		dmp_glm_tile_cubic(shape, tile, theta, slices, scratch);
+		return;
+	}
+	wide.ndense = shape->nparams - 1;
+	wide.ncoded = 0;
+	memcpy(x, tile->dense, sizeof(double) * DMP_TILE * (size_t) shape->ndense);
+	memset(x + (size_t) shape->ndense * DMP_TILE, 0,
+		   sizeof(double) * DMP_TILE * (size_t) (wide.ndense - shape->ndense));
+	for (k = 0; k < shape->ncoded; k++)
+		for (i = 0; i < tile->n; i++)
+		{
+			int32_t code = tile->codes[(size_t) k * DMP_TILE + i];
+
+			if (code > 0)
+				x[(size_t) (code - 1) * DMP_TILE + i] += 1;
+		}
+	part.dense = x;
+	part.codes = NULL;
+	dmp_glm_tile_cubic(&wide, &part, theta, slices, x + DMP_TILE * (size_t) (wide.ndense + 1));
+}
+
 /* element (i, j) of tensor . x, i and j any */
 static double
 contract(int n, const double *tensor, const double *x, int i, int j)

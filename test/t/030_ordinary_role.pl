@@ -124,6 +124,8 @@ my @contract = (
 	'train again, with a test' => q{SELECT version, test_roc_auc IS NOT NULL FROM dmp.train('buyers', 'training', 'label', lambda => 0.001, test_fraction => 0.3, seed => 1)}, qr/^2\|t$/,
 	'models' => q{SELECT count(*) FROM dmp.models WHERE model = 'buyers'}, qr/^2$/,
 	'model_baseline' => q{SELECT count(*) > 0 FROM dmp.model_baseline WHERE model = 'buyers'}, qr/^t$/,
+	'update_model' => q{SELECT model, version FROM dmp.train('online', 'training', 'label', lambda => 0.01); SELECT version, deployed, status, rows FROM dmp.update_model('online', 'training')}, qr/^online\|1\n2\|t\|converged\|300$/,
+	'and drop it' => q{SELECT versions FROM dmp.drop_model('online')}, qr/^2$/,
 	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
 	'encodings' => q{SELECT count(*) FROM dmp.encodings WHERE model = 'buyers'}, qr/^0$/,
 	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
