@@ -25,6 +25,9 @@
 #include "math/metrics.h"
 #include "utils/memutils.h"
 
+/* residual up to which the solver goes; one Newton step from there is beyond rounding */
+#define LOOSE 1e-7
+
 /* one group while it is worked on; arrays live in the work context */
 typedef struct GroupFit
 {
@@ -586,9 +589,9 @@ start(GroupFit *g, DmpGlmSolution *s)
 			s->theta[g->compact[j]] = pooled[j];
 	g->problem.eval = eval_group;
 	g->problem.arg = g;
-	/* the last step is not measured when it is known to be small, by far, enough */
+	/* polish() finishes it: the metrics take a pass over the rows in any case */
 	g->problem.expensive = 1;
-	g->problem.tolerance = fmax(g->problem.tolerance / 100, fmin(g->problem.tolerance, 1e-13));
+	g->problem.tolerance = fmax(g->plan->tolerance, LOOSE);
 	g->problem.max_stride = 1;
 	if (g->kept)
 		g->problem.max_stride = (int) Max(1, g->ntiles / Max(128, n / 4));
@@ -647,7 +650,7 @@ covariance_of(GroupFit *g, const DmpGlmSolution *s, const double *hessian)
 	double *h, *covariance;
 	unsigned char *skip;
 
-	if (hessian == NULL)
+	if (g->plan->lambda * g->plan->alpha > 0)
 		return NULL;
 	h = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * 2 * DMP_TRI(n));
 	covariance = h + DMP_TRI(n);
@@ -792,6 +795,40 @@ solve(GroupFit *g, DmpGlmSolution *s, DmpFitStatus *status)
 	return out.status == DMP_FIT_CONVERGED;
 }
 
+/*
+ * The Newton step from where the metrics were measured, with the sums of that
+ * pass. It squares what is left of the error; should that not be enough, the
+ * solver goes on.
+ */
+static void
+polish(GroupFit *g, DmpGlmSolution *s, const DmpGlmSums *sums)
+{
+	int n = g->shape.nparams, i;
+	double *room = palloc(sizeof(double) * (DMP_TRI(n) + 4 * (Size) n));
+	double *h = room, *gradient = h + DMP_TRI(n), *next = gradient + n, *step = next + n;
+	double decrement;
+	Size k;
+
+	for (k = 0; k < DMP_TRI(n); k++)
+		h[k] = sums->hessian[k] / g->weight;
+	for (i = 0; i < n; i++)
+		gradient[i] = sums->gradient[i] / g->weight;
+	dmp_glm_model_min(&g->problem, s->theta, gradient, h, 0, next, s->aliased);
+	for (i = 0; i < n; i++)
+		step[i] = next[i] - s->theta[i];
+	dmp_symmetric_multiply(n, h, step, step + n);
+	decrement = dmp_dot(n, step, step + n);
+	if (decrement <= 1e-3 * g->plan->tolerance)
+		memcpy(s->theta, next, sizeof(double) * n);
+	else
+	{
+		g->problem.tolerance = g->plan->tolerance;
+		g->problem.fallback = NULL;
+		dmp_glm_solve(&g->problem, s);
+	}
+	pfree(room);
+}
+
 /* The fit of the group of rows, and its share of the metrics of all rows. */
 void
 dmp_group_fit(DmpGroupSolver *solver, DmpGroupRows *rows, DmpGroupFit *fit)
@@ -820,11 +857,12 @@ dmp_group_fit(DmpGroupSolver *solver, DmpGroupRows *rows, DmpGroupFit *fit)
 	fit->iterations = s.iterations;
 	if (fitted)
 	{
-		/* errors are those of the optimum, one step past where the solver was last */
-		sums.gradient = s.gradient;
-		sums.hessian = g.plan->lambda * g.plan->alpha > 0 ? NULL : s.hessian;
+		sums.gradient = palloc(sizeof(double) * g.shape.nparams);
+		sums.hessian =
+			MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(g.shape.nparams));
 		dmp_glm_sums_clear(&g.shape, &sums);
 		measure(&g, false, s.theta, &sums, &fit->log_loss, &fit->roc_auc);
+		polish(&g, &s, &sums);
 		put_on_design(&g, &s, covariance_of(&g, &s, sums.hessian), fit);
 	}
 	else

@@ -48,15 +48,17 @@ typedef struct DmpSample
 	int64 ntest; /* of them held out */
 	int ncolumns;
 	DmpSampleColumn *columns;
-	double *target;    /* n: 0 and 1, a class number, or a number */
-	bool *test;        /* n */
-	double *fold;      /* n; NULL: no folds */
-	uint64 *hash;      /* n: of target and features */
-	bool whole;        /* it is all rows */
-	int64 of;          /* how many those are */
-	bool classes;      /* target is 0 or 1 */
-	int64 rows[2];     /* of each class, training; when classes */
-	uint64 hash_total; /* sum over the training rows: the order plays no part */
+	double *target;     /* n: 0 and 1, a class number, or a number */
+	bool *test;         /* n */
+	double *fold;       /* n; NULL: no folds */
+	uint64 *hash;       /* n: of target and features */
+	bool whole;         /* it is all rows */
+	int64 of;           /* how many those are */
+	double share;       /* of the rows it is chosen from, of all */
+	const char *select; /* those rows */
+	bool classes;       /* target is 0 or 1 */
+	int64 rows[2];      /* of each class, training; when classes */
+	uint64 hash_total;  /* sum over the training rows: the order plays no part */
 } DmpSample;
 
 /* Reads it, under the snapshot of the fit; NULL: no rows. SPI is connected. */

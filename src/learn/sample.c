@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "executor/spi.h"
@@ -27,6 +28,7 @@
 #define SAMPLE_SEED 811
 #define FIRST_COLUMN 3 /* behind target, split and fold */
 #define HASHED_COLUMNS 3
+#define BLOCK_ROWS 20
 #define ALL_COLUMNS 60
 #define TEXT_LENGTH 200
 #define LISTED_LEVELS 20
@@ -226,6 +228,29 @@ take_row(DmpSample *sample, const Datum *values, const bool *nulls, int64 i, dou
 	sample->hash[i] = hash;
 }
 
+/*
+ * The rows to choose from, and what share of all they are. A fit by group reads
+ * its table once, and one more scan would show: of a large table it is blocks,
+ * with twenty times the rows that are wanted.
+ */
+static const char *
+source_sql(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 limit)
+{
+	Oid relid = InvalidOid;
+	double percent = 100.0 * BLOCK_ROWS * limit / Max(sample->of, 1);
+
+	sample->share = 1;
+	if (args->by != NIL && percent < 50 && plan->query->temporary == NULL &&
+		strpbrk(args->query, " \t\n(") == NULL)
+		relid = dmp_relation_oid(args->query, true);
+	if (!OidIsValid(relid) ||
+		(get_rel_relkind(relid) != RELKIND_RELATION && get_rel_relkind(relid) != RELKIND_MATVIEW))
+		return plan->query->select;
+	sample->share = percent / 100;
+	return psprintf("SELECT * FROM %s TABLESAMPLE SYSTEM (%.17g) REPEATABLE (%d)",
+					dmp_relation_name(relid), percent, SAMPLE_SEED);
+}
+
 static void
 read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, const char *filter,
 		  int64 limit)
@@ -244,7 +269,7 @@ read_rows(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan,
 					 plan->place_sql ? plan->place_sql : "0::pg_catalog.float8");
 	for (c = 0; c < sample->ncolumns; c++)
 		append_column(&sql, &sample->columns[c]);
-	appendStringInfo(&sql, " FROM (%s) AS q WHERE q.%s IS NOT NULL", plan->query->select,
+	appendStringInfo(&sql, " FROM (%s) AS q WHERE q.%s IS NOT NULL", sample->select,
 					 quote_identifier(args->target));
 	if (filter != NULL)
 		appendStringInfo(&sql, " AND %s", filter);
@@ -410,7 +435,7 @@ describe(const DmpSample *sample, DmpSampleColumn *column)
 static void
 read_share(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 limit)
 {
-	double share = (double) limit / sample->of;
+	double share = (double) limit / sample->of / sample->share;
 	int few = Min(sample->ncolumns, HASHED_COLUMNS);
 	int all = Min(sample->ncolumns, ALL_COLUMNS);
 
@@ -436,6 +461,7 @@ dmp_sample_read(const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 rows)
 	sample->of = rows;
 	sample->whole = rows <= Min(limit, DMP_WHOLE_ROWS);
 	limit = sample->whole ? rows : Min(limit, DMP_SAMPLE_ROWS);
+	sample->select = source_sql(sample, args, plan, limit);
 	if (sample->whole)
 		read_rows(sample, args, plan, NULL, limit);
 	else
