@@ -463,7 +463,7 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 	dmp_glm_solve(&problem, &s);
 	dmp_solution_take(out, &s);
 	dmp_solution_gradient(out, &s, n);
-	if (blocks->quadratic && blocks->quadratic->cubic)
+	if (blocks && blocks->quadratic && blocks->quadratic->cubic)
 	{
 		Size k, all = (Size) n * n * n;
 

@@ -590,6 +590,7 @@ hand_on(DmpScan *scan, DmpPath *path, const DmpScanPath *folds)
 		result->lambda[k] /= path->unit;
 	result->lambda_max /= path->unit;
 	out->theta = doubles0(n);
+	out->gradient = doubles0(n);
 	out->hessian = doubles0(DMP_TRI(n));
 	out->aliased = palloc0(n);
 	out->separated_param = -1;
