@@ -159,8 +159,9 @@ filter_sql(DmpSample *sample, List *key, int columns, double share)
 			sample->columns[i].hashed = true;
 			n++;
 		}
-	appendStringInfo(&sql, ") < %.17g", share);
-	return sql.data;
+	appendStringInfoChar(&sql, ')');
+	/* a range, of which the planner expects a few rows only: else LIMIT keeps it from workers */
+	return psprintf("%s < %.17g AND %s >= 0", sql.data, share, sql.data);
 }
 
 /* whether the hashed columns take so few values that the sample is a few lumps of rows */
