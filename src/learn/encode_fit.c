@@ -306,11 +306,9 @@ table_sums(const Fit *fit, const DmpEncodeWish *wish)
 	return sums;
 }
 
-/* Values of a table from weights and sums of y of its n places; returns the information value. */
-static double
-fit_values(const DmpEncodeWish *wish, int n, const double *weight, const double *y, double *values)
+double
+dmp_evidence(int n, const double *weight, const double *y, double s, double *woe)
 {
-	double s = wish->smoothing;
 	double all = 0;
 	double positive = 0;
 	double negative;
@@ -328,19 +326,34 @@ fit_values(const DmpEncodeWish *wish, int n, const double *weight, const double 
 		double share = all > 0 ? weight[i] / all : 0;
 		double neg = weight[i] - y[i];
 
-		if (wish->transform->kind == DMP_TRANSFORM_TARGET)
-		{
-			double mean = all > 0 ? positive / all : 0;
-
-			values[i] = weight[i] + s > 0 ? (y[i] + s * mean) / (weight[i] + s) : mean;
-			continue;
-		}
-		values[i] =
-			log((y[i] + s) / (share * positive + s)) - log((neg + s) / (share * negative + s));
+		woe[i] = log((y[i] + s) / (share * positive + s)) - log((neg + s) / (share * negative + s));
 		if (positive > 0 && negative > 0)
-			information += (y[i] / positive - neg / negative) * values[i];
+			information += (y[i] / positive - neg / negative) * woe[i];
 	}
 	return information;
+}
+
+/* Values of a table from weights and sums of y of its n places; returns the information value. */
+static double
+fit_values(const DmpEncodeWish *wish, int n, const double *weight, const double *y, double *values)
+{
+	double s = wish->smoothing;
+	double all = 0;
+	double sum = 0;
+	double mean;
+	int i;
+
+	if (wish->transform->kind == DMP_TRANSFORM_WOE)
+		return dmp_evidence(n, weight, y, s, values);
+	for (i = 0; i < n; i++)
+	{
+		all += weight[i];
+		sum += y[i];
+	}
+	mean = all > 0 ? sum / all : 0;
+	for (i = 0; i < n; i++)
+		values[i] = weight[i] + s > 0 ? (y[i] + s * mean) / (weight[i] + s) : mean;
+	return NAN;
 }
 
 static void
@@ -372,8 +385,6 @@ grant_table(const Fit *fit, DmpEncodeWish *wish)
 		t->rate[i] = t->rows[i] > 0 ? y[i] / weight[i] : NAN;
 	}
 	t->information = fit_values(wish, n, weight, y, t->values);
-	if (t->kind == DMP_TRANSFORM_TARGET)
-		t->information = NAN;
 	for (f = 0; f < fit->nfolds; f++)
 	{
 		for (i = 0; i < n; i++)

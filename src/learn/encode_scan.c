@@ -361,6 +361,30 @@ dmp_encode_scan_result(Datum value)
 	return scan_of(value, CurrentMemoryContext);
 }
 
+DmpEncodeScan *
+dmp_encode_scan_arg(Datum value, bool isnull, const char *plan, MemoryContext parent)
+{
+	DmpEncodeScan *scan = isnull ? scan_of_plan(plan, parent) : scan_of(value, parent);
+
+	drop_flat(scan);
+	return scan;
+}
+
+void
+dmp_encode_scan_number(DmpEncodeScan *scan, double x, double target)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->hdr.eoh_context);
+	double *sums;
+
+	if (scan->ncolumns != 1 || scan->columns[0].text)
+		refuse_bytes();
+	sums = isnan(x) ? scan->columns[0].missing : dmp_cells_at(&scan->columns[0].cells, x);
+	sums[0]++;
+	sums[1]++;
+	sums[2] += target;
+	MemoryContextSwitchTo(old);
+}
+
 static void
 add_value(DmpEncodeScan *scan, int i, Datum value, bool isnull, double target, double weight,
 		  int fold)

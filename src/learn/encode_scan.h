@@ -44,5 +44,10 @@ typedef struct DmpEncodeScan
 /* the result of dmp_internal.encode_scan; in CurrentMemoryContext */
 extern DmpEncodeScan *dmp_encode_scan_result(Datum value);
 extern void dmp_encode_scan_init(void);
+/* state of an aggregate whose first row this may be: plan says what it is of then */
+extern DmpEncodeScan *dmp_encode_scan_arg(Datum value, bool isnull, const char *plan,
+										  MemoryContext parent);
+/* a row of a scan of one column of numbers in one fold; NaN is missing */
+extern void dmp_encode_scan_number(DmpEncodeScan *scan, double x, double target);
 
 #endif /* DMP_LEARN_ENCODE_SCAN_H */

@@ -654,3 +654,42 @@ CREATE AGGREGATE dmp.linear(target float8, VARIADIC features float8[]) (
 );
 COMMENT ON AGGREGATE dmp.linear(float8, VARIADIC float8[]) IS 'linear regression by least squares: coefficients, errors, p values, the intercept first; a feature that others make up has none
 Example: SELECT city, (dmp.linear(spend, age, visits)).* FROM visitors GROUP BY city';
+
+-- binning as an aggregate: dmp.bins
+
+CREATE TYPE dmp.binning AS (
+	edges float8[],
+	rows bigint[],
+	positive bigint[],
+	woe float8[],
+	information_value float8
+);
+COMMENT ON TYPE dmp.binning IS 'result of dmp.bins: bins [.., e1), [e1, e2), ..; the last element of rows, positive and woe is of missing values';
+CREATE FUNCTION dmp_internal.bins_add(dmp_internal.state, float8, boolean) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_bins_add';
+CREATE FUNCTION dmp_internal.bins_final(dmp_internal.state) RETURNS dmp.binning
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_bins_final';
+CREATE AGGREGATE dmp.bins(x float8, y boolean) (
+	SFUNC = dmp_internal.bins_add,
+	STYPE = dmp_internal.state,
+	SSPACE = 1048576,
+	COMBINEFUNC = dmp_internal.encode_scan_combine,
+	FINALFUNC = dmp_internal.bins_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE dmp.bins(float8, boolean) IS 'ten quantile bins of a number, with rows, positive rows and weight of evidence of each, and the information value; rows whose label is not known do not count
+Example: SELECT (dmp.bins(age, bought)).* FROM visitors';
+CREATE FUNCTION dmp.bin(binning dmp.binning, x float8) RETURNS int
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	RETURN CASE WHEN x IS NULL OR x = 'NaN' OR binning IS NULL THEN NULL
+		WHEN pg_catalog.cardinality((binning).edges) = 0 THEN 1
+		ELSE pg_catalog.width_bucket(x, (binning).edges) + 1 END;
+COMMENT ON FUNCTION dmp.bin(dmp.binning, float8) IS 'number of the bin a value is in, from 1 on; NULL: missing
+Example: SELECT dmp.bin((SELECT dmp.bins(age, bought) FROM visitors), 42)';
+CREATE FUNCTION dmp.woe(binning dmp.binning, x float8) RETURNS float8
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	RETURN (binning).woe[CASE WHEN x IS NULL OR x = 'NaN' THEN pg_catalog.cardinality((binning).woe)
+		WHEN pg_catalog.cardinality((binning).edges) = 0 THEN 1
+		ELSE pg_catalog.width_bucket(x, (binning).edges) + 1 END];
+COMMENT ON FUNCTION dmp.woe(dmp.binning, float8) IS 'weight of evidence of the bin a value is in, a missing one included
+Example: SELECT dmp.woe((SELECT dmp.bins(age, bought) FROM visitors), 42)';

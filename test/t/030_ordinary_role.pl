@@ -127,6 +127,7 @@ my @contract = (
 	'update_model' => q{SELECT model, version FROM dmp.train('online', 'training', 'label', lambda => 0.01); SELECT version, deployed, status, rows FROM dmp.update_model('online', 'training')}, qr/^online\|1\n2\|t\|converged\|300$/,
 	'and drop it' => q{SELECT versions FROM dmp.drop_model('online')}, qr/^2$/,
 	'coefficients' => q{SELECT count(*) > 3 FROM dmp.coefficients WHERE model = 'buyers' AND version = 1}, qr/^t$/,
+	'bins' => q{SELECT dmp.bin(b, 3) >= 1 AND dmp.woe(b, 3) IS NOT NULL FROM (SELECT dmp.bins(i, i > 50) AS b FROM generate_series(1, 100) AS i) AS s}, qr/^t$/,
 	'encodings' => q{SELECT count(*) FROM dmp.encodings WHERE model = 'buyers'}, qr/^0$/,
 	'model_metrics' => q{SELECT count(*) > 0 FROM dmp.model_metrics WHERE model = 'buyers'}, qr/^t$/,
 	'cross-validation' => q{SELECT version, status FROM dmp.train('buyers', 'training', 'label', alpha => 0.5, n_lambdas => 10, cv => 3, deploy => false)}, qr/^3\|converged$/,
