@@ -7,7 +7,7 @@
  * group, so that of the others is a difference, and one step with the Hessian
  * of all rows leads from the path to the fit without the group. What that
  * leaves is of second order in a group's share of noise: at a million rows the
- * losses are right to 1e-8; below SURE_ROWS more rounds follow. Then one pass
+ * losses are right to 1e-8; with fewer rows more rounds follow. Then one pass
  * gives the losses of the rows left out.
  */
 #include "math/glm_path.h"
@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SURE_ROWS 200000.0
+#define SURE_ROWS 100000.0 /* of them, or twice those of the rarer class */
 #define ROUNDS 8
 #define HELD_TOLERANCE 1e-7
 #define MODEL_TOLERANCE 1e-8
@@ -203,7 +203,7 @@ dmp_path_cross_validate(DmpPath *p)
 	else
 	{
 		first_steps(p);
-		if (p->rows < SURE_ROWS && !p->scans)
+		if (p->rows * (p->rare > 0 ? 2 * p->rare : 1) < SURE_ROWS && !p->scans)
 			converge(p, all, count);
 		else
 			measure_held(p, count, all, NULL);
