@@ -17,8 +17,7 @@
 #include "math/metrics.h"
 
 #define BLOCK_TOLERANCE 1e-4
-#define SOLUTION_TILES 128 /* a sample of the rows for the third derivatives that are kept */
-#define CUBIC_STRIDE 8     /* third derivatives are taken from every eighth tile */
+#define CUBIC_STRIDE 8 /* third derivatives are taken from every eighth tile */
 
 /* rows of a store as the solver reads them */
 typedef struct StoreRows
@@ -741,7 +740,7 @@ solution_third(const StoreRows *rows, const double *theta)
 {
 	const DmpStore *store = rows->store;
 	int n = rows->shape.nparams, c, at, i;
-	int64 stride = Max(1, store->ntiles / SOLUTION_TILES), t = 0;
+	int64 stride = Max(1, store->ntiles / dmp_cubic_tiles(n)), t = 0;
 	double *slices, *tensor, weight = 0;
 	void *scratch;
 

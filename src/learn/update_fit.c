@@ -24,9 +24,6 @@
 
 #include "utils/memutils.h"
 
-/* tiles that third derivatives are taken from */
-#define CUBIC_TILES 128
-
 typedef struct Rows
 {
 	DmpBatch *batch;
@@ -384,7 +381,7 @@ third_of_rows(Rows *rows, const double *theta, double weight)
 {
 	DmpBatch *batch = rows->batch;
 	const DmpGlmShape *shape = &batch->map->shape;
-	int n = shape->nparams, stride = Max(1, batch->ntiles / CUBIC_TILES), t, i;
+	int n = shape->nparams, stride = Max(1, batch->ntiles / dmp_cubic_tiles(n)), t, i;
 	double *slices, *tensor, seen = 0;
 	void *scratch;
 

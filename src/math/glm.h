@@ -134,6 +134,8 @@ typedef struct DmpQuadratic
 /* third derivatives: only without coded columns, and few parameters */
 #define DMP_CUBIC_PARAMS 41
 
+/* tiles to take third derivatives from, when they are a correction only: cheap beside a fit */
+extern int dmp_cubic_tiles(int nparams);
 /* doubles that dmp_glm_tile_cubic adds to; zero them first */
 extern size_t dmp_cubic_size(int nparams);
 extern void dmp_glm_tile_cubic(const DmpGlmShape *shape, const DmpGlmTile *tile,

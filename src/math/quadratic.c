@@ -40,6 +40,14 @@ dmp_cubic_tensor(int n, const double *slices, double f, double *tensor)
 	}
 }
 
+int
+dmp_cubic_tiles(int nparams)
+{
+	double n = nparams, tiles = 1.4e6 / (n * n * n);
+
+	return tiles > 128 ? 128 : tiles < 16 ? 16 : (int) tiles;
+}
+
 size_t
 dmp_glm_cubic_scratch(const DmpGlmShape *shape)
 {

@@ -81,6 +81,7 @@ as_ann($old, q{
 
 my %reads = (
 	'predictions' => q{SELECT md5(string_agg(dmp.predict('buyers', t)::text || dmp.predict('buyers@2', t)::text || dmp.classify('buyers', t), ',' ORDER BY user_id, at)) FROM trained t},
+	'what updates go on from' => q{SELECT count(*) > 2, md5(string_agg(md5(state), ',' ORDER BY id)) FROM dmp_internal.model_state},
 	'models' => q{SELECT model, version, deployed, owner, status, rows, log_loss, trained_at FROM dmp.models ORDER BY model, version},
 	'coefficients' => q{SELECT model, version, feature, coef, std_err FROM dmp.coefficients ORDER BY 1, 2, 3, level},
 	'metrics of models' => q{SELECT model, version, dataset, metric, value FROM dmp.model_metrics ORDER BY 1, 2, 3, 4},
