@@ -8,6 +8,16 @@ CREATE FUNCTION dmp.try_cast(value text, base anyelement) RETURNS anyelement
 COMMENT ON FUNCTION dmp.try_cast(text, anyelement) IS 'the value as the type of base, NULL when it does not convert
 Example: SELECT dmp.try_cast(''12x'', NULL::integer)';
 
+CREATE FUNCTION dmp.clean_text(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'dmp_clean_text';
+COMMENT ON FUNCTION dmp.clean_text(text) IS 'full-width forms as usual ones, no hidden characters, runs of white space one blank, none at the ends
+Example: SELECT dmp.clean_text(''  ＡＢＣ　１２３ '')';
+
+CREATE FUNCTION dmp.clean_number(value text, decimal_mark text DEFAULT '.') RETURNS numeric
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_number';
+COMMENT ON FUNCTION dmp.clean_number(text, text) IS 'the number a text means: thousands marks, currency, percent, (negative), 万 and 亿; NULL when it is none
+Example: SELECT dmp.clean_number(''￥1,234.50''), dmp.clean_number(''1.234,5 €'', '',''), dmp.clean_number(''3.5万'')';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

@@ -98,6 +98,8 @@ my @contract = (
 	'drop_source' => q{SELECT count(*) >= 0 FROM dmp.drop_source('numbered')}, qr/^t$/,
 	# ---- clean
 	'try_cast' => q{SELECT dmp.try_cast('12', 0), dmp.try_cast('x', 0) IS NULL}, qr/^12\|t$/,
+	'clean_text' => q{SELECT dmp.clean_text('  a   b ')}, qr/^a b$/,
+	'clean_number' => q{SELECT dmp.clean_number('$1,234.50')}, qr/^1234\.50$/,
 	'clean' => q{SELECT count(*) FROM dmp.clean('clicks', 'events', '[{"trim": "*"}, {"missing": ["N/A"]}, {"drop_missing": ["user_id"]},
 		{"cast": {"click_duration": "float8"}}, {"deduplicate": ["click_id"], "keep": "last", "by": "click_time"}, {"scale": {"click_duration": {"divide": 60}}},
 		{"fill": {"device": "mode", "click_duration": "median"}}, {"require": "order_value IS NULL OR order_value >= 0"},
