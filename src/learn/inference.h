@@ -28,7 +28,7 @@ extern void dmp_fit_quality(const DmpFitSpec *spec, DmpFit *fit);
 extern double *dmp_fit_meat(const DmpFitSpec *spec, DmpScanPlan *plan, const double *theta,
 							int64 *clusters);
 
-/* fit.c: the features as two arguments, numbers float8[] and texts text[] */
+/* meat.c: the features as two arguments, numbers float8[] and texts text[] */
 extern void dmp_fit_append_arrays(StringInfo sql, const DmpFitSpec *spec);
 
 #endif /* DMP_INFERENCE_H */

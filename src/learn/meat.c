@@ -395,6 +395,58 @@ dmp_meat_combine(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ scan */
 
+/*
+ * Features of one kind as an array: "ARRAY[f1::float8, f4::float8]"; NULL when
+ * there is none. What came as an array of numbers stays one: " || a5".
+ */
+static void
+append_elements(StringInfo sql, const DmpFitSpec *spec, bool texts)
+{
+	bool any = false;
+	bool open = false;
+	int i;
+
+	for (i = 0; i < spec->nfeatures; i++)
+	{
+		const DmpFeature *feature = &spec->features[i];
+		bool is_text = feature->encode == DMP_ENCODE_ONE_HOT;
+
+		if (is_text != texts)
+			continue;
+		if (dmp_feature_elements(feature) > 0)
+		{
+			appendStringInfo(sql, "%s%sq.a%d", open ? "]" : "",
+							 any ? " OPERATOR(pg_catalog.||) " : "", i + 1);
+			any = true;
+			open = false;
+			i += dmp_feature_elements(feature) - 1;
+			continue;
+		}
+		appendStringInfo(sql, "%sq.f%d::pg_catalog.%s",
+						 open  ? ", "
+						 : any ? " OPERATOR(pg_catalog.||) ARRAY["
+							   : "ARRAY[",
+						 i + 1,
+						 is_text                                 ? "text"
+						 : feature->encode == DMP_ENCODE_BOOLEAN ? "int4::pg_catalog.float8"
+																 : "float8");
+		any = open = true;
+	}
+	if (open)
+		appendStringInfoChar(sql, ']');
+	if (!any)
+		appendStringInfoString(sql,
+							   texts ? "NULL::pg_catalog.text[]" : "NULL::pg_catalog.float8[]");
+}
+
+void
+dmp_fit_append_arrays(StringInfo sql, const DmpFitSpec *spec)
+{
+	append_elements(sql, spec, false);
+	appendStringInfoString(sql, ", ");
+	append_elements(sql, spec, true);
+}
+
 /* the scan's SELECT; the plan is the last parameter */
 static char *
 meat_sql(const DmpFitSpec *spec, const DmpScanPlan *plan)
