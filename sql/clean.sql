@@ -249,7 +249,7 @@ SELECT dmp.clean_sql('raw', '[{"require":"true; DROP TABLE raw"}]');
 SELECT dmp.clean_sql('raw', '[{"require":"true /* open"}]');
 SELECT dmp.clean_sql('raw', '[{"require":"count(*) > 1"}]');
 SELECT dmp.clean_sql('raw', '[{"require":true}]');
-SELECT dmp.clean_sql('rw', '[]');
+SELECT dmp.clean_sql('raww', '[]');
 SELECT dmp.clean_sql('SELECT 1 AS a, 2 AS a', '[]');
 CREATE TABLE no_columns ();
 SELECT dmp.clean_sql('no_columns', '[]');
