@@ -653,7 +653,7 @@ CREATE AGGREGATE dmp.linear(target float8, VARIADIC features float8[]) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE dmp.linear(float8, VARIADIC float8[]) IS 'linear regression by least squares: coefficients, errors, p values, the intercept first; a feature that others make up has none
-Example: SELECT city, (dmp.linear(spend, age, visits)).* FROM visitors GROUP BY city';
+Example: SELECT city, (dmp.linear(visits, age)).* FROM visitors GROUP BY city';
 
 -- binning as an aggregate: dmp.bins
 
