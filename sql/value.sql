@@ -41,3 +41,59 @@ WHERE dmp.clean_number(x::text)::text IS DISTINCT FROM x::text OR dmp.clean_numb
 SELECT dmp.clean_number(NULL) IS NULL, dmp.clean_number(repeat('9', 1000)) = repeat('9', 1000)::numeric,
 	dmp.clean_number(repeat('9', 1001)) IS NULL, dmp.clean_number(repeat('1,', 100000)) IS NULL;
 SELECT dmp.clean_number('1', ';');
+
+-- dmp.clean_email
+SELECT value, dmp.clean_email(value) AS got, expected FROM (VALUES
+	('a@b.co', 'a@b.co'), (' Ann.Lee@Example.ORG ', 'ann.lee@example.org'), ('Ann <Ann@x.org>', 'ann@x.org'),
+	('"Lee, Ann" <ann+tag@x.org>', 'ann+tag@x.org'), ('mailto:a@x.org?subject=hi', 'a@x.org'), ('a@x.org;', 'a@x.org'),
+	('ａｎｎ＠ｘ．ｏｒｇ', 'ann@x.org'), ('ann@x。cn', 'ann@x.cn'), ('用户@例子.公司', '用户@例子.公司'), ('o''neil@x.ie', 'o''neil@x.ie'),
+	('a@b', NULL), ('a@b.c', NULL), ('a.@b.co', NULL), ('.a@b.co', NULL), ('a..b@b.co', NULL), ('a b@c.co', NULL), ('a@b@c.co', NULL),
+	('a@-b.co', NULL), ('a@b-.co', NULL), ('a@b..co', NULL), ('a@1.2.3.4', NULL), ('@b.co', NULL), ('a@', NULL), ('', NULL), ('<>', NULL),
+	('a@b.co, c@d.co', NULL), ('a@b_c.co', NULL), ('"a b"@c.co', NULL), ('x>', NULL), ('mailto:', NULL), ('@', NULL),
+	(repeat('a', 64) || '@b.co', repeat('a', 64) || '@b.co'), (repeat('a', 65) || '@b.co', NULL), ('a@' || repeat('b', 64) || '.co', NULL),
+	('a@' || repeat('b.', 200) || 'co', NULL)
+) t(value, expected) WHERE dmp.clean_email(value) IS DISTINCT FROM expected;
+
+-- dmp.fingerprint: words in any order, case, accents and punctuation do not matter
+SELECT value, dmp.fingerprint(value) AS got, expected FROM (VALUES
+	('Cruise, Tom', 'cruise tom'), ('Tom Cruise', 'cruise tom'), ('  tom  CRUISE tom.', 'cruise tom'), ('Gödel', 'godel'),
+	('école ÉCole ecoLe ', 'ecole'), ('Straße Æsir Øre Łódź', 'aesir lodz ore strasse'), (U&'go\0308del', 'godel'), ('A.B.C. Ltd', 'abc ltd'),
+	('a-b', 'ab'), ('a_b', 'ab'), ('ＡＣＭＥ　Inc', 'acme inc'), ('北京，大学', '北京大学'), ('Йод', 'йод'), ('がぎ', 'がぎ'), ('한국', '한국'), ('!?', ''), ('', '')
+) t(value, expected) WHERE dmp.fingerprint(value) IS DISTINCT FROM expected;
+-- dmp.ngram_fingerprint
+SELECT value, n, dmp.ngram_fingerprint(value, n) AS got, expected FROM (VALUES
+	('Paris', 2, 'arispari'), ('Paris', 1, 'aiprs'), ('Krzysztof', 1, 'fkorstyz'), ('banana', 2, 'anbana'), ('b an-ana', 2, 'anbana'),
+	('Straße', 2, 'assrasttrsse'), ('é', 1, 'e'), ('a', 2, ''), ('', 2, ''), ('北京大学', 2, '京大北京大学')
+) t(value, n, expected) WHERE dmp.ngram_fingerprint(value, n) IS DISTINCT FROM expected;
+SELECT dmp.ngram_fingerprint('Paris'), dmp.ngram_fingerprint(NULL) IS NULL, dmp.fingerprint(NULL) IS NULL;
+SELECT dmp.ngram_fingerprint('Paris', 0);
+-- the same in plain SQL, of ASCII texts
+SELECT count(*), count(*) FILTER (WHERE dmp.fingerprint(v) <> coalesce((SELECT string_agg(w, ' ' ORDER BY w COLLATE "C")
+		FROM (SELECT DISTINCT unnest(regexp_split_to_array(btrim(lower(regexp_replace(v, '[^A-Za-z0-9 ]', '', 'g'))), ' +')) w) u WHERE w <> ''), '')) AS keys,
+	count(*) FILTER (WHERE dmp.ngram_fingerprint(v, 3) <> coalesce((SELECT string_agg(g, '' ORDER BY g COLLATE "C")
+		FROM (SELECT DISTINCT substr(p, i, 3) AS g FROM lower(regexp_replace(v, '[^A-Za-z0-9]', '', 'g')) p, generate_series(1, length(p) - 2) i) u), '')) AS grams
+FROM (SELECT translate(md5(i::text), '01234', ' .B,-') AS v FROM generate_series(1, 2000) i) t;
+
+-- dmp.jaro_winkler: the published values
+SELECT a, b, round(dmp.jaro_winkler(a, b)::numeric, 4) AS got, expected FROM (VALUES
+	('MARTHA', 'MARHTA', 0.9611), ('DIXON', 'DICKSONX', 0.8133), ('DWAYNE', 'DUANE', 0.84), ('JELLYFISH', 'SMELLYFISH', 0.8963),
+	('', '', 1), ('a', '', 0), ('', 'a', 0), ('a', 'a', 1), ('abc', 'xyz', 0), ('北京大学', '北京大學', 0.8833), ('a', 'b', 0)
+) t(a, b, expected) WHERE round(dmp.jaro_winkler(a, b)::numeric, 4) IS DISTINCT FROM expected OR dmp.jaro_winkler(a, b) <> dmp.jaro_winkler(b, a);
+SELECT dmp.jaro_winkler(NULL, 'a') IS NULL, round(dmp.jaro_winkler(repeat('ab', 2000), repeat('ba', 2000))::numeric, 4) = 0.8333;
+
+-- dmp.is_luhn
+SELECT value, dmp.is_luhn(value) AS got, expected FROM (VALUES
+	('79927398713', true), ('79927398710', false), ('4539 1488 0343 6467', true), ('4111-1111-1111-1111', true), ('4111111111111112', false),
+	('４１１１１１１１１１１１１１１１', true), ('490154203237518', true), ('0', false), ('', false), ('4111x', false), ('-', false)
+) t(value, expected) WHERE dmp.is_luhn(value) IS DISTINCT FROM expected;
+-- of ten last digits exactly one fits
+SELECT count(*) FROM generate_series(1, 500) i WHERE (SELECT count(*) FROM generate_series(0, 9) d WHERE dmp.is_luhn(i::text || d)) <> 1;
+
+-- dmp.clean_iban: the registry's examples
+SELECT value, dmp.clean_iban(value) AS got, expected FROM (VALUES
+	('GB82 WEST 1234 5698 7654 32', 'GB82WEST12345698765432'), ('iban: de89 3704 0044 0532 0130 00', 'DE89370400440532013000'),
+	('FR14 2004 1010 0505 0001 3M02 606', 'FR1420041010050500013M02606'), ('NO93 8601 1117 947', 'NO9386011117947'),
+	('MT84MALT011000012345MTLCAST001S', 'MT84MALT011000012345MTLCAST001S'), ('ＧＢ８２WEST12345698765432', 'GB82WEST12345698765432'),
+	('GB82 WEST 1234 5698 7654 33', NULL), ('GB82 WEST 1234 5698 7654 3', NULL), ('XX82WEST12345698765432', NULL), ('DE8937040044053201300', NULL),
+	('', NULL), ('IBAN', NULL), ('GB', NULL), ('GBXXWEST12345698765432', NULL), (repeat('9', 1000), NULL)
+) t(value, expected) WHERE dmp.clean_iban(value) IS DISTINCT FROM expected;

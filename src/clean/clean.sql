@@ -18,6 +18,36 @@ CREATE FUNCTION dmp.clean_number(value text, decimal_mark text DEFAULT '.') RETU
 COMMENT ON FUNCTION dmp.clean_number(text, text) IS 'the number a text means: thousands marks, currency, percent, (negative), 万 and 亿; NULL when it is none
 Example: SELECT dmp.clean_number(''￥1,234.50''), dmp.clean_number(''1.234,5 €'', '',''), dmp.clean_number(''3.5万'')';
 
+CREATE FUNCTION dmp.clean_email(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_email';
+COMMENT ON FUNCTION dmp.clean_email(text) IS 'the e-mail address in a text, lower case; NULL when it is none
+Example: SELECT dmp.clean_email(''Ann <Ann@Example.org>'')';
+
+CREATE FUNCTION dmp.fingerprint(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_fingerprint';
+COMMENT ON FUNCTION dmp.fingerprint(text) IS 'OpenRefine''s fingerprint key: the words in lower case and ASCII, sorted, each once
+Example: SELECT dmp.fingerprint(''Gödel, Kurt'') = dmp.fingerprint(''kurt godel'')';
+
+CREATE FUNCTION dmp.ngram_fingerprint(value text, n integer DEFAULT 2) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_ngram_fingerprint';
+COMMENT ON FUNCTION dmp.ngram_fingerprint(text, integer) IS 'OpenRefine''s n-gram fingerprint key: the runs of n characters, sorted, each once
+Example: SELECT dmp.ngram_fingerprint(''Krzysztof'', 1)';
+
+CREATE FUNCTION dmp.jaro_winkler(a text, b text) RETURNS double precision
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_jaro_winkler';
+COMMENT ON FUNCTION dmp.jaro_winkler(text, text) IS 'similarity of two texts, 0 to 1, by Jaro and Winkler
+Example: SELECT dmp.jaro_winkler(''MARTHA'', ''MARHTA'')';
+
+CREATE FUNCTION dmp.is_luhn(value text) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_is_luhn';
+COMMENT ON FUNCTION dmp.is_luhn(text) IS 'whether the last of the digits checks the others (card numbers, IMEI)
+Example: SELECT dmp.is_luhn(''4539 1488 0343 6467'')';
+
+CREATE FUNCTION dmp.clean_iban(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_iban';
+COMMENT ON FUNCTION dmp.clean_iban(text) IS 'the account number without blanks; NULL when country, length or check digits are wrong
+Example: SELECT dmp.clean_iban(''gb82 west 1234 5698 7654 32'')';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

@@ -32,6 +32,7 @@ extern bool dmp_chars_read(text *value, DmpFold fold, DmpChars *out);
 extern text *dmp_chars_write(const pg_wchar *c, int n);
 extern void dmp_chars_fold(DmpChars *chars, DmpFold fold);
 extern void dmp_chars_tidy(DmpChars *chars);
+extern bool dmp_is_domain(const pg_wchar *c, int n);
 
 static inline bool
 dmp_is_digit(pg_wchar c)
