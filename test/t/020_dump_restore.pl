@@ -81,7 +81,6 @@ as_ann($old, q{
 
 my %reads = (
 	'predictions' => q{SELECT md5(string_agg(dmp.predict('buyers', t)::text || dmp.predict('buyers@2', t)::text || dmp.classify('buyers', t), ',' ORDER BY user_id, at)) FROM trained t},
-	'what updates go on from' => q{SELECT count(*) > 2, md5(string_agg(md5(state), ',' ORDER BY id)) FROM dmp_internal.model_state},
 	'models' => q{SELECT model, version, deployed, owner, status, rows, log_loss, trained_at FROM dmp.models ORDER BY model, version},
 	'coefficients' => q{SELECT model, version, feature, coef, std_err FROM dmp.coefficients ORDER BY 1, 2, 3, level},
 	'metrics of models' => q{SELECT model, version, dataset, metric, value FROM dmp.model_metrics ORDER BY 1, 2, 3, 4},
@@ -108,6 +107,7 @@ my @acts = (
 		SELECT count(*) FROM dmp.deploy('buyers', 3);
 		SELECT count(*) FROM dmp.rollback('buyers');
 		SELECT version FROM dmp.models WHERE model = 'buyers' AND deployed;}, "1\n1\n1",
+	'an update of a model' => q{SELECT version, status FROM dmp.update_model('granted', 'trained')}, '2|converged',
 	'ingest of the rest, once' => q{
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');}, "3|1|1|1\n0|0|0|0",
