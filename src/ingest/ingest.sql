@@ -205,3 +205,25 @@ CREATE FUNCTION dmp.decode(line text, base anyelement) RETURNS anyelement
 	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_decode';
 COMMENT ON FUNCTION dmp.decode(text, anyelement) IS 'a json record as a row of the type of base, columns by name; bad input is an error
 Example: SELECT (dmp.decode(line, NULL::events)).* FROM lake.web';
+
+-- logs of web servers
+
+CREATE TYPE dmp.weblog AS (
+	remote_host text,
+	identity text,
+	remote_user text,
+	requested_at timestamptz,
+	method text,
+	path text,
+	protocol text,
+	status integer,
+	bytes bigint,
+	referrer text,
+	agent text
+);
+COMMENT ON TYPE dmp.weblog IS 'a line of the access log of a web server';
+
+CREATE FUNCTION dmp.parse_weblog(line text) RETURNS dmp.weblog
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_weblog';
+COMMENT ON FUNCTION dmp.parse_weblog(text) IS 'the fields of a line of Apache''s common or combined log format, or of nginx'' default; NULL when it is none
+Example: SELECT (dmp.parse_weblog(line)).* FROM lake.web';
