@@ -48,6 +48,11 @@ CREATE FUNCTION dmp.clean_iban(value text) RETURNS text
 COMMENT ON FUNCTION dmp.clean_iban(text) IS 'the account number without blanks; NULL when country, length or check digits are wrong
 Example: SELECT dmp.clean_iban(''gb82 west 1234 5698 7654 32'')';
 
+CREATE FUNCTION dmp.clean_phone(value text, country text DEFAULT 'CN') RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_phone';
+COMMENT ON FUNCTION dmp.clean_phone(text, text) IS 'the telephone number as E.164, of the country when it names none; NULL when it is none
+Example: SELECT dmp.clean_phone(''138 0013 8000''), dmp.clean_phone(''(020) 7946 0958'', ''GB'')';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

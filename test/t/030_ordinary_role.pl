@@ -102,6 +102,7 @@ my @contract = (
 	'clean_text' => q{SELECT dmp.clean_text('  a   b ')}, qr/^a b$/,
 	'clean_number' => q{SELECT dmp.clean_number('$1,234.50')}, qr/^1234\.50$/,
 	'clean_email' => q{SELECT dmp.clean_email('Ann <Ann@x.org>')}, qr/^ann\@x\.org$/,
+	'clean_phone' => q{SELECT dmp.clean_phone('138 0013 8000')}, qr/^\+8613800138000$/,
 	'codes' => q{SELECT dmp.is_luhn('79927398713'), dmp.clean_iban('GB82 WEST 1234 5698 7654 32')}, qr/^t\|GB82WEST12345698765432$/,
 	'keys' => q{SELECT dmp.fingerprint('Cruise, Tom'), dmp.ngram_fingerprint('Paris'), dmp.jaro_winkler('a', 'a')}, qr/^cruise tom\|arispari\|1$/,
 	'clean' => q{SELECT count(*) FROM dmp.clean('clicks', 'events', '[{"trim": "*"}, {"missing": ["N/A"]}, {"drop_missing": ["user_id"]},
