@@ -120,3 +120,34 @@ SELECT value, country, dmp.clean_phone(value, country) AS got, expected FROM (VA
 SELECT dmp.clean_phone('13800138000'), dmp.clean_phone(NULL) IS NULL;
 -- what is clean stays
 SELECT p FROM unnest(ARRAY['+8613800138000', '+14155552671', '+442079460958', '+390612345678', '+3612345678']) p WHERE dmp.clean_phone(p) IS DISTINCT FROM p;
+
+-- dmp.parse_quantity
+SELECT value, q.*, expected, expected_unit FROM (VALUES
+	('12.0 oz', '12.0', 'oz'), ('5kg', '5', 'kg'), ('5', '5', NULL), ('-3 °C', '-3', '°C'), ('1,200 mL', '1200', 'mL'), ('1/2 cup', '0.5', 'cup'),
+	('1 1/2 cups', '1.5', 'cups'), ('1½ cups', '1.5', 'cups'), ('½', '0.5', NULL), ('３万吨', '30000', '吨'), ('10%', '10', '%'), ('6"', '6', '"'),
+	('20 km/h', '20', 'km/h'), ('30 m²', '30', 'm2'), ('16.9 fl oz', '16.9', 'fl oz'), ('1e3 g', '1000', 'g'), ('.5 l', '0.5', 'l'), ('5 EUR', '5', 'EUR'),
+	('12 x 330 ml', NULL, NULL), ('oz', NULL, NULL), ('', NULL, NULL), ('1/0 cup', NULL, NULL), ('5-6 kg', NULL, NULL), ('1,23 kg', NULL, NULL),
+	('12 oz 3', NULL, NULL), ('--5 kg', NULL, NULL), ('1/2/3', NULL, NULL), ('99999999999/3 g', NULL, NULL)
+) t(value, expected, expected_unit), dmp.parse_quantity(value) q
+WHERE amount IS DISTINCT FROM expected::numeric OR unit IS DISTINCT FROM expected_unit;
+SELECT * FROM dmp.parse_quantity('12.0 oz');
+SELECT dmp.parse_quantity(NULL) IS NULL;
+
+-- dmp.row_hash: equal rows hash alike, others do not
+SELECT a, b, same FROM (VALUES
+	(ROW(1, 'a'), ROW(1::bigint, 'a'::varchar), true), (ROW(1.0), ROW(1.000), true), (ROW(0.0::float8), ROW('-0'::float8), true),
+	(ROW('a'::char(5)), ROW('a'::char(9)), true), (ROW(1, NULL), ROW(1, NULL), true), (ROW(1.5::float4), ROW(1.5::float8), true),
+	(ROW(1, 2), ROW(2, 1), false), (ROW(NULL, 1), ROW(1, NULL), false), (ROW('ab', 'c'), ROW('a', 'bc'), false), (ROW(''), ROW(NULL), false),
+	(ROW(1), ROW(1, NULL), false), (ROW(ROW(1, 2), 3), ROW(ROW(1, 2), 3), true), (ROW(ROW(1, 2), 3), ROW(1, ROW(2, 3)), false),
+	(ROW('{1,2}'::int[]), ROW('{1,3}'::int[]), false), (ROW('{"a": 1}'::json), ROW('{"a": 2}'::json), false), (ROW(), ROW(), true)
+) t(a, b, same) WHERE (dmp.row_hash(a) = dmp.row_hash(b)) IS DISTINCT FROM same;
+SELECT dmp.row_hash(NULL) IS NULL, count(DISTINCT dmp.row_hash(t)) FROM (SELECT i, i::text AS x FROM generate_series(1, 20000) i) t;
+-- a value stored out of line, and a column that was dropped
+CREATE TABLE value_rows (gone integer, a text, b integer);
+ALTER TABLE value_rows ALTER a SET STORAGE EXTERNAL;
+INSERT INTO value_rows VALUES (1, repeat('x', 100000), 7);
+ALTER TABLE value_rows DROP gone;
+SELECT dmp.row_hash(r) = dmp.row_hash(ROW(repeat('x', 100000), 7)) FROM value_rows r;
+SET timezone = 'Asia/Shanghai';
+SELECT dmp.row_hash(ROW(1, 'a', NULL, 1.5)) AS fixed, dmp.row_hash(ROW('2024-06-01 00:00+00'::timestamptz)) = dmp.row_hash(ROW('2024-06-01 08:00+08'::timestamptz)) AS one_time;
+DROP TABLE value_rows;

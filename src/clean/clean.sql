@@ -53,6 +53,16 @@ CREATE FUNCTION dmp.clean_phone(value text, country text DEFAULT 'CN') RETURNS t
 COMMENT ON FUNCTION dmp.clean_phone(text, text) IS 'the telephone number as E.164, of the country when it names none; NULL when it is none
 Example: SELECT dmp.clean_phone(''138 0013 8000''), dmp.clean_phone(''(020) 7946 0958'', ''GB'')';
 
+CREATE FUNCTION dmp.parse_quantity(value text, OUT amount numeric, OUT unit text)
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_quantity';
+COMMENT ON FUNCTION dmp.parse_quantity(text) IS 'an amount and its unit; both NULL when the text is no quantity
+Example: SELECT * FROM dmp.parse_quantity(''12.0 oz'')';
+
+CREATE FUNCTION dmp.row_hash(value record) RETURNS bigint
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'dmp_row_hash';
+COMMENT ON FUNCTION dmp.row_hash(record) IS '64 bits of all columns of a row, in their order
+Example: SELECT dmp.row_hash(e) FROM events e';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 
