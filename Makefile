@@ -20,7 +20,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
-REGRESS_ingest  = ingest load quarantine infer json_valid weblog
+REGRESS_ingest  = ingest load quarantine infer json_valid weblog url user_agent
 REGRESS_clean   = soft try_cast clean value
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train fit logit encode bins interactions summary judgement import_model family linear path groups update

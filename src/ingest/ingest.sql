@@ -227,3 +227,35 @@ CREATE FUNCTION dmp.parse_weblog(line text) RETURNS dmp.weblog
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_weblog';
 COMMENT ON FUNCTION dmp.parse_weblog(text) IS 'the fields of a line of Apache''s common or combined log format, or of nginx'' default; NULL when it is none
 Example: SELECT (dmp.parse_weblog(line)).* FROM lake.web';
+
+CREATE TYPE dmp.url AS (
+	scheme text,
+	host text,
+	port integer,
+	path text,
+	query jsonb,
+	fragment text,
+	utm jsonb,
+	referrer_class text
+);
+COMMENT ON TYPE dmp.url IS 'the parts of an address';
+
+CREATE FUNCTION dmp.parse_url(url text) RETURNS dmp.url
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_url';
+COMMENT ON FUNCTION dmp.parse_url(text) IS 'the parts of an address, decoded: query and utm parameters as jsonb, the kind of site it leads to; NULL when it is none
+Example: SELECT (dmp.parse_url(''https://www.google.com/search?q=a+b&utm_source=mail'')).*';
+
+CREATE TYPE dmp.user_agent AS (
+	browser text,
+	browser_version text,
+	os text,
+	os_version text,
+	device text,
+	is_bot boolean
+);
+COMMENT ON TYPE dmp.user_agent IS 'what a User-Agent header says it is';
+
+CREATE FUNCTION dmp.parse_user_agent(agent text) RETURNS dmp.user_agent
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'dmp_parse_user_agent';
+COMMENT ON FUNCTION dmp.parse_user_agent(text) IS 'browser, system and device (desktop, mobile, tablet, bot, other) of a User-Agent header, and whether it is a bot
+Example: SELECT (dmp.parse_user_agent(''curl/8.5.0'')).is_bot';

@@ -96,6 +96,8 @@ my @contract = (
 		SELECT rows_deleted FROM dmp.revert_batch(:batch)}, qr/^2$/m,
 	'decode' => q{SELECT (dmp.decode('{"click_id": 7, "device": "web"}', NULL::clicks)).click_id}, qr/^7$/,
 	'parse_weblog' => q{SELECT (dmp.parse_weblog('::1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 1')).status}, qr/^200$/,
+	'parse_url' => q{SELECT (dmp.parse_url('http://a.example/?b=c')).query}, qr/^\{"b": "c"\}$/,
+	'parse_user_agent' => q{SELECT (dmp.parse_user_agent('curl/8.5.0')).browser}, qr/^curl$/,
 	'drop_source' => q{SELECT count(*) >= 0 FROM dmp.drop_source('numbered')}, qr/^t$/,
 	# ---- clean
 	'try_cast' => q{SELECT dmp.try_cast('12', 0), dmp.try_cast('x', 0) IS NULL}, qr/^12\|t$/,
