@@ -151,3 +151,20 @@ SELECT dmp.row_hash(r) = dmp.row_hash(ROW(repeat('x', 100000), 7)) FROM value_ro
 SET timezone = 'Asia/Shanghai';
 SELECT dmp.row_hash(ROW(1, 'a', NULL, 1.5)) AS fixed, dmp.row_hash(ROW('2024-06-01 00:00+00'::timestamptz)) = dmp.row_hash(ROW('2024-06-01 08:00+08'::timestamptz)) AS one_time;
 DROP TABLE value_rows;
+
+-- dmp.clean_url: section 6.2 of RFC 3986
+SELECT value, dmp.clean_url(value) AS got, expected FROM (VALUES
+	('http://example.org', 'http://example.org/'), ('HTTP://Example.ORG:80/a', 'http://example.org/a'), ('https://x.org:443', 'https://x.org/'),
+	('https://x.org:80/', 'https://x.org:80/'), ('http://x.org:/', 'http://x.org/'), ('http://x.org/a/b/c/./../../g', 'http://x.org/a/g'),
+	('http://x.org/a/..', 'http://x.org/'), ('http://x.org/../../a', 'http://x.org/a'), ('http://x.org/a/.', 'http://x.org/a/'), ('http://x.org/a//b', 'http://x.org/a//b'),
+	('http://x.org/%7eann/%2f%c3%a9', 'http://x.org/~ann/%2F%C3%A9'), ('http://x.org/é b', 'http://x.org/%C3%A9%20b'), ('http://x.org/100%', 'http://x.org/100%25'),
+	('http://x.org/A?B=C&a=1#F', 'http://x.org/A?B=C&a=1#F'), ('http://x.org?q', 'http://x.org/?q'), ('http://x.org/?', 'http://x.org/'), ('http://x.org/#', 'http://x.org/'),
+	('example.org/a', 'http://example.org/a'), ('//x.org/a', 'http://x.org/a'), ('x.org:8080', 'http://x.org:8080/'), (' www.x.org ', 'http://www.x.org/'),
+	('ｈｔｔｐ：／／ｘ．ｏｒｇ／a', 'http://x.org/a'), ('http://x.org/ａ', 'http://x.org/%EF%BD%81'), ('http://例子。公司/路', 'http://例子.公司/%E8%B7%AF'), ('http://u:p@x.org/', 'http://u:p@x.org/'),
+	('http://127.0.0.1/', 'http://127.0.0.1/'), ('http://[2001:DB8::1]:8080/', 'http://[2001:db8::1]:8080/'), ('http://localhost:80', 'http://localhost/'),
+	('ftp://x.org/', 'ftp://x.org/'), ('http://x.org./', 'http://x.org/'), ('x.org/?u=http://y.org', 'http://x.org/?u=http://y.org'),
+	('', NULL), ('http://', NULL), ('http:///a', NULL), ('javascript:alert(1)', NULL), ('mailto:a@x.org', NULL), ('a@x.org', NULL), ('gopher://x.org', NULL),
+	('hello', NULL), ('hello world', NULL), ('http://a b.org/', NULL), ('http://x.org:99999/', NULL), ('http://x.org:a/', NULL), ('http://999.1.1.1/', NULL),
+	('localhost', NULL), ('/a/b', NULL), ('http://x.org\a', NULL), ('http://-x.org/', NULL), ('1.5', NULL), ('http://@/', NULL), ('http://[]/', NULL), ('http://[x]/', NULL), ('http://[::1', NULL), ('http://]/', NULL)
+) t(value, expected) WHERE dmp.clean_url(value) IS DISTINCT FROM expected OR dmp.clean_url(expected) IS DISTINCT FROM expected;
+SELECT dmp.clean_url(NULL) IS NULL, dmp.clean_url('x.org/' || repeat('a/../', 10000)), dmp.clean_url('x.org/' || repeat('a', 70000)) IS NULL;

@@ -63,6 +63,11 @@ CREATE FUNCTION dmp.row_hash(value record) RETURNS bigint
 COMMENT ON FUNCTION dmp.row_hash(record) IS '64 bits of all columns of a row, in their order
 Example: SELECT dmp.row_hash(e) FROM events e';
 
+CREATE FUNCTION dmp.clean_url(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_url';
+COMMENT ON FUNCTION dmp.clean_url(text) IS 'the normal form of a web address; NULL when it is none
+Example: SELECT dmp.clean_url(''HTTP://Example.org:80/a/../%7Eann'')';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 
