@@ -168,3 +168,19 @@ SELECT value, dmp.clean_url(value) AS got, expected FROM (VALUES
 	('localhost', NULL), ('/a/b', NULL), ('http://x.org\a', NULL), ('http://-x.org/', NULL), ('1.5', NULL), ('http://@/', NULL), ('http://[]/', NULL), ('http://[x]/', NULL), ('http://[::1', NULL), ('http://]/', NULL)
 ) t(value, expected) WHERE dmp.clean_url(value) IS DISTINCT FROM expected OR dmp.clean_url(expected) IS DISTINCT FROM expected;
 SELECT dmp.clean_url(NULL) IS NULL, dmp.clean_url('x.org/' || repeat('a/../', 10000)), dmp.clean_url('x.org/' || repeat('a', 70000)) IS NULL;
+
+-- dmp.parse_person_name: title|given|middle|family|suffix
+SELECT value, got, expected FROM (VALUES
+	('王小明', '-|小明|-|王|-'), ('王芳', '-|芳|-|王|-'), ('欧阳修', '-|修|-|欧阳|-'), ('诸葛孔明', '-|孔明|-|诸葛|-'), ('欧阳', '-|-|-|欧阳|-'),
+	('王先生', '先生|-|-|王|-'), ('李小龙先生', '先生|小龙|-|李|-'), ('王 小明', '-|小明|-|王|-'), ('约翰·史密斯', '-|约翰|-|史密斯|-'),
+	('김철수', '-|철수|-|김|-'), ('남궁민수', '-|민수|-|남궁|-'),
+	('Ann Lee', '-|Ann|-|Lee|-'), (' ann   LEE ', '-|ann|-|LEE|-'), ('Lee, Ann', '-|Ann|-|Lee|-'), ('Lee, Ann Mary', '-|Ann|Mary|Lee|-'),
+	('Dr. Ludwig van Beethoven', 'Dr.|Ludwig|-|van Beethoven|-'), ('Vincent Willem van der Meer', '-|Vincent|Willem|van der Meer|-'),
+	('Martin Luther King, Jr.', '-|Martin|Luther|King|Jr.'), ('Mr. Smith', 'Mr.|-|-|Smith|-'), ('Prof. Dr. Eva Maria Braun Ph.D.', 'Prof. Dr.|Eva|Maria|Braun|Ph.D.'),
+	('King, Martin Luther, Jr.', '-|Martin|Luther|King|Jr.'), ('van Gogh, Vincent', '-|Vincent|-|van Gogh|-'), ('Smith, Dr. John', 'Dr.|John|-|Smith|-'), ('Dame Smith, Prof. Dr. Joan', 'Dame Prof. Dr.|Joan|-|Smith|-'),
+	('Plato', '-|Plato|-|-|-'), ('Ａｎｎ　Ｌｅｅ', '-|Ann|-|Lee|-'), ('Анна Ивановна Петрова', '-|Анна|Ивановна|Петрова|-'),
+	('', '-|-|-|-|-'), ('123', '-|-|-|-|-'), ('ann@x.org', '-|-|-|-|-'), (',', '-|-|-|-|-'), ('·', '-|-|-|-|-'), ('王·', '-|-|-|-|-'), ('王', '-|-|-|-|-'), ('Dr.', '-|Dr.|-|-|-'),
+	(repeat('a ', 50), '-|-|-|-|-'), (repeat('a', 1000), '-|-|-|-|-'), (repeat('王', 200), '-|-|-|-|-')
+) t(value, expected), LATERAL (SELECT concat_ws('|', coalesce(title, '-'), coalesce(given, '-'), coalesce(middle, '-'), coalesce(family, '-'), coalesce(suffix, '-')) AS got
+	FROM dmp.parse_person_name(value)) g WHERE got IS DISTINCT FROM expected;
+SELECT dmp.parse_person_name(NULL) IS NULL;

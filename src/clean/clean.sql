@@ -68,6 +68,12 @@ CREATE FUNCTION dmp.clean_url(value text) RETURNS text
 COMMENT ON FUNCTION dmp.clean_url(text) IS 'the normal form of a web address; NULL when it is none
 Example: SELECT dmp.clean_url(''HTTP://Example.org:80/a/../%7Eann'')';
 
+CREATE FUNCTION dmp.parse_person_name(value text, OUT title text, OUT given text, OUT middle text, OUT family text,
+	OUT suffix text)
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_person_name';
+COMMENT ON FUNCTION dmp.parse_person_name(text) IS 'the parts of a person''s name, Chinese and Korean ones too; all NULL when it is none
+Example: SELECT * FROM dmp.parse_person_name(''Dr. Ludwig van Beethoven''), dmp.parse_person_name(''欧阳修'')';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

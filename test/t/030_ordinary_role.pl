@@ -108,6 +108,7 @@ my @contract = (
 	'parse_quantity' => q{SELECT * FROM dmp.parse_quantity('12.0 oz')}, qr/^12\.0\|oz$/,
 	'row_hash' => q{SELECT dmp.row_hash(ROW(1, 'a')) = dmp.row_hash(ROW(1, 'a'))}, qr/^t$/,
 	'clean_url' => q{SELECT dmp.clean_url('Example.org:80/a/..')}, qr{^http://example\.org/$},
+	'parse_person_name' => q{SELECT given, family FROM dmp.parse_person_name('Dr. Ludwig van Beethoven')}, qr/^Ludwig\|van Beethoven$/,
 	'codes' => q{SELECT dmp.is_luhn('79927398713'), dmp.clean_iban('GB82 WEST 1234 5698 7654 32')}, qr/^t\|GB82WEST12345698765432$/,
 	'keys' => q{SELECT dmp.fingerprint('Cruise, Tom'), dmp.ngram_fingerprint('Paris'), dmp.jaro_winkler('a', 'a')}, qr/^cruise tom\|arispari\|1$/,
 	'clean' => q{SELECT count(*) FROM dmp.clean('clicks', 'events', '[{"trim": "*"}, {"missing": ["N/A"]}, {"drop_missing": ["user_id"]},
