@@ -109,7 +109,7 @@ to_ascii(DmpChars *chars)
 			continue;
 		}
 		parts = unicode_normalize(UNICODE_NFKD, one);
-		c = parts[0];
+		c = dmp_lower_case(parts[0]); /* of İ and Ư the letter alone has a lower case we know */
 		pfree(parts);
 		for (k = 0; k < lengthof(letters) && letters[k].c != c; k++)
 			;
