@@ -11,12 +11,12 @@ Example: SELECT dmp.try_cast(''12x'', NULL::integer)';
 CREATE FUNCTION dmp.clean_text(value text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'dmp_clean_text';
 COMMENT ON FUNCTION dmp.clean_text(text) IS 'full-width forms as usual ones, no hidden characters, runs of white space one blank, none at the ends
-Example: SELECT dmp.clean_text(''  ＡＢＣ　１２３ '')';
+Example: SELECT dmp.clean_text(''  a   b '')';
 
 CREATE FUNCTION dmp.clean_number(value text, decimal_mark text DEFAULT '.') RETURNS numeric
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_number';
-COMMENT ON FUNCTION dmp.clean_number(text, text) IS 'the number a text means: thousands marks, currency, percent, (negative), 万 and 亿; NULL when it is none
-Example: SELECT dmp.clean_number(''￥1,234.50''), dmp.clean_number(''1.234,5 €'', '',''), dmp.clean_number(''3.5万'')';
+COMMENT ON FUNCTION dmp.clean_number(text, text) IS 'the number a text means: thousands marks, currency, percent, (negative), Chinese scales; NULL when it is none
+Example: SELECT dmp.clean_number(''$1,234.50''), dmp.clean_number(''1.234,5 EUR'', '','')';
 
 CREATE FUNCTION dmp.clean_email(value text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_email';
@@ -26,7 +26,7 @@ Example: SELECT dmp.clean_email(''Ann <Ann@Example.org>'')';
 CREATE FUNCTION dmp.fingerprint(value text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_fingerprint';
 COMMENT ON FUNCTION dmp.fingerprint(text) IS 'OpenRefine''s fingerprint key: the words in lower case and ASCII, sorted, each once
-Example: SELECT dmp.fingerprint(''Gödel, Kurt'') = dmp.fingerprint(''kurt godel'')';
+Example: SELECT dmp.fingerprint(''Godel, Kurt'') = dmp.fingerprint(''kurt godel'')';
 
 CREATE FUNCTION dmp.ngram_fingerprint(value text, n integer DEFAULT 2) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_ngram_fingerprint';
@@ -72,7 +72,7 @@ CREATE FUNCTION dmp.parse_person_name(value text, OUT title text, OUT given text
 	OUT suffix text)
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_person_name';
 COMMENT ON FUNCTION dmp.parse_person_name(text) IS 'the parts of a person''s name, Chinese and Korean ones too; all NULL when it is none
-Example: SELECT * FROM dmp.parse_person_name(''Dr. Ludwig van Beethoven''), dmp.parse_person_name(''欧阳修'')';
+Example: SELECT * FROM dmp.parse_person_name(''Dr. Ludwig van Beethoven'')';
 
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
