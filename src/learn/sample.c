@@ -3,9 +3,10 @@
  *		A bounded sample of training rows, and statistics of its columns.
  *
  * The rows are read once more under the snapshot of the fit: all of them up to
- * 50,000, of a larger table some 10,000, those whose hash of a few columns is small: the same rows in any order
- * and any plan, and copies of a row come together, so that their share can be
- * seen. Columns are those of the query, before anything is made of them.
+ * 50,000, of more some 10,000, those whose hash of a few columns is small: the
+ * same rows under any plan, and copies of a row come together, so that their
+ * share can be seen. Columns are those of the query, before anything is made of
+ * them.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -230,18 +231,21 @@ take_row(DmpSample *sample, const Datum *values, const bool *nulls, int64 i, dou
 }
 
 /*
- * The rows to choose from, and what share of all they are. A fit by group reads
- * its table once, and one more scan would show: of a large table it is blocks,
- * with twenty times the rows that are wanted.
+ * The rows to choose from, and what share of all they are. One more scan of a
+ * large table would show (a quarter of the time of a fit of 1M x 20): it is
+ * blocks of it, with twenty times the rows that are wanted, unless copies of a
+ * row on both sides of a split are to be found.
  */
 static const char *
 source_sql(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *plan, int64 limit)
 {
 	Oid relid = InvalidOid;
+	/* copies of a row on both sides matter: then all rows are looked at */
+	bool splits = args->by == NIL && (args->test_fraction > 0 || args->cv > 0);
 	double percent = 100.0 * BLOCK_ROWS * limit / Max(sample->of, 1);
 
 	sample->share = 1;
-	if (args->by != NIL && percent < 50 && plan->query->temporary == NULL &&
+	if (!splits && percent < 50 && plan->query->temporary == NULL &&
 		strpbrk(args->query, " \t\n(") == NULL)
 		relid = dmp_relation_oid(args->query, true);
 	if (!OidIsValid(relid) ||
@@ -615,7 +619,8 @@ dmp_sample_fingerprint(const DmpSample *sample, const DmpFit *fit)
 {
 	const DmpDesign *design = &fit->design;
 	int64 counts[4] = {fit->rows, fit->rows_test, fit->rows_skipped, fit->rows_positive};
-	uint64 hash = sample ? sample->hash_total : 0;
+	/* rows by blocks depend on where they lie */
+	uint64 hash = sample && sample->share == 1 ? sample->hash_total : 0;
 	int i;
 	int k;
 
