@@ -108,8 +108,12 @@ new_chunk(DmpGroupStore *store, int partition)
 	Size size = store->record * store->chunk_rows;
 
 	CHECK_FOR_INTERRUPTS();
+	/* the last one may have been written by spill(), for another partition */
 	if (store->file >= 0 && last >= 0)
-		write_chunk(store, &store->chunks[last]);
+	{
+		if (store->chunks[last].data != NULL)
+			write_chunk(store, &store->chunks[last]);
+	}
 	else if (store->resident + size > store->budget)
 		spill(store);
 	if (store->nchunks == store->room)
