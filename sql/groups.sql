@@ -183,7 +183,6 @@ SELECT * FROM dmp.train('groups_x', 'groups_t', 'y', by => '{gg}');
 SELECT * FROM dmp.train('groups_x', 'groups_t', 'y', by => '{g,g}');
 SELECT * FROM dmp.train('groups_x', 'groups_t', 'y', by => '{y}');
 SELECT * FROM dmp.train('groups_x', 'SELECT *, interval ''1 day'' AS t FROM groups_t', 'y', by => '{t}', features => '{x1}');
-SELECT * FROM dmp.train('groups_x', 'groups_t', 'x3', by => '{g}', features => '{x1}', family => 'gaussian');
 SELECT * FROM dmp.train('groups_x', 'groups_t', 'd', by => '{g}', features => '{x1}');
 SELECT * FROM dmp.train('groups_x', 'SELECT g, i::text AS t, y FROM groups_t', 'y', by => '{g}');
 SELECT * FROM dmp.train('groups_x', 'SELECT * FROM groups_t WHERE false', 'y', by => '{g}', features => '{x1}');

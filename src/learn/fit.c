@@ -324,11 +324,9 @@ histogram_auc(const DmpScanResult *r, int which, double *error)
 	return auc;
 }
 
-/* mean loss where every margin is 0; INFINITY when the statistics do not say */
-static double
-objective_at_zero(const DmpScanPlan *plan)
+double
+dmp_loss_at_zero(const DmpScanPlan *plan, const DmpStats *s)
 {
-	const DmpStats *s = &plan->stats;
 	double mean = s->weight_positive / s->weight;
 
 	if (plan->family == DMP_GAUSSIAN)
@@ -366,7 +364,7 @@ solve_by_scans(Fit *fit, const DmpScanResult *blocks, const double *start)
 	memcpy(problem.fallback, s.theta, sizeof(double) * n);
 	problem.fallback_objective = out->null_loss;
 	if (!plan->intercept)
-		problem.fallback_objective = objective_at_zero(plan);
+		problem.fallback_objective = dmp_loss_at_zero(plan, &plan->stats);
 	if (start)
 		memcpy(s.theta, start, sizeof(double) * n);
 	else if (blocks && blocks->quadratic)

@@ -203,6 +203,10 @@ record_rows(DmpScan *scan, int which, void *arg)
 			*to++ = from[j * DMP_STAGE_STRIDE];
 		if (plan->has_weight)
 			*to++ = stage->weight[i];
+		if (plan->family != DMP_BINOMIAL)
+			*to++ = stage->target[i];
+		if (plan->has_offset)
+			*to++ = stage->offset[i];
 		for (j = 0; j < nt; j++)
 			((int32 *) to)[j] = stage->codes[j * DMP_TILE + i];
 		if (which == 0)
@@ -284,9 +288,10 @@ make_sql(const DmpGroups *groups)
 	int i;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT q.target, %s, %s, NULL::pg_catalog.float8",
+	appendStringInfo(&sql, "SELECT q.target, %s, %s, %s",
 					 spec->has_weight ? "q.weight" : "NULL::pg_catalog.float8",
-					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8");
+					 spec->test_fraction > 0 ? "q.split" : "NULL::pg_catalog.float8",
+					 spec->base_margin ? "q.base_margin" : "NULL::pg_catalog.float8");
 	for (i = 0; i < spec->nfeatures; i++)
 		appendStringInfo(&sql, ", q.f%d", i + 1);
 	for (i = 0; i < groups->nby; i++)
@@ -329,8 +334,9 @@ read_rows(DmpScan *scan, void *arg)
 	MemoryContext old = MemoryContextSwitchTo(groups->context);
 	const DmpScanPlan *plan = groups->plan;
 	Receiver *receiver = palloc0(sizeof(Receiver));
-	Size record = offsetof(DmpGroupRecord, values) + sizeof(double) * plan->ndense +
-				  (plan->has_weight ? sizeof(double) : 0) + sizeof(int32) * plan->ntexts;
+	Size record = offsetof(DmpGroupRecord, values) +
+				  sizeof(double) * (plan->ndense + dmp_group_extras(plan)) +
+				  sizeof(int32) * plan->ntexts;
 
 	dmp_group_store_init(&groups->store, groups->context, MAXALIGN(record),
 						 (Size) groups->spec->memory);
@@ -372,7 +378,8 @@ feed(DmpScan *scan, void *arg)
 {
 	DmpGroups *groups = arg;
 	int nd = groups->plan->ndense, nt = groups->plan->ntexts, c, j;
-	bool has_weight = groups->plan->has_weight;
+	bool has_weight = groups->plan->has_weight, has_offset = groups->plan->has_offset;
+	bool numbers = groups->plan->family != DMP_BINOMIAL;
 	uint32 i;
 
 	for (c = 0; c < groups->store.nchunks; c++)
@@ -389,6 +396,10 @@ feed(DmpScan *scan, void *arg)
 			for (j = 0; j < nd; j++)
 				to[j * DMP_STAGE_STRIDE] = *from++;
 			stage->weight[stage->n] = has_weight ? *from++ : 1;
+			if (numbers)
+				stage->target[stage->n] = *from++;
+			if (has_offset)
+				stage->offset[stage->n] = *from++;
 			for (j = 0; j < nt; j++)
 				stage->codes[j * DMP_TILE + stage->n] = ((const int32 *) from)[j];
 			stage->label[stage->n] = record->label;

@@ -20,8 +20,9 @@
 /* ------------------------------------------------------- groups_store.c */
 
 /*
- * A record: this, then the dense columns (float8, NaN: missing), the weight if
- * the plan has one, and a code for each text (int32).
+ * A record: this, then the dense columns (float8, NaN: missing), what the plan has of
+ * weight, target of numbers (gaussian: the offset is taken off) and offset, and
+ * a code for each text (int32).
  */
 typedef struct DmpGroupRecord
 {
@@ -31,6 +32,13 @@ typedef struct DmpGroupRecord
 	uint16 unused;
 	double values[FLEXIBLE_ARRAY_MEMBER];
 } DmpGroupRecord;
+
+/* doubles of a record after the dense columns */
+static inline int
+dmp_group_extras(const DmpScanPlan *plan)
+{
+	return plan->has_weight + (plan->family != DMP_BINOMIAL) + plan->has_offset;
+}
 
 typedef struct DmpGroupChunk
 {
@@ -91,6 +99,9 @@ typedef struct DmpGroupSlot
 	int32 group; /* -1: free */
 } DmpGroupSlot;
 
+/* metrics of a target of numbers: those of training rows, then of test rows; NaN: not defined */
+#define DMP_GROUP_ERRORS 4 /* rmse, mae, r_squared, mean_deviance */
+
 /* how the fit of a group ended, and what it found */
 typedef struct DmpGroupFit
 {
@@ -98,6 +109,7 @@ typedef struct DmpGroupFit
 	int iterations;
 	int64 rows, rows_test, rows_positive;
 	double log_loss, roc_auc, test_log_loss, test_roc_auc; /* NaN: not defined */
+	double *errors;  /* 2 x DMP_GROUP_ERRORS; NULL: two classes */
 	double *values;  /* a, then a coefficient for each design column; NULL: the fit failed */
 	double *std_err; /* 1 + width, [0] the intercept on the raw scale; NULL: none */
 } DmpGroupFit;
@@ -107,7 +119,9 @@ typedef struct DmpGroupTable
 {
 	int n;
 	int width;
-	double pooled[4]; /* log_loss, roc_auc, of training and of test */
+	bool numbers; /* the target is none of two classes */
+	/* log_loss, roc_auc, of training and of test; of numbers 2 x DMP_GROUP_ERRORS */
+	double pooled[2 * DMP_GROUP_ERRORS];
 	DmpGroupFit *fits;
 } DmpGroupTable;
 
@@ -145,7 +159,9 @@ typedef struct DmpGroups
 	DmpGroupFit *fits;         /* n */
 	int width;                 /* of the design */
 	DmpGroupRanks train, test; /* of all rows, each by its segment or the pooled model */
+	DmpErrorSums errors[2];    /* of a target of numbers, instead */
 	double pooled_roc_auc, pooled_log_loss, pooled_test_roc_auc, pooled_test_log_loss;
+	double pooled_errors[2 * DMP_GROUP_ERRORS];
 } DmpGroups;
 
 /* rows of spec (columns g1 .. gM are the group's) are read once; then spec->source gives them */
@@ -154,6 +170,8 @@ extern void dmp_groups_end(DmpGroups *groups);
 
 /* ------------------------------------------------------ groups_solve.c */
 
+/* the metrics of numbers of training (0) or test rows, DMP_GROUP_ERRORS of them */
+extern void dmp_group_errors(const DmpErrorSums *sums, double *metrics);
 /* every group, partition by partition; fills groups->fits and the metrics of fit */
 extern void dmp_groups_solve(DmpGroups *groups, const DmpScanPlan *plan, const int *column,
 							 DmpFit *fit, const DmpScanSolution *pooled);

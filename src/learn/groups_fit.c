@@ -18,142 +18,71 @@
  * A value that is missing in scoring counts as the group's mean, in groups
  * that had none missing in training too.
  */
-#include "learn/groups.h"
+#include "learn/groups_fit.h"
 
 #include <math.h>
 
-#include "math/metrics.h"
 #include "utils/memutils.h"
 
 /* residual up to which the solver goes; one Newton step from there is beyond rounding */
 #define LOOSE 1e-7
 
-/* one group while it is worked on; arrays live in the work context */
-typedef struct GroupFit
+/* ------------------------------------------------------------ statistics */
+
+/* target and offset of the n records at hand */
+static void
+sum_target(GroupFit *g, int n)
 {
-	DmpGroupSolver *solver;
-	DmpGroupRows *rows;
-	const DmpScanPlan *plan;
-	const DmpLayout *layout; /* pooled */
-	DmpLayout *own;          /* of the problem below */
-	int nd, nt;
-	/* of the training rows */
-	int64 n, npositive;
-	double weight, positive;
-	double *mean;         /* nd, of values present; what is taken off */
-	bool *present;        /* nd: there are any */
-	bool *varies;         /* nd */
-	bool *holes;          /* nd: has missing values */
-	double *param_weight; /* by parameter of the pooled layout, those of codes only */
-	/* the problem of the group */
-	DmpGlmShape shape;
-	int ncodes;   /* coded columns: texts, then flags */
-	int *compact; /* pooled parameter -> parameter, -1: left out */
-	int *dense;   /* column -> pooled dense column */
-	int *flag;    /* coded column - nt -> pooled dense column */
-	DmpGlmProblem problem;
-	double *theta;
-	/* tiles: all of them, or the one that was last made */
-	bool kept;
-	int64 ntiles;
-	DmpGlmTile *tiles;
-	void *scratch;
-	double *margins;
-} GroupFit;
-
-/* ------------------------------------------------------------------ rows */
-
-void
-dmp_group_rows_begin(DmpGroupRows *rows, bool test)
-{
-	const DmpGroups *groups = rows->solver->groups;
-
-	rows->test = test;
-	rows->at = 0;
-	rows->n = test ? groups->groups[rows->group].rows_test : groups->groups[rows->group].rows;
-	rows->chunk = groups->store.first[rows->partition];
-	rows->row = 0;
-}
-
-/* the next rows of a group that is not in one piece, copied: a chunk does not stay */
-static int
-pick(DmpGroupRows *rows, int want)
-{
-	DmpGroupSolver *solver = rows->solver;
-	DmpGroupStore *store = &solver->groups->store;
-	int n = 0;
-
-	while (n < want && rows->chunk >= 0)
-	{
-		const DmpGroupChunk *chunk = &store->chunks[rows->chunk];
-		const char *data = dmp_group_store_load(store, rows->chunk);
-
-		for (; rows->row < chunk->rows && n < want; rows->row++)
-		{
-			const DmpGroupRecord *record =
-				(const DmpGroupRecord *) (data + store->record * rows->row);
-
-			if (record->group != (uint32) rows->group || record->test != rows->test)
-				continue;
-			memcpy(solver->copies + store->record * n, record, store->record);
-			solver->records[n] = (DmpGroupRecord *) (solver->copies + store->record * n);
-			n++;
-		}
-		if (rows->row == chunk->rows)
-		{
-			rows->chunk = chunk->next;
-			rows->row = 0;
-		}
-	}
-	return n;
-}
-
-int
-dmp_group_rows_next(DmpGroupRows *rows)
-{
-	DmpGroupSolver *solver = rows->solver;
-	const DmpGroup *group = &solver->groups->groups[rows->group];
-	Size record = solver->groups->store.record;
-	int n = (int) Min(rows->n - rows->at, DMP_TILE);
-	const char *from;
+	DmpStats *s = &g->stats;
 	int i;
 
-	if (n <= 0)
-		return 0;
-	if (!rows->here)
-		n = pick(rows, n);
-	else
+	for (i = 0; i < n; i++)
 	{
-		from = group->base + record * (rows->at + (rows->test ? group->rows : 0));
-		for (i = 0; i < n; i++)
-			solver->records[i] = (const DmpGroupRecord *) (from + record * i);
+		const DmpGroupRecord *record = g->solver->records[i];
+		double w = weight_of(g, record), y = target_of(g, record), o = offset_of(g, record);
+		double before = s->weight, delta;
+
+		if (!(before > 0))
+		{
+			s->target_pivot = g->plan->family == DMP_GAUSSIAN && g->plan->intercept ? y : 0;
+			s->target_low = s->target_high = y - s->target_pivot;
+		}
+		y -= s->target_pivot;
+		delta = y - (before > 0 ? s->weight_positive / before : 0);
+		s->weight += w;
+		s->target_m2 += w * delta * delta * (before / s->weight);
+		s->weight_positive += w * y;
+		s->target_low = Min(s->target_low, y);
+		s->target_high = Max(s->target_high, y);
+		delta = o - s->offset_mean;
+		s->offset_mean += delta * (w / s->weight);
+		s->offset_m2 += w * delta * (o - s->offset_mean);
+		s->offset_exp += w * exp(Min(o, 700));
+		s->offset_target += w * y * o;
 	}
-	rows->at += n;
-	return n;
 }
 
-static double
-weight_of(const GroupFit *g, const DmpGroupRecord *record)
+/* the statistics of the target, whatever it is; its pivot becomes its mean */
+static void
+settle_target(GroupFit *g)
 {
-	return g->plan->has_weight ? record->values[g->nd] : 1;
+	DmpStats *s = &g->stats;
+
+	s->rows = g->n;
+	s->weight = g->weight;
+	if (!numbers(g))
+	{
+		s->rows_positive = g->npositive;
+		s->weight_positive = g->positive;
+		return;
+	}
+	g->npositive = 0;
+	if (g->plan->family == DMP_GAUSSIAN && g->plan->intercept && g->n > 0)
+	{
+		s->target_pivot += s->weight_positive / s->weight;
+		s->weight_positive = 0;
+	}
 }
-
-static const int32 *
-codes_of(const GroupFit *g, const DmpGroupRecord *record)
-{
-	return (const int32 *) (record->values + g->nd + (g->plan->has_weight ? 1 : 0));
-}
-
-/* pooled parameter of a text of a row; -1: none */
-static int
-text_param(const GroupFit *g, int k, int32 code)
-{
-	const DmpTextMap *map = &g->layout->texts[k];
-
-	return code >= 0 ? map->param[code] : code == -2 ? map->missing_param : -1;
-}
-
-/* ------------------------------------------------------------ statistics */
 
 /* means and whether they vary, of columns without holes; a hole makes its sum NaN */
 static void
@@ -188,6 +117,8 @@ sum_columns(GroupFit *g, double *origin, double *sum, double *reach)
 				reach[j] = d > reach[j] ? d : reach[j];
 			}
 		}
+		if (numbers(g) || g->plan->has_offset)
+			sum_target(g, n);
 		g->n += n;
 	}
 }
@@ -280,6 +211,7 @@ gather(GroupFit *g)
 	g->holes = palloc0(sizeof(bool) * (nd + 1));
 	g->param_weight = palloc0(sizeof(double) * g->layout->shape.nparams);
 	sum_columns(g, origin, sum, reach);
+	settle_target(g);
 	for (j = 0; j < nd; j++)
 	{
 		present[j] = g->weight;
@@ -351,6 +283,7 @@ number_params(GroupFit *g)
 			g->flag[g->ncodes++ - g->nt] = j;
 	g->shape.ncoded = g->ncodes;
 	g->shape.nparams = next;
+	g->shape.family = g->plan->family;
 }
 
 /* options of parameters, as the pooled fit has them */
@@ -397,6 +330,9 @@ describe(GroupFit *g, const DmpMoments *m)
 	own->fixed = palloc0(n);
 	own->fixed[0] = !plan->intercept;
 	own->unit = 1;
+	if (numbers(g))
+		own->unit = plan->family == DMP_GAUSSIAN ? sqrt(g->stats.target_m2 / g->weight)
+												 : g->stats.weight_positive / g->weight;
 	spread_options(g, own);
 	for (i = 0; i < g->shape.ndense; i++)
 	{
@@ -421,25 +357,31 @@ describe(GroupFit *g, const DmpMoments *m)
 
 /* ----------------------------------------------------------------- tiles */
 
-static void
-tile_room(GroupFit *g, DmpGlmTile *tile)
+void
+dmp_group_tile_room(GroupFit *g, DmpGlmTile *tile)
 {
 	Size dense = sizeof(double) * DMP_TILE * g->shape.ndense;
 	Size codes = sizeof(int32) * DMP_TILE * g->ncodes;
-	Size weight = g->plan->has_weight ? sizeof(double) * DMP_TILE : 0;
-	void *room = palloc(dense + codes + weight + DMP_TILE + 64);
+	Size column = sizeof(double) * DMP_TILE;
+	Size weight = g->plan->has_weight ? column : 0;
+	void *room = palloc(dense + codes + weight + 2 * column + DMP_TILE + 64);
 	char *at = (char *) TYPEALIGN(64, room);
 
 	memset(tile, 0, sizeof(*tile));
 	tile->dense = (void *) at;
 	tile->weight = weight > 0 ? (void *) (at + dense) : NULL;
 	tile->codes = g->ncodes > 0 ? (void *) (at + dense + weight) : NULL;
-	tile->label = (unsigned char *) (at + dense + weight + codes);
+	at += dense + weight + codes;
+	if (numbers(g))
+		tile->target = (void *) at;
+	if (g->plan->has_offset && g->plan->family != DMP_GAUSSIAN)
+		tile->offset = (void *) (at + column);
+	tile->label = (unsigned char *) (at + 2 * column);
 }
 
 /* the n records at hand as a tile */
-static void
-fill_tile(GroupFit *g, DmpGlmTile *tile, int n)
+void
+dmp_group_fill_tile(GroupFit *g, DmpGlmTile *tile, int n)
 {
 	const DmpGroupRecord **records = g->solver->records;
 	int i, j, k;
@@ -482,6 +424,10 @@ fill_tile(GroupFit *g, DmpGlmTile *tile, int n)
 		((unsigned char *) tile->label)[i] = i < n ? records[i]->label : 0;
 	for (i = 0; tile->weight != NULL && i < DMP_TILE; i++)
 		((double *) tile->weight)[i] = i < n ? weight_of(g, records[i]) : 0;
+	for (i = 0; tile->target != NULL && i < DMP_TILE; i++)
+		((double *) tile->target)[i] = i < n ? target_of(g, records[i]) - g->stats.target_pivot : 0;
+	for (i = 0; tile->offset != NULL && i < DMP_TILE; i++)
+		((double *) tile->offset)[i] = i < n ? offset_of(g, records[i]) : 0;
 }
 
 /* moments of the dense columns; and the tiles, if they are few enough to keep */
@@ -489,7 +435,7 @@ static void
 make_tiles(GroupFit *g)
 {
 	Size each =
-		sizeof(double) * DMP_TILE * (g->shape.ndense + 2) + sizeof(int32) * DMP_TILE * g->ncodes;
+		sizeof(double) * DMP_TILE * (g->shape.ndense + 4) + sizeof(int32) * DMP_TILE * g->ncodes;
 	DmpMoments moments;
 	int64 t = 0;
 	int n;
@@ -500,7 +446,7 @@ make_tiles(GroupFit *g)
 	dmp_moments_init(&moments, g->shape.ndense,
 					 palloc(sizeof(double) * (dmp_moments_size(g->shape.ndense) + 1)));
 	if (!g->kept)
-		tile_room(g, &g->tiles[0]);
+		dmp_group_tile_room(g, &g->tiles[0]);
 	dmp_group_rows_begin(g->rows, false);
 	while ((n = dmp_group_rows_next(g->rows)) > 0)
 	{
@@ -508,8 +454,8 @@ make_tiles(GroupFit *g)
 
 		CHECK_FOR_INTERRUPTS();
 		if (g->kept)
-			tile_room(g, tile);
-		fill_tile(g, tile, n);
+			dmp_group_tile_room(g, tile);
+		dmp_group_fill_tile(g, tile, n);
 		dmp_moments_tile(&moments, g->shape.ndense, tile);
 	}
 	describe(g, &moments);
@@ -552,7 +498,7 @@ eval_group(void *arg, const double *theta, const double *direction, int stride, 
 	while ((n = dmp_group_rows_next(g->rows)) > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		fill_tile(g, &g->tiles[0], n);
+		dmp_group_fill_tile(g, &g->tiles[0], n);
 		dmp_glm_tile(&g->shape, &g->tiles[0], theta, direction, sums, NULL, g->scratch);
 		add_weight(&g->tiles[0], weight);
 	}
@@ -560,14 +506,13 @@ eval_group(void *arg, const double *theta, const double *direction, int stride, 
 
 /* -------------------------------------------------------------- solution */
 
-/* the pooled coefficients about the group's means, and the rate of the group should they mislead */
+/* the pooled coefficients about the group's means, and its null model should they mislead */
 static void
 start(GroupFit *g, DmpGlmSolution *s)
 {
 	const double *pooled = g->solver->theta;
 	const double *pivot = g->plan->stats.pivot;
 	int n = g->shape.nparams, j;
-	double rate = g->positive / g->weight;
 
 	memset(s, 0, sizeof(*s));
 	s->theta = palloc0(sizeof(double) * n);
@@ -575,14 +520,16 @@ start(GroupFit *g, DmpGlmSolution *s)
 	s->hessian = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(n));
 	s->aliased = palloc0(n);
 	g->problem.fallback = palloc0(sizeof(double) * n);
-	g->problem.fallback_objective = log(2);
+	g->problem.fallback_objective = dmp_loss_at_zero(g->plan, &g->stats);
 	if (g->plan->intercept)
 	{
-		s->theta[0] = pooled[0];
+		s->theta[0] = pooled[0] + g->plan->stats.target_pivot - g->stats.target_pivot;
 		for (j = 0; j < g->nd; j++)
 			s->theta[0] += pooled[1 + j] * (g->mean[j] - pivot[j]);
-		g->problem.fallback[0] = log(rate / (1 - rate));
-		g->problem.fallback_objective = -(rate * log(rate) + (1 - rate) * log1p(-rate));
+		g->problem.fallback[0] = dmp_null_start(g->plan, &g->stats);
+		g->problem.fallback_objective = dmp_null_loss(g->plan, &g->stats);
+		if (isnan(g->problem.fallback_objective))
+			g->problem.fallback_objective = INFINITY; /* classes about an offset: not known */
 	}
 	for (j = 1; j < g->layout->shape.nparams; j++)
 		if (g->compact[j] > 0 && !g->problem.fixed[g->compact[j]])
@@ -591,7 +538,7 @@ start(GroupFit *g, DmpGlmSolution *s)
 	g->problem.arg = g;
 	/* polish() finishes it: the metrics take a pass over the rows in any case */
 	g->problem.expensive = 1;
-	g->problem.tolerance = fmax(g->plan->tolerance, LOOSE);
+	g->problem.tolerance = numbers(g) ? g->plan->tolerance : fmax(g->plan->tolerance, LOOSE);
 	g->problem.max_stride = 1;
 	if (g->kept)
 		g->problem.max_stride = (int) Max(1, g->ntiles / Max(128, n / 4));
@@ -612,7 +559,9 @@ put_on_design(GroupFit *g, const DmpGlmSolution *s, const double *covariance, Dm
 	if (covariance)
 		fit->std_err =
 			MemoryContextAllocZero(g->solver->groups->result, sizeof(double) * (design->width + 1));
-	fit->values[0] = s->theta[0];
+	fit->values[0] = s->theta[0] + g->stats.target_pivot;
+	if (g->plan->has_offset)
+		fit->values[design->width] = 1; /* the base margin is the last column */
 	shift[0] = g->plan->intercept;
 	for (p = 1; p < np; p++)
 	{
@@ -643,135 +592,36 @@ put_on_design(GroupFit *g, const DmpGlmSolution *s, const double *covariance, Dm
 	}
 }
 
+/* of the coefficients, or NULL; sums are those of the training rows */
 static const double *
-covariance_of(GroupFit *g, const DmpGlmSolution *s, const double *hessian)
+covariance_of(GroupFit *g, const DmpGlmSolution *s, const DmpGlmSums *sums)
 {
-	int n = g->shape.nparams, i;
+	int n = g->shape.nparams, rank = 0, i;
 	double *h, *covariance;
 	unsigned char *skip;
+	Size k;
 
 	if (g->plan->lambda * g->plan->alpha > 0)
 		return NULL;
 	h = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * 2 * DMP_TRI(n));
 	covariance = h + DMP_TRI(n);
 	skip = palloc(n);
-	memcpy(h, hessian, sizeof(double) * DMP_TRI(n));
+	memcpy(h, sums->hessian, sizeof(double) * DMP_TRI(n));
 	for (i = 0; i < n; i++)
+	{
 		skip[i] = g->problem.fixed[i] || s->aliased[i] || dmp_at_bound(g->own, s->theta, i);
+		rank += !skip[i];
+	}
+	if (g->plan->family == DMP_GAUSSIAN && g->n <= rank)
+		return NULL;
 	dmp_glm_covariance(&g->problem, h, NULL, g->weight, skip, covariance);
+	/* the dispersion: residual sum of squares / (rows - rank) */
+	for (k = 0; g->plan->family == DMP_GAUSSIAN && k < DMP_TRI(n); k++)
+		covariance[k] *= 2 * sums->loss / (g->n - rank);
 	return covariance;
 }
 
-/* --------------------------------------------------------------- metrics */
-
-/* margin of a row by the pooled model */
-static double
-pooled_margin(const GroupFit *g, const DmpGroupRecord *record)
-{
-	const double *theta = g->solver->theta;
-	const int32 *codes = codes_of(g, record);
-	double margin = theta[0];
-	int j, k;
-
-	for (j = 0; j < g->nd; j++)
-	{
-		double x = record->values[j] - g->plan->stats.pivot[j];
-
-		if (isnan(x))
-		{
-			x = g->layout->fill[j];
-			if (g->layout->flag_param[j] >= 0)
-				margin += theta[g->layout->flag_param[j]];
-		}
-		if (theta[1 + j] != 0)
-			margin += theta[1 + j] * x;
-	}
-	for (k = 0; k < g->nt; k++)
-	{
-		int param = text_param(g, k, codes[k]);
-
-		if (param >= 0)
-			margin += theta[param];
-	}
-	return margin;
-}
-
-/*
- * Adds the rows of the group, of training or test, to the metrics of all, and
- * when it has a fit (theta) to its own. sums, when not NULL, are those at theta.
- */
-static void
-measure(GroupFit *g, bool test, const double *theta, DmpGlmSums *sums, double *log_loss,
-		double *roc_auc)
-{
-	DmpGroupSolver *solver = g->solver;
-	DmpGroupRanks *all = test ? &solver->groups->test : &solver->groups->train;
-	DmpGroupRanks *own = theta ? &solver->ranks : NULL;
-	double error = 0, loss = 0, total = 0;
-	bool made = false;
-	DmpGlmTile spare;
-	int64 t = 0;
-	int i, n;
-
-	dmp_group_ranks_clear(&solver->ranks);
-	dmp_group_rows_begin(g->rows, test);
-	while ((n = dmp_group_rows_next(g->rows)) > 0)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (theta)
-		{
-			DmpGlmTile *tile = &spare;
-
-			if (!test && g->kept)
-				tile = &g->tiles[t++];
-			else
-			{
-				if (!made)
-					tile_room(g, tile);
-				made = true;
-				fill_tile(g, tile, n);
-			}
-			dmp_glm_tile(&g->shape, tile, theta, NULL, sums, g->margins, g->scratch);
-		}
-		for (i = 0; i < n; i++)
-		{
-			const DmpGroupRecord *record = solver->records[i];
-			double w = weight_of(g, record);
-			double margin = theta ? g->margins[i] : pooled_margin(g, record);
-
-			total += w;
-			if (sums == NULL)
-				loss += w * dmp_log_loss_margin(margin, record->label);
-			dmp_group_ranks_add(all, margin, record->label, w);
-			if (own)
-				dmp_group_ranks_add(own, margin, record->label, w);
-		}
-	}
-	if (!(total > 0))
-		return;
-	if (sums)
-		loss = sums->loss;
-	all->loss += loss;
-	all->total += total;
-	if (theta)
-	{
-		*log_loss = loss / total;
-		*roc_auc = dmp_group_ranks_auc(own, &error);
-	}
-}
-
-/* whether there is something to fit, by the counts */
-static bool
-can_fit(const GroupFit *g, DmpFitStatus *status)
-{
-	if (g->n == 0)
-		*status = DMP_FIT_NO_ROWS;
-	else if (g->npositive == 0 || g->npositive == g->n)
-		*status = DMP_FIT_ONE_CLASS;
-	else
-		return true;
-	return false;
-}
+/* ----------------------------------------------------------------- solve */
 
 /* the solve; false: no model comes of it, and why */
 static bool
@@ -806,7 +656,7 @@ polish(GroupFit *g, DmpGlmSolution *s, const DmpGlmSums *sums)
 	int n = g->shape.nparams, i;
 	double *room = palloc(sizeof(double) * (DMP_TRI(n) + 4 * (Size) n));
 	double *h = room, *gradient = h + DMP_TRI(n), *next = gradient + n, *step = next + n;
-	double decrement;
+	double decrement, unit = 1;
 	Size k;
 
 	for (k = 0; k < DMP_TRI(n); k++)
@@ -818,7 +668,10 @@ polish(GroupFit *g, DmpGlmSolution *s, const DmpGlmSums *sums)
 		step[i] = next[i] - s->theta[i];
 	dmp_symmetric_multiply(n, h, step, step + n);
 	decrement = dmp_dot(n, step, step + n);
-	if (decrement <= 1e-3 * g->plan->tolerance)
+	/* in units of the loss: squares of the target, or counts */
+	if (numbers(g) && g->own->unit > 0)
+		unit = g->plan->family == DMP_GAUSSIAN ? g->own->unit * g->own->unit : g->own->unit;
+	if (decrement <= 1e-3 * g->plan->tolerance * unit)
 		memcpy(s->theta, next, sizeof(double) * n);
 	else
 	{
@@ -850,8 +703,17 @@ dmp_group_fit(DmpGroupSolver *solver, DmpGroupRows *rows, DmpGroupFit *fit)
 	g.nd = g.plan->ndense;
 	g.nt = g.plan->ntexts;
 	fit->log_loss = fit->roc_auc = fit->test_log_loss = fit->test_roc_auc = NAN;
+	if (numbers(&g))
+	{
+		int i;
+
+		fit->errors =
+			MemoryContextAlloc(solver->groups->result, sizeof(double) * 2 * DMP_GROUP_ERRORS);
+		for (i = 0; i < 2 * DMP_GROUP_ERRORS; i++)
+			fit->errors[i] = NAN;
+	}
 	gather(&g);
-	fitted = can_fit(&g, &fit->status) && solve(&g, &s, &fit->status);
+	fitted = dmp_scan_can_fit(g.plan, &g.stats, &fit->status) && solve(&g, &s, &fit->status);
 	fit->rows = g.n;
 	fit->rows_positive = g.npositive;
 	fit->iterations = s.iterations;
@@ -861,16 +723,16 @@ dmp_group_fit(DmpGroupSolver *solver, DmpGroupRows *rows, DmpGroupFit *fit)
 		sums.hessian =
 			MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * DMP_TRI(g.shape.nparams));
 		dmp_glm_sums_clear(&g.shape, &sums);
-		measure(&g, false, s.theta, &sums, &fit->log_loss, &fit->roc_auc);
+		dmp_group_measure(&g, false, s.theta, &sums, fit);
 		polish(&g, &s, &sums);
-		put_on_design(&g, &s, covariance_of(&g, &s, sums.hessian), fit);
+		put_on_design(&g, &s, covariance_of(&g, &s, &sums), fit);
 	}
 	else
-		measure(&g, false, NULL, NULL, &fit->log_loss, &fit->roc_auc);
+		dmp_group_measure(&g, false, NULL, NULL, fit);
 	dmp_group_rows_begin(rows, true);
 	fit->rows_test = rows->n;
 	if (rows->n > 0)
-		measure(&g, true, fitted ? s.theta : NULL, NULL, &fit->test_log_loss, &fit->test_roc_auc);
+		dmp_group_measure(&g, true, fitted ? s.theta : NULL, NULL, fit);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(solver->work);
 }

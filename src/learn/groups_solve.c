@@ -145,6 +145,77 @@ dmp_group_ranks_auc(DmpGroupRanks *ranks, double *error)
 	return m.roc_auc;
 }
 
+/* ------------------------------------------------------------------ rows */
+
+void
+dmp_group_rows_begin(DmpGroupRows *rows, bool test)
+{
+	const DmpGroups *groups = rows->solver->groups;
+
+	rows->test = test;
+	rows->at = 0;
+	rows->n = test ? groups->groups[rows->group].rows_test : groups->groups[rows->group].rows;
+	rows->chunk = groups->store.first[rows->partition];
+	rows->row = 0;
+}
+
+/* the next rows of a group that is not in one piece, copied: a chunk does not stay */
+static int
+pick(DmpGroupRows *rows, int want)
+{
+	DmpGroupSolver *solver = rows->solver;
+	DmpGroupStore *store = &solver->groups->store;
+	int n = 0;
+
+	while (n < want && rows->chunk >= 0)
+	{
+		const DmpGroupChunk *chunk = &store->chunks[rows->chunk];
+		const char *data = dmp_group_store_load(store, rows->chunk);
+
+		for (; rows->row < chunk->rows && n < want; rows->row++)
+		{
+			const DmpGroupRecord *record =
+				(const DmpGroupRecord *) (data + store->record * rows->row);
+
+			if (record->group != (uint32) rows->group || record->test != rows->test)
+				continue;
+			memcpy(solver->copies + store->record * n, record, store->record);
+			solver->records[n] = (DmpGroupRecord *) (solver->copies + store->record * n);
+			n++;
+		}
+		if (rows->row == chunk->rows)
+		{
+			rows->chunk = chunk->next;
+			rows->row = 0;
+		}
+	}
+	return n;
+}
+
+int
+dmp_group_rows_next(DmpGroupRows *rows)
+{
+	DmpGroupSolver *solver = rows->solver;
+	const DmpGroup *group = &solver->groups->groups[rows->group];
+	Size record = solver->groups->store.record;
+	int n = (int) Min(rows->n - rows->at, DMP_TILE);
+	const char *from;
+	int i;
+
+	if (n <= 0)
+		return 0;
+	if (!rows->here)
+		n = pick(rows, n);
+	else
+	{
+		from = group->base + record * (rows->at + (rows->test ? group->rows : 0));
+		for (i = 0; i < n; i++)
+			solver->records[i] = (const DmpGroupRecord *) (from + record * i);
+	}
+	rows->at += n;
+	return n;
+}
+
 /* ------------------------------------------------------------ partitions */
 
 /* the records of groups first .. last - 1 of order side by side; false: none of them has any */
@@ -254,6 +325,50 @@ by_partition(const DmpGroups *groups, int *start)
 }
 
 void
+dmp_group_errors(const DmpErrorSums *sums, double *metrics)
+{
+	metrics[0] = metrics[1] = metrics[2] = metrics[3] = NAN;
+	if (!(sums->weight > 0))
+		return;
+	metrics[0] = sqrt(sums->square / sums->weight);
+	metrics[1] = sums->absolute / sums->weight;
+	metrics[2] = sums->target_m2 > 0 ? 1 - sums->square / sums->target_m2 : NAN;
+	metrics[3] = sums->deviance / sums->weight;
+}
+
+/* the metrics of the version: of the rows as they will be scored; the pooled ones are kept */
+static void
+take_metrics(DmpGroups *groups, DmpFit *fit)
+{
+	double error = 0;
+	int i;
+
+	groups->pooled_roc_auc = fit->roc_auc;
+	groups->pooled_log_loss = fit->log_loss;
+	groups->pooled_test_roc_auc = fit->test_roc_auc;
+	groups->pooled_test_log_loss = fit->test_log_loss;
+	for (i = 0; i < 2; i++)
+	{
+		double *pooled = groups->pooled_errors + i * DMP_GROUP_ERRORS;
+
+		pooled[0] = fit->rmse[i];
+		pooled[1] = fit->mae[i];
+		pooled[2] = fit->r_squared[i];
+		pooled[3] = fit->mean_deviance[i];
+		dmp_fit_take_errors(fit, i, &groups->errors[i]);
+	}
+	if (fit->family != DMP_BINOMIAL)
+		return;
+	fit->roc_auc = dmp_group_ranks_auc(&groups->train, &error);
+	fit->log_loss = groups->train.loss / groups->train.total;
+	if (fit->rows_test > 0 && groups->test.total > 0)
+	{
+		fit->test_roc_auc = dmp_group_ranks_auc(&groups->test, &error);
+		fit->test_log_loss = groups->test.loss / groups->test.total;
+	}
+}
+
+void
 dmp_groups_solve(DmpGroups *groups, const DmpScanPlan *plan, const int *column, DmpFit *fit,
 				 const DmpScanSolution *pooled)
 {
@@ -264,7 +379,6 @@ dmp_groups_solve(DmpGroups *groups, const DmpScanPlan *plan, const int *column, 
 	int *start = palloc(sizeof(int) * (store->npartitions + 2));
 	DmpGroupSolver solver;
 	int32 *order;
-	double error = 0;
 	char *room;
 	int p, k;
 
@@ -302,17 +416,6 @@ dmp_groups_solve(DmpGroups *groups, const DmpScanPlan *plan, const int *column, 
 		solve_partition(&solver, p, order, start[p], start[p + 1], room, Min(most, size));
 	MemoryContextDelete(solver.work);
 	pfree(room);
-
-	groups->pooled_roc_auc = fit->roc_auc;
-	groups->pooled_log_loss = fit->log_loss;
-	groups->pooled_test_roc_auc = fit->test_roc_auc;
-	groups->pooled_test_log_loss = fit->test_log_loss;
-	fit->roc_auc = dmp_group_ranks_auc(&groups->train, &error);
-	fit->log_loss = groups->train.loss / groups->train.total;
-	if (fit->rows_test > 0 && groups->test.total > 0)
-	{
-		fit->test_roc_auc = dmp_group_ranks_auc(&groups->test, &error);
-		fit->test_log_loss = groups->test.loss / groups->test.total;
-	}
+	take_metrics(groups, fit);
 	MemoryContextSwitchTo(old);
 }

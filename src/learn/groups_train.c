@@ -69,11 +69,6 @@ dmp_train_by_refuse(DmpTrainArgs *args, DmpTrainPlan *plan)
 	if (plan->spec.nfolds > 0 || plan->spec.nlambdas > 0)
 		refuse("cv or n_lambdas",
 			   "Choose lambda on all rows first, without by, then give it here.");
-	if (plan->spec.family != DMP_BINOMIAL)
-		refuse(psprintf("family \"%s\"", dmp_family_name(plan->spec.family)),
-			   "Train a model for each group, or make the target a boolean in the query.");
-	if (plan->spec.base_margin != NULL)
-		refuse("option \"base_margin\"", "Give the column as a feature, or leave by out.");
 	if (plan->spec.robust || plan->spec.has_cluster)
 		refuse("robust or clustered errors",
 			   "Leave the option out: each group has the errors of its own model.");
@@ -95,9 +90,12 @@ dmp_train_fit_groups(DmpTrainArgs *args, DmpTrainPlan *plan)
 	DmpFit *fit;
 	int i;
 
+	if (plan->groups != NULL)
+		dmp_groups_end(plan->groups); /* a target of two classes it was not */
 	plan->groups = dmp_groups_make(&plan->spec, list_length(args->by));
 	fit = dmp_fit_binomial(&plan->spec);
-	for (i = 0; i < fit->design.nfeatures; i++)
+	/* a base margin, which comes last, is none of the columns that were chosen */
+	for (i = 0; i < Min(fit->design.nfeatures, plan->spec.nfeatures); i++)
 	{
 		const DmpFeature *feature = &fit->design.features[i];
 
@@ -203,10 +201,15 @@ dmp_train_group_bytes(DmpTrainPlan *plan)
 	order = sorted(groups);
 	table.n = groups->n;
 	table.width = groups->width;
-	table.pooled[0] = groups->pooled_log_loss;
-	table.pooled[1] = groups->pooled_roc_auc;
-	table.pooled[2] = groups->pooled_test_log_loss;
-	table.pooled[3] = groups->pooled_test_roc_auc;
+	table.numbers = plan->spec.family != DMP_BINOMIAL;
+	memcpy(table.pooled, groups->pooled_errors, sizeof(table.pooled));
+	if (!table.numbers)
+	{
+		table.pooled[0] = groups->pooled_log_loss;
+		table.pooled[1] = groups->pooled_roc_auc;
+		table.pooled[2] = groups->pooled_test_log_loss;
+		table.pooled[3] = groups->pooled_test_roc_auc;
+	}
 	table.fits = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(DmpGroupFit) * table.n);
 	for (i = 0; i < table.n; i++)
 		table.fits[i] = groups->fits[order[i]];

@@ -3,10 +3,11 @@
  *		What is known of the groups of a stored model, for the views.
  *
  * The registry keeps it beside the model's value, which has only what scoring
- * needs: eight-byte words, little-endian. First the format (1), the number of
- * groups, that of coefficients, whether there are errors, and the metrics of
- * the pooled model; then eight words a group, in the order of the model; then
- * the errors of the coefficients of those that converged.
+ * needs: eight-byte words, little-endian. First the format (1: two classes, 2:
+ * a target of numbers), the number of groups, that of coefficients, whether there
+ * are errors, and the metrics of the pooled model, four or eight; then four words
+ * and as many metrics a group, in the order of the model; then the errors of the
+ * coefficients of those that converged.
  */
 #include "dmp.h"
 
@@ -21,9 +22,12 @@ PG_FUNCTION_INFO_V1(dmp_model_segments);
 PG_FUNCTION_INFO_V1(dmp_segment_coefficients);
 PG_FUNCTION_INFO_V1(dmp_group_metrics);
 
-#define TABLE_FORMAT 1
-#define HEAD_WORDS 8
-#define GROUP_WORDS 8
+#define FORMAT_CLASSES 1
+#define FORMAT_NUMBERS 2
+#define COUNT_WORDS 4
+#define METRICS(numbers) ((numbers) ? 2 * DMP_GROUP_ERRORS : 4)
+/* of the head, and of a group */
+#define WORDS(numbers) (COUNT_WORDS + METRICS(numbers))
 
 static uint64
 word_of_double(double x)
@@ -68,7 +72,7 @@ dmp_group_table_write(const DmpGroupTable *table)
 		fitted += table->fits[i].values != NULL;
 		errors |= table->fits[i].std_err != NULL;
 	}
-	n = HEAD_WORDS + GROUP_WORDS * (Size) table->n;
+	n = WORDS(table->numbers) * (1 + (Size) table->n);
 	if (n > MaxAllocSize / sizeof(uint64) - 1)
 		return NULL;
 	/* errors are what can be done without */
@@ -79,11 +83,11 @@ dmp_group_table_write(const DmpGroupTable *table)
 	bytes = palloc(VARHDRSZ + sizeof(uint64) * n);
 	SET_VARSIZE(bytes, VARHDRSZ + sizeof(uint64) * n);
 	words = at = palloc_extended(sizeof(uint64) * n, MCXT_ALLOC_HUGE);
-	*at++ = TABLE_FORMAT;
+	*at++ = table->numbers ? FORMAT_NUMBERS : FORMAT_CLASSES;
 	*at++ = table->n;
 	*at++ = table->width;
 	*at++ = errors;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < METRICS(table->numbers); i++)
 		*at++ = word_of_double(table->pooled[i]);
 	for (i = 0; i < table->n; i++)
 	{
@@ -93,6 +97,10 @@ dmp_group_table_write(const DmpGroupTable *table)
 		*at++ = (uint64) fit->rows_test;
 		*at++ = (uint64) fit->rows_positive;
 		*at++ = (uint64) fit->iterations;
+		for (j = 0; table->numbers && j < 2 * DMP_GROUP_ERRORS; j++)
+			*at++ = word_of_double(fit->errors[j]);
+		if (table->numbers)
+			continue;
 		*at++ = word_of_double(fit->log_loss);
 		*at++ = word_of_double(fit->roc_auc);
 		*at++ = word_of_double(fit->test_log_loss);
@@ -100,7 +108,7 @@ dmp_group_table_write(const DmpGroupTable *table)
 	}
 	for (i = 0; errors && i < table->n; i++)
 		for (j = 0; table->fits[i].values != NULL && j < (int) each; j++)
-			*at++ = word_of_double(table->fits[i].std_err ? table->fits[i].std_err[j] : 0);
+			*at++ = word_of_double(table->fits[i].std_err ? table->fits[i].std_err[j] : NAN);
 	swap(words, n);
 	memcpy(VARDATA(bytes), words, sizeof(uint64) * n);
 	pfree(words);
@@ -114,10 +122,30 @@ pg_attribute_noreturn() refuse(void)
 					errmsg("this is no table of the groups of the model")));
 }
 
+/* the metrics of a group; where those of the next thing are */
+static uint64 *
+read_metrics(uint64 *at, bool numbers, DmpGroupFit *fit)
+{
+	fit->log_loss = fit->roc_auc = fit->test_log_loss = fit->test_roc_auc = NAN;
+	if (numbers)
+	{
+		/* a word is the double it stands for */
+		fit->errors = (double *) at;
+		return at + 2 * DMP_GROUP_ERRORS;
+	}
+	fit->log_loss = double_of_word(*at++);
+	fit->roc_auc = double_of_word(*at++);
+	fit->test_log_loss = double_of_word(*at++);
+	fit->test_roc_auc = double_of_word(*at++);
+	return at;
+}
+
 /* The table of the groups of a model with these segments. */
 static DmpGroupTable *
-read_table(const bytea *bytes, const DmpSegments *segments)
+read_table(const bytea *bytes, const DmpModel *model)
 {
+	const DmpSegments *segments = model->segments;
+	bool numbers = strcmp(model->family, "binomial") != 0;
 	DmpGroupTable *table = palloc0(sizeof(DmpGroupTable));
 	Size size = VARSIZE_ANY_EXHDR(bytes), n = size / sizeof(uint64), fitted = 0;
 	uint64 *words = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE), *at;
@@ -125,20 +153,22 @@ read_table(const bytea *bytes, const DmpSegments *segments)
 
 	memcpy(words, VARDATA_ANY(bytes), size);
 	swap(words, n);
-	if (size % sizeof(uint64) != 0 || n < HEAD_WORDS || words[0] != TABLE_FORMAT ||
+	if (size % sizeof(uint64) != 0 || n < WORDS(numbers) ||
+		words[0] != (numbers ? FORMAT_NUMBERS : FORMAT_CLASSES) ||
 		words[1] != (uint64) segments->n || words[2] != (uint64) segments->width || words[3] > 1)
 		refuse();
 	for (i = 0; i < segments->n; i++)
 		fitted += segments->values[i] != NULL;
-	if (n != HEAD_WORDS + GROUP_WORDS * (Size) segments->n +
+	if (n != WORDS(numbers) * (1 + (Size) segments->n) +
 				 (words[3] ? fitted * (Size) (segments->width + 1) : 0))
 		refuse();
 	table->n = segments->n;
 	table->width = segments->width;
-	for (i = 0; i < 4; i++)
-		table->pooled[i] = double_of_word(words[4 + i]);
+	table->numbers = numbers;
+	for (i = 0; i < METRICS(numbers); i++)
+		table->pooled[i] = double_of_word(words[COUNT_WORDS + i]);
 	table->fits = palloc_extended(sizeof(DmpGroupFit) * (Size) Max(table->n, 1), MCXT_ALLOC_HUGE);
-	at = words + HEAD_WORDS;
+	at = words + WORDS(numbers);
 	for (i = 0; i < table->n; i++)
 	{
 		DmpGroupFit *fit = &table->fits[i];
@@ -150,10 +180,7 @@ read_table(const bytea *bytes, const DmpSegments *segments)
 		fit->rows_test = (int64) *at++;
 		fit->rows_positive = (int64) *at++;
 		fit->iterations = (int) *at++;
-		fit->log_loss = double_of_word(*at++);
-		fit->roc_auc = double_of_word(*at++);
-		fit->test_log_loss = double_of_word(*at++);
-		fit->test_roc_auc = double_of_word(*at++);
+		at = read_metrics(at, numbers, fit);
 	}
 	for (i = 0; words[3] && i < table->n; i++)
 		if (segments->values[i] != NULL)
@@ -176,7 +203,7 @@ read_arguments(FunctionCallInfo fcinfo, DmpModel **model, DmpGroupTable **table)
 	*model = dmp_model_from_json(dmp_model_value_json(value), CurrentMemoryContext);
 	if ((*model)->segments == NULL)
 		refuse();
-	*table = read_table(PG_GETARG_BYTEA_PP(1), (*model)->segments);
+	*table = read_table(PG_GETARG_BYTEA_PP(1), *model);
 	return true;
 }
 
@@ -201,8 +228,9 @@ dmp_model_segments(PG_FUNCTION_ARGS)
 	for (i = 0; i < table->n; i++)
 	{
 		const DmpGroupFit *fit = &table->fits[i];
-		Datum values[10];
-		bool nulls[10] = {false};
+		Datum values[10 + 2 * DMP_GROUP_ERRORS];
+		bool nulls[10 + 2 * DMP_GROUP_ERRORS] = {false};
+		int k;
 
 		CHECK_FOR_INTERRUPTS();
 		values[0] = CStringGetTextDatum(dmp_segment_name(model->segments, i));
@@ -210,11 +238,14 @@ dmp_model_segments(PG_FUNCTION_ARGS)
 		values[2] = Int64GetDatum(fit->rows);
 		values[3] = Int64GetDatum(fit->rows_test);
 		values[4] = Int64GetDatum(fit->rows_positive);
+		nulls[4] = table->numbers;
 		values[5] = Int32GetDatum(fit->iterations);
 		set_float8(values, nulls, 6, fit->log_loss);
 		set_float8(values, nulls, 7, fit->roc_auc);
 		set_float8(values, nulls, 8, fit->test_log_loss);
 		set_float8(values, nulls, 9, fit->test_roc_auc);
+		for (k = 0; k < 2 * DMP_GROUP_ERRORS; k++)
+			set_float8(values, nulls, 10 + k, fit->errors ? fit->errors[k] : NAN);
 		dmp_srf_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
@@ -224,7 +255,8 @@ dmp_model_segments(PG_FUNCTION_ARGS)
 Datum
 dmp_group_metrics(PG_FUNCTION_ARGS)
 {
-	static const char *const names[] = {"rows", "rows_positive", "roc_auc", "log_loss"};
+	static const char *const names[] = {"rows", "rows_positive", "roc_auc",   "log_loss",
+										"rmse", "mae",           "r_squared", "mean_deviance"};
 	DmpModel *model;
 	DmpGroupTable *table;
 	int i, k, test;
@@ -241,16 +273,22 @@ dmp_group_metrics(PG_FUNCTION_ARGS)
 		for (test = 0; test < 2; test++)
 		{
 			const DmpGroupFit *fit = i < 0 ? NULL : &table->fits[i];
-			double metrics[4];
+			double metrics[4 + DMP_GROUP_ERRORS];
 
 			metrics[0] = fit == NULL ? NAN : (double) (test ? fit->rows_test : fit->rows);
-			metrics[1] = fit == NULL || test ? NAN : (double) fit->rows_positive;
+			metrics[1] = fit == NULL || test || table->numbers ? NAN : (double) fit->rows_positive;
 			metrics[2] = fit == NULL ? table->pooled[test ? 3 : 1]
 						 : test      ? fit->test_roc_auc
 									 : fit->roc_auc;
 			metrics[3] = fit == NULL ? table->pooled[test ? 2 : 0]
 						 : test      ? fit->test_log_loss
 									 : fit->log_loss;
+			if (fit == NULL && table->numbers)
+				metrics[2] = metrics[3] = NAN;
+			for (k = 0; k < DMP_GROUP_ERRORS; k++)
+				metrics[4 + k] = table->numbers ? (fit ? fit->errors
+													   : table->pooled)[test * DMP_GROUP_ERRORS + k]
+												: NAN;
 			for (k = 0; k < lengthof(names); k++)
 			{
 				Datum values[4];
@@ -267,6 +305,20 @@ dmp_group_metrics(PG_FUNCTION_ARGS)
 		}
 	}
 	return (Datum) 0;
+}
+
+/* of the errors of a group: rows less what was estimated, which is what has an error; NaN: normal */
+static double
+degrees_of_freedom(const DmpModel *model, const DmpGroupTable *table, const DmpGroupFit *fit)
+{
+	int64 df = fit->rows;
+	int j;
+
+	if (strcmp(model->family, "gaussian") != 0 || fit->std_err == NULL)
+		return NAN;
+	for (j = 0; j <= table->width; j++)
+		df -= fit->std_err[j] > 0;
+	return df > 0 ? (double) df : NAN;
 }
 
 /* dmp_internal.segment_coefficients(value, groups, aliased, biased): those of each group that has a fit */
@@ -292,7 +344,6 @@ dmp_segment_coefficients(PG_FUNCTION_ARGS)
 		errors.aliased = (int32 *) ARR_DATA_PTR(array);
 	}
 	errors.biased = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	errors.df = NAN;
 	work = AllocSetContextCreate(CurrentMemoryContext, "dmp segment", ALLOCSET_DEFAULT_SIZES);
 	for (i = 0; i < table->n; i++)
 	{
@@ -306,6 +357,7 @@ dmp_segment_coefficients(PG_FUNCTION_ARGS)
 		{
 			own = dmp_segment_alone(model, table->fits[i].values);
 			errors.std_err = table->fits[i].std_err;
+			errors.df = degrees_of_freedom(model, table, &table->fits[i]);
 			rows = dmp_model_coefficients(&own, &errors, &n);
 		}
 		for (k = 0; k < n; k++)

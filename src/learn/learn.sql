@@ -339,7 +339,9 @@ CREATE FUNCTION dmp_internal.segment_coefficients(value dmp.model_value, groups 
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_segment_coefficients';
 CREATE FUNCTION dmp_internal.model_segments(value dmp.model_value, groups bytea,
 	OUT segment text, OUT status text, OUT rows bigint, OUT rows_test bigint, OUT rows_positive bigint, OUT iterations int,
-	OUT log_loss float8, OUT roc_auc float8, OUT test_log_loss float8, OUT test_roc_auc float8)
+	OUT log_loss float8, OUT roc_auc float8, OUT test_log_loss float8, OUT test_roc_auc float8,
+	OUT rmse float8, OUT mae float8, OUT r_squared float8, OUT mean_deviance float8,
+	OUT test_rmse float8, OUT test_mae float8, OUT test_r_squared float8, OUT test_mean_deviance float8)
 	RETURNS SETOF record
 	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_model_segments';
 CREATE FUNCTION dmp_internal.group_metrics(value dmp.model_value, groups bytea,
@@ -490,7 +492,8 @@ Example: SELECT feature, array_agg(coef ORDER BY position) FROM dmp.path_coeffic
 
 CREATE VIEW dmp.model_segments WITH (security_invoker = true) AS
 	SELECT m.name AS model, m.version, s.segment, s.status, s.rows, s.rows_test, s.rows_positive, s.iterations,
-		   s.log_loss, s.roc_auc, s.test_log_loss, s.test_roc_auc
+		   s.log_loss, s.roc_auc, s.test_log_loss, s.test_roc_auc, s.rmse, s.test_rmse, s.mae, s.test_mae,
+		   s.r_squared, s.test_r_squared, s.mean_deviance, s.test_mean_deviance
 	FROM dmp_internal.model m
 	CROSS JOIN LATERAL dmp_internal.model_segments(m.value, m.groups) AS s
 	WHERE m.groups IS NOT NULL;

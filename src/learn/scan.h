@@ -394,6 +394,8 @@ extern void dmp_errors_tile(DmpErrorSums *e, DmpFamily family, const DmpGlmTile 
 /* fit.c: metrics of training (0) or held out rows (1) */
 extern void dmp_fit_take_errors(DmpFit *fit, int which, const DmpErrorSums *e);
 extern void dmp_errors_merge(DmpErrorSums *into, const DmpErrorSums *from);
+/* fit.c: mean loss where every margin is 0; INFINITY when the statistics do not say */
+extern double dmp_loss_at_zero(const DmpScanPlan *plan, const DmpStats *s);
 
 /* scan_layout.c */
 extern void dmp_scan_stats_sync(DmpScan *scan);
