@@ -12,6 +12,7 @@
 
 #include "learn/scan.h"
 #include "learn/train.h"
+#include "learn/update.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
@@ -40,10 +41,12 @@ enum
 };
 
 static const char *const known_options[] = {
-	"max_iterations", "standardize", "intercept",    "positive",    "min_count",    "split",
-	"compat",         "encode",      "class_weight", "calibrate",   "impute",       "base_margin",
-	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", "std_err",
-	"cluster",        "judge",       "lambdas",      NULL};
+	"max_iterations", "standardize", "intercept", "positive",
+	"min_count",      "split",       "compat",    "encode",
+	"class_weight",   "calibrate",   "impute",    "base_margin",
+	"penalty_factor", "bounds",      "select",    "fold_column",
+	"interactions",   "std_err",     "cluster",   "judge",
+	"lambdas",        "ftrl",        NULL};
 
 static char *
 text_arg(FunctionCallInfo fcinfo, int i, const char *name, bool required)
@@ -131,7 +134,7 @@ read_options(DmpTrainArgs *args)
 	static const char *const compat[] = {"spark", "glmnet", "sklearn", NULL};
 	DmpDoc *options = args->options;
 	const DmpDoc *positive;
-	double number;
+	double number, beta;
 
 	dmp_doc_check_keys(options, "options", known_options);
 	number = dmp_doc_number(options, "max_iterations", 100, "options");
@@ -186,6 +189,7 @@ read_options(DmpTrainArgs *args)
 	args->bounds =
 		object_option(options, "bounds", "{\"column\": [0, null]} or {\"column\": \"positive\"}");
 	args->base_margin = dmp_doc_string(options, "base_margin", NULL, "options");
+	dmp_update_wide_options(options, &number, &beta);
 }
 
 static int

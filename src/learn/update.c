@@ -7,6 +7,8 @@
  *		rows + prior     --update_fit.c---> the new optimum, the new prior
  *		model            --here-----------> stored, deployed as dmp.train deploys
  *
+ * Rows of hashed columns go through update_wide.c instead, one at a time.
+ *
  * The lock on the name is held to the end of the transaction: of two updates
  * at a time the second waits, and goes on from the version the first has made.
  */
@@ -88,11 +90,14 @@ open_batch(const char *text)
 	MemoryContextSwitchTo(batch->context);
 	batch->model =
 		dmp_model_from_json(dmp_model_value_json(batch->row->value), CurrentMemoryContext);
-	if (batch->model->general)
-		refuse_update(batch->row, "It has hashed columns or several classes");
+	batch->room = Min((Size) dmp_training_memory * 1024 / 2, MAX_ROOM);
 	why = dmp_update_refused(batch->model);
+	if (why == NULL && batch->model->general)
+		why = dmp_update_wide_open(batch, state);
 	if (why != NULL)
 		refuse_update(batch->row, why);
+	if (batch->wide != NULL)
+		return batch;
 	if (state == NULL)
 		refuse_update(batch->row,
 					  batch->model->design.width + 1 > DMP_LOSS_PARAMS
@@ -100,7 +105,6 @@ open_batch(const char *text)
 									 batch->model->design.width, DMP_LOSS_PARAMS - 1)
 						  : "Nothing was kept of its fit, which may not have converged");
 	batch->state = dmp_update_state_read(state, batch->model);
-	batch->room = Min((Size) dmp_training_memory * 1024 / 2, MAX_ROOM);
 	return batch;
 }
 
@@ -155,6 +159,25 @@ decay_state(DmpUpdateState *state, double decay)
 	for (t = 0; t < state->ntiles; t++)
 		for (i = 0; i < state->tiles[t]->n; i++)
 			state->tiles[t]->weight[i] *= decay;
+}
+
+static void
+read_rows(DmpBatch *batch, DmpTrainQuery *rows, const char *weight, double decay)
+{
+	char *sql;
+
+	if (batch->wide == NULL)
+	{
+		decay_state(batch->state, decay);
+		begin(batch);
+	}
+	dmp_progress("update_model: reading the new rows");
+	sql = dmp_update_sql(batch, rows, weight);
+	if (batch->wide != NULL)
+		dmp_update_wide_read(batch, sql, weight != NULL, decay);
+	else
+		dmp_update_read(batch, sql, weight != NULL);
+	dmp_train_query_end(rows);
 }
 
 /* --------------------------------------------------------------- the result */
@@ -379,9 +402,12 @@ store(DmpBatch *batch, const char *query, double decay, double auc, Interval *el
 	version = dmp_registry_add(batch->row->name, row, dmp_model_value_make(json, strlen(json)),
 							   batch->parts > 0 ? batch->std_err : NULL,
 							   batch->model->design.width + 1, NULL, *deployed);
-	if (batch->parts == 0 && !batch->state->decayed)
+	if (batch->wide != NULL)
+		dmp_registry_put_state(batch->row->name, version,
+							   dmp_update_wide_write(batch->wide, batch->model));
+	else if (batch->parts == 0 && !batch->state->decayed)
 		dmp_registry_copy_errors(batch->row->id, batch->row->name, version);
-	if (batch->status == DMP_FIT_CONVERGED)
+	if (batch->wide == NULL && batch->status == DMP_FIT_CONVERGED)
 		dmp_registry_put_state(batch->row->name, version,
 							   dmp_update_state_write(batch->state, &batch->model->design));
 	return version;
@@ -415,11 +441,7 @@ dmp_update_model(PG_FUNCTION_ARGS)
 	batch = open_batch(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	weight = batch->row->weight;
 	rows = dmp_train_query(query);
-	decay_state(batch->state, decay);
-	begin(batch);
-	dmp_progress("update_model: reading the new rows");
-	dmp_update_read(batch, dmp_update_sql(batch, rows, weight), weight != NULL);
-	dmp_train_query_end(rows);
+	read_rows(batch, rows, weight, decay);
 	if (batch->read == 0)
 	{
 		ereport(NOTICE, (errmsg("the query has no rows to learn from: model \"%s\" stays as it is",
@@ -441,8 +463,13 @@ dmp_update_model(PG_FUNCTION_ARGS)
 										   "dmp.calibrate fits it anew",
 										   batch->row->version));
 	auc = progressive_auc(batch);
-	dmp_update_finish(batch);
-	finish_model(batch);
+	if (batch->wide != NULL)
+		dmp_update_wide_finish(batch);
+	else
+	{
+		dmp_update_finish(batch);
+		finish_model(batch);
+	}
 	foreach (lc, batch->warnings)
 		ereport(NOTICE, (errmsg("%s", (char *) lfirst(lc))));
 	warn_of_sibling(batch);

@@ -121,11 +121,14 @@ typedef struct DmpUpdateRoom
 	unsigned char label[DMP_TILE];
 } DmpUpdateRoom;
 
+typedef struct DmpWideUpdate DmpWideUpdate;
+
 typedef struct DmpBatch
 {
 	const DmpModelRow *row;
 	DmpModel *model;
 	DmpUpdateState *state;
+	DmpWideUpdate *wide; /* of hashed columns; then of state only what is told of it. Else NULL */
 	DmpUpdateMap *map;
 	MemoryContext context; /* of all that is kept */
 	Size room;             /* bytes of tiles that may be kept at a time */
@@ -176,6 +179,17 @@ extern void dmp_update_fit(DmpBatch *batch);
 /* the same at the end, unless the rows are too few and wait */
 extern void dmp_update_finish(DmpBatch *batch);
 extern int64 dmp_update_few(const DmpBatch *batch);
+
+/* ---- update_wide.c, update_wide_state.c */
+
+/* option "ftrl" of dmp.train, checked; what it leaves out as it is by default */
+extern void dmp_update_wide_options(const DmpDoc *options, double *rate, double *beta);
+/* state NULL: the version comes from dmp.train. Returns why it cannot be updated, or NULL */
+extern const char *dmp_update_wide_open(DmpBatch *batch, const bytea *state);
+/* reads all rows and learns from each once */
+extern void dmp_update_wide_read(DmpBatch *batch, const char *sql, bool has_weight, double decay);
+extern void dmp_update_wide_finish(DmpBatch *batch);
+extern bytea *dmp_update_wide_write(const DmpWideUpdate *u, const DmpModel *model);
 
 /* ---- update.c */
 
