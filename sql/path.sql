@@ -213,7 +213,6 @@ SELECT * FROM dmp.train('path_bad', 'path_few', 'y', cv => 5, options => '{"fold
 SELECT * FROM dmp.train('path_bad', 'path_few', 'y', cv => 3, key => '{y}', options => '{"fold_column": "x4"}');
 SELECT * FROM dmp.train('path_bad', 'SELECT * FROM path_few WHERE id < 30', 'y', cv => 2, exclude => '{id}', options => '{"fold_column": "y"}');
 SELECT * FROM dmp.train('path_bad', 'SELECT x4 AS a, y FROM path_few', 'y', cv => 20);
-SELECT * FROM dmp.train('path_bad', 'SELECT x1, v, (id % 3)::text AS c FROM path_level', 'c', cv => 3);
 SELECT count(*) FROM dmp.models WHERE model = 'path_bad';
 
 SELECT count(d.*) FROM (SELECT DISTINCT model FROM dmp.models WHERE model LIKE 'path\_%') m, dmp.drop_model(m.model) AS d;

@@ -18,12 +18,38 @@ PG_FUNCTION_INFO_V1(dmp_path_coefficients);
 /* fewer rows of a class than this in a fold: a warning */
 #define FEW_OF_A_CLASS 10
 
+static void
+path_coefficients(DmpFitPath *p, const DmpScanPlan *plan, const DmpScanPath *from,
+				  const int *column)
+{
+	Size run = 1 + (Size) p->width;
+	int k, i;
+
+	p->coef = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * p->n * run);
+	memset(p->coef, 0, sizeof(double) * p->n * run);
+	for (k = 0; k < p->n; k++)
+	{
+		const double *theta = from->theta + (Size) k * from->nparams;
+		double *coef = p->coef + k * run;
+
+		coef[0] = theta[0] + (plan->intercept ? plan->stats.target_pivot : 0);
+		if (plan->has_offset)
+			coef[p->width] = 1;
+		for (i = 1; i < from->nparams; i++)
+			if (column[i] >= 0)
+			{
+				coef[1 + column[i]] = theta[i];
+				p->points[k].nonzero += theta[i] != 0;
+			}
+	}
+}
+
 DmpFitPath *
 dmp_fit_path(const DmpScanPlan *plan, const DmpScanPath *from, const int *column, int width)
 {
 	DmpFitPath *p = palloc0(sizeof(DmpFitPath));
 	double range = from->null_loss - from->saturated;
-	int n = from->n, k, i;
+	int n = from->n, k;
 
 	p->n = n;
 	p->nfolds = from->nfolds;
@@ -33,13 +59,11 @@ dmp_fit_path(const DmpScanPlan *plan, const DmpScanPath *from, const int *column
 	p->best = from->best;
 	p->one_se = from->one_se;
 	p->points = palloc0(sizeof(DmpFitPathPoint) * n);
-	p->coef = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * n * (1 + (Size) width));
-	memset(p->coef, 0, sizeof(double) * n * (1 + (Size) width));
+	if (from->theta != NULL)
+		path_coefficients(p, plan, from, column);
 	for (k = 0; k < n; k++)
 	{
 		DmpFitPathPoint *x = &p->points[k];
-		const double *theta = from->theta + (Size) k * from->nparams;
-		double *coef = p->coef + k * (1 + (Size) width);
 
 		x->lambda = from->lambda[k];
 		x->loss = from->loss[k];
@@ -48,15 +72,8 @@ dmp_fit_path(const DmpScanPlan *plan, const DmpScanPath *from, const int *column
 		x->test_loss = from->test_loss[k];
 		x->cv_loss = from->cv_loss[k];
 		x->cv_std_err = from->cv_error[k];
-		coef[0] = theta[0] + (plan->intercept ? plan->stats.target_pivot : 0);
-		if (plan->has_offset)
-			coef[width] = 1;
-		for (i = 1; i < from->nparams; i++)
-			if (column[i] >= 0)
-			{
-				coef[1 + column[i]] = theta[i];
-				x->nonzero += theta[i] != 0;
-			}
+		if (from->theta == NULL)
+			x->nonzero = from->nonzero[k];
 	}
 	/* what was found goes with the scans */
 	p->fold_rows = palloc0(sizeof(int64) * (p->nfolds + 1));

@@ -28,12 +28,13 @@ typedef struct DmpFitPath
 	int width;      /* of the design */
 	int chosen, best, one_se;
 	DmpFitPathPoint *points; /* by falling lambda */
-	double *coef;            /* for each point: a, then the coefficients of the design columns */
+	/* for each point: a, then the coefficients of the design columns; NULL: not kept */
+	double *coef;
 	int64 *fold_rows, *fold_positive;
 	double cv_loss, cv_std_err, cv_roc_auc; /* at the chosen lambda */
 } DmpFitPath;
 
-/* column[p]: design column of parameter p, or -1 */
+/* column[p]: design column of parameter p, or -1; not looked at when there is no theta */
 extern DmpFitPath *dmp_fit_path(const DmpScanPlan *plan, const DmpScanPath *from, const int *column,
 								int width);
 /* classes: the target is one; by_test: test rows chose lambda */

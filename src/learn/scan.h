@@ -199,7 +199,8 @@ typedef struct DmpScanPath
 	int chosen;
 	int best, one_se; /* by cross-validation; -1: none */
 	double *lambda;
-	double *theta; /* n x nparams */
+	double *theta; /* n x nparams; NULL: not kept, nonzero tells how many are */
+	int *nonzero;
 	double *loss, *kkt;
 	double *test_loss;          /* NaN without test rows */
 	double *cv_loss, *cv_error; /* NaN without folds; error: standard error of the mean */

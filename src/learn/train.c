@@ -182,8 +182,11 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 		row_number(&row, "cv_roc_auc", fit->path->cv_roc_auc);
 		row_key(&row, "path");
 		appendStringInfoString(&row, dmp_fit_path_json(fit->path, args->test_fraction > 0));
-		row_key(&row, "path_coef");
-		appendStringInfoString(&row, dmp_fit_path_coef_json(fit->path));
+		if (fit->path->coef != NULL)
+		{
+			row_key(&row, "path_coef");
+			appendStringInfoString(&row, dmp_fit_path_coef_json(fit->path));
+		}
 	}
 	row_key(&row, "aliased");
 	appendStringInfoChar(&row, '[');
@@ -395,7 +398,7 @@ dmp_train(PG_FUNCTION_ARGS)
 		int k;
 
 		shift = -log(plan->class_weight[1] / plan->class_weight[0]);
-		for (k = 0; fit->path != NULL && k < fit->path->n; k++)
+		for (k = 0; fit->path != NULL && fit->path->coef != NULL && k < fit->path->n; k++)
 			fit->path->coef[k * (1 + (Size) fit->path->width)] += shift;
 	}
 	model->a += shift;

@@ -226,11 +226,6 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 	DmpFitSpec *spec = &plan->spec;
 	DmpFit *fit;
 
-	if (args->nlambdas > 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("%s with hashed columns or several classes is not built yet",
-							   args->cv > 0 ? "argument \"cv\"" : "argument \"n_lambdas\""),
-						errhint("Hold rows out with test_fraction, and compare models.")));
 	if (args->compat != NULL && strcmp(args->compat, "spark") == 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("compat \"spark\" with hashed columns or several classes is not "
@@ -243,7 +238,7 @@ fit_wide(DmpTrainArgs *args, DmpTrainPlan *plan)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("option \"bounds\" is not there with hashed columns or several classes"),
 				 errhint("Leave text columns of many values out with exclude.")));
-	if (!args->lambda_given)
+	if (!args->lambda_given && args->nlambdas == 0)
 		spec->lambda = NAN;
 	fit = dmp_fit_wide(spec);
 	fit->no_errors = "hashed columns and several classes have none";

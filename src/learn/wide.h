@@ -53,6 +53,17 @@ extern char *dmp_wide_store_load(void *store, int chunk, Size *length);
 extern void dmp_wide_store_rewrite(DmpWideStore *store, int chunk, Size length);
 extern void dmp_wide_store_end(DmpWideStore *store);
 
+/* several stores as the rows of one problem, but one of them */
+typedef struct DmpWideRows
+{
+	DmpWideStore *stores;
+	int nstores;
+	int skip; /* -1: none */
+} DmpWideRows;
+
+/* the rows must live as long as out, and the stores take no more records */
+extern void dmp_wide_rows(DmpWideRows *rows, int ndense, DmpSparseRows *out);
+
 /* ------------------------------------------------------- scan (wide_scan.c) */
 
 typedef enum DmpWideKind
@@ -89,6 +100,14 @@ typedef struct DmpWideMoments /* of a dense column, over training rows that have
 	double m2;
 } DmpWideMoments;
 
+typedef struct DmpWideFold /* what a fit without it has to know */
+{
+	int64 *class_rows;
+	double weight;
+	double target_mean, target_m2;
+	DmpWideMoments *moments;
+} DmpWideFold;
+
 typedef struct DmpWideScan
 {
 	const DmpFitSpec *spec;
@@ -104,8 +123,12 @@ typedef struct DmpWideScan
 	int ncolumns;
 	int columns_room;
 	int64 *rows_missing; /* of a feature, training rows */
-	DmpWideStore train;
+	DmpWideStore *train; /* one for each fold, else one */
+	int nstores;
+	DmpWideFold *folds; /* of each store */
+	int fold;           /* of the row being read */
 	DmpWideStore test;
+	double test_weight;
 	int64 rows_skipped;
 	double weight_sum;
 	/* a target of numbers, its offset taken off when gaussian */

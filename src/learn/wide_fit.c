@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "learn/path.h"
 #include "learn/scan.h"
 #include "math/metrics.h"
 #include "utils/memutils.h"
@@ -37,6 +38,29 @@ target_classes(const DmpWideScan *scan)
 	for (k = 0; k < scan->ntargets; k++)
 		n += scan->class_rows[k] > 0;
 	return n;
+}
+
+static int64
+training_rows(const DmpWideScan *scan)
+{
+	int64 n = 0;
+	int k;
+
+	for (k = 0; k < scan->nstores; k++)
+		n += scan->train[k].nrows;
+	return n;
+}
+
+/* bytes of rows in memory */
+static Size
+resident(const DmpWideScan *scan)
+{
+	Size bytes = scan->test.resident;
+	int k;
+
+	for (k = 0; k < scan->nstores; k++)
+		bytes += scan->train[k].resident;
+	return bytes;
 }
 
 static bool
@@ -59,7 +83,7 @@ empty_fit(const DmpWideScan *scan)
 	int i;
 
 	fit->nclasses = scan->spec->nclasses;
-	fit->rows = scan->train.nrows;
+	fit->rows = training_rows(scan);
 	fit->rows_test = scan->test.nrows;
 	fit->rows_skipped = scan->rows_skipped;
 	fit->weight_sum = scan->weight_sum;
@@ -93,16 +117,16 @@ typedef struct Quality
 
 /* a target of numbers, in its own units; which: training or held out rows */
 static void
-judge_numbers(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta,
+judge_numbers(const DmpSparseProblem *problem, const DmpSparseRows *rows, const double *theta,
 			  DmpFit *fit, int which)
 {
 	DmpErrorSums e = {0};
 	int i;
 
-	for (i = 0; i < store->nchunks; i++)
+	for (i = 0; i < rows->nchunks; i++)
 	{
 		Size length;
-		char *at = dmp_wide_store_load(store, i, &length);
+		char *at = rows->load(rows->arg, i, &length);
 		char *end = at + length;
 
 		CHECK_FOR_INTERRUPTS();
@@ -128,7 +152,7 @@ judge_numbers(const DmpSparseProblem *problem, DmpWideStore *store, const double
 }
 
 static Quality
-judge(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta)
+judge(const DmpSparseProblem *problem, const DmpSparseRows *rows, const double *theta)
 {
 	Quality q = {NAN, NAN, NAN};
 	int nclasses = problem->nclasses;
@@ -143,18 +167,18 @@ judge(const DmpSparseProblem *problem, DmpWideStore *store, const double *theta)
 	int i;
 	int k;
 
-	if (store->nrows == 0)
+	if (rows->nrows == 0)
 		return q;
 	if (nclasses == 1)
 	{
-		score = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * store->nrows);
-		weight = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * store->nrows);
-		label = MemoryContextAllocHuge(CurrentMemoryContext, store->nrows);
+		score = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * rows->nrows);
+		weight = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * rows->nrows);
+		label = MemoryContextAllocHuge(CurrentMemoryContext, rows->nrows);
 	}
-	for (i = 0; i < store->nchunks; i++)
+	for (i = 0; i < rows->nchunks; i++)
 	{
 		Size length;
-		char *at = dmp_wide_store_load(store, i, &length);
+		char *at = rows->load(rows->arg, i, &length);
 		char *end = at + length;
 
 		while (at < end)
@@ -208,6 +232,7 @@ make_room(DmpWideScan *scan, const DmpSparseProblem *problem, int *history)
 {
 	Size memory = Max(scan->spec->memory, 1024 * 1024);
 	Size theta = sizeof(double) * dmp_sparse_size(problem);
+	int i;
 
 	while (*history > 3 && theta + dmp_sparse_memory(problem, *history) > memory)
 		(*history)--;
@@ -220,34 +245,45 @@ make_room(DmpWideScan *scan, const DmpSparseProblem *problem, int *history)
 						memory / (1024 * 1024)),
 				 errhint("Raise dmp.training_memory, or hash to fewer columns: options => "
 						 "'{\"encode\": {\"...\": {\"encode\": \"hash\", \"bits\": 16}}}'.")));
-	if (theta + dmp_sparse_memory(problem, *history) + scan->train.resident + scan->test.resident >
-		memory)
+	if (theta + dmp_sparse_memory(problem, *history) + resident(scan) > memory)
 	{
 		dmp_wide_store_spill(&scan->test);
-		dmp_wide_store_spill(&scan->train);
+		for (i = 0; i < scan->nstores; i++)
+			dmp_wide_store_spill(&scan->train[i]);
 	}
 }
 
-static DmpSparseResult
-solve(DmpWideScan *scan, DmpSparseProblem *problem, double *theta, int history, bool hashed,
-	  double null_loss)
+DmpSparseResult
+dmp_wide_descend(const DmpWideSolver *solver, const DmpSparseProblem *problem, double null_loss,
+				 double tolerance)
 {
-	const DmpFitSpec *spec = scan->spec;
-	Size n = dmp_sparse_size(problem);
+	const DmpFitSpec *spec = solver->scan->spec;
+	int history = solver->history;
 
-	if (hashed)
+	if (solver->hashed)
+		return dmp_sparse_solve(problem, solver->theta, history, spec->max_iterations, 1e-9,
+								HASHED_TOLERANCE * null_loss);
+	/* steps are first order: max_iterations counts those of Newton, worth ten and more of these */
+	return dmp_sparse_solve(problem, solver->theta,
+							dmp_sparse_size(problem) < SMALL_PROBLEM ? Max(history, 20) : history,
+							spec->max_iterations * 20, tolerance, 0);
+}
+
+DmpSparseResult
+dmp_wide_solve(const DmpWideSolver *solver, const DmpSparseProblem *problem)
+{
+	double *theta = solver->theta;
+	double null_loss = dmp_sparse_null(problem, theta);
+
+	if (solver->hashed)
 	{
-		dmp_sparse_sgd(problem, theta, EPOCHS, (uint64) spec->seed);
+		dmp_sparse_sgd(problem, theta, EPOCHS, (uint64) solver->scan->spec->seed);
 		/* a start that is worse than nothing is none */
 		if (!(dmp_sparse_value(problem, theta, NULL, NULL) + dmp_sparse_lasso(problem, theta) <
 			  null_loss))
 			(void) dmp_sparse_null(problem, theta);
-		return dmp_sparse_solve(problem, theta, history, spec->max_iterations, 1e-9,
-								HASHED_TOLERANCE * null_loss);
 	}
-	/* steps are first order: max_iterations counts those of Newton, worth ten and more of these */
-	return dmp_sparse_solve(problem, theta, n < SMALL_PROBLEM ? Max(history, 20) : history,
-							spec->max_iterations * 20, spec->tolerance, 0);
+	return dmp_wide_descend(solver, problem, null_loss, solver->scan->spec->tolerance);
 }
 
 static DmpFitStatus
@@ -325,7 +361,9 @@ say(const DmpWideScan *scan, DmpFit *fit, bool hashed)
 							   "as key",
 							   feature->name, buckets, fit->rows));
 	}
-	if (scan->train.file != NULL)
+	for (i = 0; i < scan->nstores && scan->train[i].file == NULL; i++)
+		;
+	if (i < scan->nstores)
 		warn(fit, "rows went to a temporary file, dmp.training_memory is too small for them");
 }
 
@@ -334,7 +372,6 @@ static void
 set_family(const DmpWideScan *scan, DmpSparseProblem *problem)
 {
 	const DmpFitSpec *spec = scan->spec;
-	double l1, l2;
 
 	problem->family = spec->family;
 	problem->has_offset = spec->base_margin != NULL;
@@ -345,10 +382,20 @@ set_family(const DmpWideScan *scan, DmpSparseProblem *problem)
 		return;
 	problem->shift = spec->intercept ? scan->target_mean : 0;
 	problem->spread = sqrt(scan->target_m2 / scan->weight_sum);
-	l1 = problem->lambda * problem->alpha / problem->spread;
-	l2 = problem->lambda * (1 - problem->alpha);
+}
+
+void
+dmp_wide_set_lambda(const DmpFitSpec *spec, DmpSparseProblem *problem, double lambda, double sd)
+{
+	double l1 = lambda * spec->alpha / problem->spread;
+	double l2 = lambda * (1 - spec->alpha);
+
+	problem->lambda = lambda;
+	problem->alpha = lambda > 0 ? spec->alpha : 0;
+	if (spec->family != DMP_GAUSSIAN)
+		return;
 	if (spec->scaled_target)
-		l2 /= problem->spread;
+		l2 /= sd;
 	problem->lambda = l1 + l2;
 	problem->alpha = l1 + l2 > 0 ? l1 / (l1 + l2) : 0;
 }
@@ -403,14 +450,18 @@ judge_fit(DmpWideScan *scan, const DmpSparseProblem *problem, const double *thet
 {
 	MemoryContext old;
 	Quality q;
+	DmpWideRows held = {&scan->test, 1, -1};
+	DmpSparseRows test;
+
+	dmp_wide_rows(&held, scan->ndense, &test);
 
 	if (scan->spec->family == DMP_BINOMIAL)
 	{
-		q = judge(problem, &scan->train, theta);
+		q = judge(problem, problem->rows, theta);
 		fit->roc_auc = q.roc_auc;
 		fit->log_loss = q.log_loss;
 		fit->accuracy = q.accuracy;
-		q = judge(problem, &scan->test, theta);
+		q = judge(problem, &test, theta);
 		fit->test_roc_auc = q.roc_auc;
 		fit->test_log_loss = q.log_loss;
 		fit->test_accuracy = q.accuracy;
@@ -420,7 +471,7 @@ judge_fit(DmpWideScan *scan, const DmpSparseProblem *problem, const double *thet
 		fit->null_deviance_of_numbers = 2 * fit->weight_sum * fit->null_log_loss;
 		fit->null_log_loss = NAN;
 		old = MemoryContextSwitchTo(result);
-		judge_numbers(problem, &scan->train, theta, fit, 0);
+		judge_numbers(problem, problem->rows, theta, fit, 0);
 		if (scan->spec->family == DMP_POISSON)
 		{
 			double loss;
@@ -429,87 +480,136 @@ judge_fit(DmpWideScan *scan, const DmpSparseProblem *problem, const double *thet
 			(void) dmp_sparse_value(problem, theta, NULL, &loss);
 			fit->null_deviance_of_numbers += fit->weight_sum * (fit->mean_deviance[0] - 2 * loss);
 		}
-		judge_numbers(problem, &scan->test, theta, fit, 1);
+		judge_numbers(problem, &test, theta, fit, 1);
 		MemoryContextSwitchTo(old);
 	}
+}
+
+/* how it ends before anything is solved */
+static DmpFitStatus
+first_status(const DmpWideScan *scan, const DmpFit *fit)
+{
+	const DmpFitSpec *spec = scan->spec;
+
+	if (spec->family != DMP_BINOMIAL && fit->rows > 0)
+	{
+		bool same = spec->family == DMP_GAUSSIAN ? !(scan->target_m2 > 0) : scan->target_mean == 0;
+
+		return same ? DMP_FIT_ONE_CLASS : DMP_FIT_CONVERGED;
+	}
+	return scan->odd                  ? DMP_FIT_NOT_BINARY
+		   : fit->rows == 0           ? DMP_FIT_NO_ROWS
+		   : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
+									  : DMP_FIT_CONVERGED;
+}
+
+/* the penalty; of several, until one is chosen, 1, which says that there is one */
+static double
+first_lambda(const DmpFitSpec *spec, int64 rows, bool hashed)
+{
+	if (spec->nlambdas > 0)
+		return spec->nlambdas > 1 ? 1 : spec->lambdas[0];
+	if (isnan(spec->lambda))
+		return hashed ? HASHED_PENALTY / (double) Max(rows, 1) : 0;
+	return spec->lambda;
+}
+
+/*
+ * The path if there is one, and the fit: that of the lambda chosen is solved
+ * from scratch, so that it is the one of a fit with this lambda alone.
+ */
+static DmpSparseResult
+solve(DmpWideSolver *solver, DmpSparseProblem *problem, DmpFit *fit, MemoryContext result)
+{
+	const DmpFitSpec *spec = solver->scan->spec;
+	DmpScanPath *path = NULL;
+	DmpSparseResult found;
+	MemoryContext old;
+
+	fit->null_log_loss = dmp_sparse_null(problem, solver->theta);
+	if (spec->nlambdas > 0)
+	{
+		old = MemoryContextSwitchTo(result);
+		path = dmp_wide_path(solver, problem, fit->null_log_loss, fit);
+		MemoryContextSwitchTo(old);
+		fit->lambda = path->lambda[path->chosen];
+		fit->lambda_max = path->lambda_max;
+		dmp_wide_set_lambda(spec, problem, fit->lambda, problem->spread);
+	}
+	found = dmp_wide_solve(solver, problem);
+	if (path != NULL)
+	{
+		DmpScanPlan plan = {0};
+
+		dmp_wide_path_point(solver, problem, found, path, path->chosen);
+		plan.automatic = spec->lambdas == NULL;
+		old = MemoryContextSwitchTo(result);
+		fit->path = dmp_fit_path(&plan, path, NULL, 0);
+		MemoryContextSwitchTo(old);
+	}
+	return found;
 }
 
 static DmpFit *
 fit_rows(DmpWideScan *scan, MemoryContext result)
 {
 	const DmpFitSpec *spec = scan->spec;
+	DmpWideRows stores = {scan->train, scan->nstores, -1};
 	DmpSparseRows rows = {0};
 	DmpSparseProblem problem = {0};
 	DmpSparseResult solution;
 	DmpFit *fit;
 	DmpWideLayout layout;
-	bool hashed = has_hashed(spec);
-	int history = 5;
-	double *theta;
+	DmpWideSolver solver = {scan, &layout, has_hashed(spec), 5, NULL};
 	MemoryContext old = MemoryContextSwitchTo(result);
+	int k;
 
 	fit = empty_fit(scan);
-	if (isnan(spec->lambda))
-		fit->lambda = hashed ? HASHED_PENALTY / (double) Max(fit->rows, 1) : 0;
-	MemoryContextSwitchTo(old);
-	if (spec->family != DMP_BINOMIAL && fit->rows > 0)
-	{
-		bool same = spec->family == DMP_GAUSSIAN ? !(scan->target_m2 > 0) : scan->target_mean == 0;
-
-		fit->status = same ? DMP_FIT_ONE_CLASS : DMP_FIT_CONVERGED;
-	}
-	else
-		fit->status = scan->odd                  ? DMP_FIT_NOT_BINARY
-					  : fit->rows == 0           ? DMP_FIT_NO_ROWS
-					  : target_classes(scan) < 2 ? DMP_FIT_ONE_CLASS
-												 : DMP_FIT_CONVERGED;
+	fit->lambda = first_lambda(spec, fit->rows, solver.hashed);
+	fit->status = first_status(scan, fit);
 	if (fit->status != DMP_FIT_CONVERGED)
+	{
+		MemoryContextSwitchTo(old);
 		return fit;
-	MemoryContextSwitchTo(result);
+	}
 	dmp_wide_layout(scan, fit, &layout);
 	MemoryContextSwitchTo(old);
-	dmp_wide_rewrite(scan, &layout, &scan->train);
+	for (k = 0; k < scan->nstores; k++)
+		dmp_wide_rewrite(scan, &layout, &scan->train[k]);
 	dmp_wide_rewrite(scan, &layout, &scan->test);
 
 	rows.ndense = scan->ndense;
-	rows.nrows = scan->train.nrows;
-	rows.arg = &scan->train;
-	rows.load = dmp_wide_store_load;
 	problem.rows = &rows;
 	problem.nclasses = Max(spec->nclasses, 1);
 	problem.ncolumns = layout.ncolumns;
 	problem.intercept = spec->intercept;
-	problem.lambda = fit->lambda;
-	problem.alpha = fit->lambda > 0 ? spec->alpha : 0;
 	problem.scale = layout.scale;
 	problem.weight_sum = scan->weight_sum;
 	problem.factor = layout.factor;
 	set_family(scan, &problem);
+	dmp_wide_set_lambda(spec, &problem, fit->lambda, problem.spread);
 	problem.env = &dmp_learn_env;
-	make_room(scan, &problem, &history);
-	rows.nchunks = scan->train.nchunks;
-	rows.resident = scan->train.file == NULL;
-	theta =
+	make_room(scan, &problem, &solver.history);
+	dmp_wide_rows(&stores, scan->ndense, &rows);
+	solver.theta =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * dmp_sparse_size(&problem));
 	dmp_progress("train: " INT64_FORMAT " rows, %zu coefficients", fit->rows,
 				 dmp_sparse_size(&problem));
-	fit->null_log_loss = dmp_sparse_null(&problem, theta);
-	solution = solve(scan, &problem, theta, history, hashed, fit->null_log_loss);
+	solution = solve(&solver, &problem, fit, result);
 	fit->objective = solution.objective;
 	fit->kkt_residual = solution.kkt;
 	fit->iterations = solution.iterations;
-	fit->memory_used = scan->train.resident + scan->test.resident +
-					   sizeof(double) * dmp_sparse_size(&problem) +
-					   dmp_sparse_memory(&problem, history);
-	judge_fit(scan, &problem, theta, fit, result);
+	fit->memory_used = resident(scan) + sizeof(double) * dmp_sparse_size(&problem) +
+					   dmp_sparse_memory(&problem, solver.history);
+	judge_fit(scan, &problem, solver.theta, fit, result);
 	fit->status = status_of(solution.status, fit);
 	MemoryContextSwitchTo(result);
-	dmp_wide_coefficients(scan, &layout, &problem, theta, fit);
+	dmp_wide_coefficients(scan, &layout, &problem, solver.theta, fit);
 	if (spec->family == DMP_GAUSSIAN)
 		restore_units(&problem, fit);
 	if (spec->base_margin != NULL)
 		add_base_margin(spec, fit);
-	say(scan, fit, hashed);
+	say(scan, fit, solver.hashed);
 	MemoryContextSwitchTo(old);
 	return fit;
 }
@@ -525,6 +625,7 @@ dmp_fit_wide(const DmpFitSpec *spec)
 	MemoryContext work = AllocSetContextCreate(result, "dmp wide fit", ALLOCSET_DEFAULT_SIZES);
 	DmpWideScan scan;
 	DmpFit *fit;
+	int k;
 
 	MemoryContextSwitchTo(work);
 	CommandCounterIncrement();
@@ -533,7 +634,8 @@ dmp_fit_wide(const DmpFitSpec *spec)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(work);
 	fit = fit_rows(&scan, result);
-	dmp_wide_store_end(&scan.train);
+	for (k = 0; k < scan.nstores; k++)
+		dmp_wide_store_end(&scan.train[k]);
 	dmp_wide_store_end(&scan.test);
 	MemoryContextSwitchTo(result);
 	MemoryContextDelete(work);

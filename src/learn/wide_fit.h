@@ -19,6 +19,16 @@ typedef struct DmpWideLayout
 	double *factor; /* of the penalty; NULL: all 1 */
 } DmpWideLayout;
 
+/* a problem and how it is solved */
+typedef struct DmpWideSolver
+{
+	const DmpWideScan *scan;
+	const DmpWideLayout *layout;
+	bool hashed;
+	int history;
+	double *theta;
+} DmpWideSolver;
+
 /* wide_columns.c: chooses columns, describes the features in fit->design */
 extern void dmp_wide_layout(DmpWideScan *scan, DmpFit *fit, DmpWideLayout *layout);
 /* ids become columns, counts weights, dense columns standardised */
@@ -26,5 +36,21 @@ extern void dmp_wide_rewrite(DmpWideScan *scan, const DmpWideLayout *layout, Dmp
 /* coefficients on the scale of the columns as given */
 extern void dmp_wide_coefficients(const DmpWideScan *scan, const DmpWideLayout *layout,
 								  const DmpSparseProblem *problem, double *theta, DmpFit *fit);
+
+/* wide_fit.c: the penalty that is told as lambda; sd: of the target, where numbers are scaled by it */
+extern void dmp_wide_set_lambda(const DmpFitSpec *spec, DmpSparseProblem *problem, double lambda,
+								double sd);
+/* from theta on, to the accuracy of such fits; from scratch */
+extern DmpSparseResult dmp_wide_descend(const DmpWideSolver *solver,
+										const DmpSparseProblem *problem, double null_loss,
+										double tolerance);
+extern DmpSparseResult dmp_wide_solve(const DmpWideSolver *solver, const DmpSparseProblem *problem);
+
+/* wide_path.c: all lambdas and folds, and the choice; what is not known of it yet is 0 */
+extern DmpScanPath *dmp_wide_path(const DmpWideSolver *solver, const DmpSparseProblem *problem,
+								  double null_loss, DmpFit *fit);
+/* the losses of point k, at theta */
+extern void dmp_wide_path_point(const DmpWideSolver *solver, const DmpSparseProblem *problem,
+								DmpSparseResult found, DmpScanPath *path, int k);
 
 #endif /* DMP_LEARN_WIDE_FIT_H */

@@ -200,10 +200,8 @@ add_texts(DmpWideScan *scan, int i, Datum value)
 }
 
 static void
-add_moment(DmpWideScan *scan, int j, double x)
+add_moment(DmpWideMoments *m, double weight, double x)
 {
-	DmpWideMoments *m = &scan->moments[j];
-	double weight = scan->row->weight;
 	double delta = x - m->mean;
 
 	m->weight += weight;
@@ -231,7 +229,17 @@ read_head(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, int *first)
 		scan->row->weight = isnull ? 0 : DatumGetFloat8(value);
 	}
 	scan->is_test = false;
-	if (spec->test_fraction > 0)
+	scan->fold = 0;
+	if (spec->nfolds > 0)
+	{
+		double fold;
+
+		value = SPI_getbinval(tuple, desc, column++, &isnull);
+		fold = isnull ? 0 : DatumGetFloat8(value);
+		scan->is_test = fold < 0;
+		scan->fold = fold < 0 ? 0 : (int) fmin(fold, spec->nfolds - 1);
+	}
+	else if (spec->test_fraction > 0)
 	{
 		value = SPI_getbinval(tuple, desc, column++, &isnull);
 		scan->is_test = !isnull && DatumGetFloat8(value) < spec->test_fraction;
@@ -266,6 +274,31 @@ read_head(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, int *first)
 		elog(ERROR, "training target %g is no class", target);
 	scan->row->target = (int32) target;
 	return true;
+}
+
+/* a training row, of all and of its fold */
+static void
+count_row(DmpWideScan *scan)
+{
+	const DmpSparseRow *row = scan->row;
+	DmpWideFold *fold = &scan->folds[scan->fold];
+
+	scan->weight_sum += row->weight;
+	fold->weight += row->weight;
+	if (scan->spec->family != DMP_BINOMIAL)
+	{
+		double y = row->value - (scan->spec->family == DMP_GAUSSIAN ? row->offset : 0);
+		double delta = y - scan->target_mean;
+
+		scan->target_mean += delta * row->weight / scan->weight_sum;
+		scan->target_m2 += row->weight * delta * (y - scan->target_mean);
+		delta = y - fold->target_mean;
+		fold->target_mean += delta * row->weight / fold->weight;
+		fold->target_m2 += row->weight * delta * (y - fold->target_mean);
+	}
+	scan->class_weight[row->target] += row->weight;
+	scan->class_rows[row->target]++;
+	fold->class_rows[row->target]++;
 }
 
 static void
@@ -310,7 +343,10 @@ read_row(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, const Oid *types)
 			if (missing && !scan->is_test)
 				scan->moments[j].rows_missing++;
 			else if (!missing && !scan->is_test)
-				add_moment(scan, j, x);
+			{
+				add_moment(&scan->moments[j], scan->row->weight, x);
+				add_moment(&scan->folds[scan->fold].moments[j], scan->row->weight, x);
+			}
 			j++;
 		}
 		else
@@ -328,21 +364,12 @@ read_row(DmpWideScan *scan, HeapTuple tuple, TupleDesc desc, const Oid *types)
 			add_entry(scan, scan->flag_source[i], 0, 1);
 		}
 	}
-	dmp_wide_store_add(scan->is_test ? &scan->test : &scan->train, scan->row,
+	dmp_wide_store_add(scan->is_test ? &scan->test : &scan->train[scan->fold], scan->row,
 					   DMP_SPARSE_ROW_SIZE(scan->ndense, scan->row->n));
 	if (scan->is_test)
-		return;
-	scan->weight_sum += scan->row->weight;
-	if (spec->family != DMP_BINOMIAL)
-	{
-		double y = scan->row->value - (spec->family == DMP_GAUSSIAN ? scan->row->offset : 0);
-		double delta = y - scan->target_mean;
-
-		scan->target_mean += delta * scan->row->weight / scan->weight_sum;
-		scan->target_m2 += scan->row->weight * delta * (y - scan->target_mean);
-	}
-	scan->class_weight[scan->row->target] += scan->row->weight;
-	scan->class_rows[scan->row->target]++;
+		scan->test_weight += scan->row->weight;
+	else
+		count_row(scan);
 }
 
 /* ------------------------------------------------------------- all rows */
@@ -369,7 +396,16 @@ dmp_wide_scan(DmpWideScan *scan, const DmpFitSpec *spec, MemoryContext context)
 	scan->tokenizer = dmp_tokenizer_make(context);
 	scan->entries_room = FIRST_ENTRIES;
 	scan->row = palloc0(DMP_SPARSE_ROW_SIZE(scan->ndense, scan->entries_room));
-	dmp_wide_store_init(&scan->train, context, Max(spec->memory, 1024 * 1024) / 4 * 3);
+	scan->nstores = Max(spec->nfolds, 1);
+	scan->train = palloc(sizeof(DmpWideStore) * scan->nstores);
+	scan->folds = palloc0(sizeof(DmpWideFold) * scan->nstores);
+	for (i = 0; i < scan->nstores; i++)
+	{
+		dmp_wide_store_init(&scan->train[i], context,
+							Max(spec->memory, 1024 * 1024) / 4 * 3 / scan->nstores);
+		scan->folds[i].class_rows = palloc0(sizeof(int64) * scan->ntargets);
+		scan->folds[i].moments = palloc0(sizeof(DmpWideMoments) * Max(scan->ndense, 1));
+	}
 	dmp_wide_store_init(&scan->test, context, Max(spec->memory, 1024 * 1024) / 4);
 	for (i = 0; i < spec->nfeatures; i++)
 		types[i] = getBaseType(spec->features[i].type);

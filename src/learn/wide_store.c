@@ -150,3 +150,42 @@ dmp_wide_store_end(DmpWideStore *store)
 		BufFileClose(store->file);
 	store->file = NULL;
 }
+
+/* ------------------------------------------------------- several stores */
+
+static char *
+load_rows(void *arg, int which, size_t *length)
+{
+	DmpWideRows *rows = arg;
+	int i;
+
+	for (i = 0; i < rows->nstores; i++)
+	{
+		if (i == rows->skip)
+			continue;
+		if (which < rows->stores[i].nchunks)
+			return dmp_wide_store_load(&rows->stores[i], which, length);
+		which -= rows->stores[i].nchunks;
+	}
+	elog(ERROR, "no chunk %d of rows", which);
+}
+
+void
+dmp_wide_rows(DmpWideRows *rows, int ndense, DmpSparseRows *out)
+{
+	int i;
+
+	memset(out, 0, sizeof(*out));
+	out->ndense = ndense;
+	out->resident = 1;
+	out->arg = rows;
+	out->load = load_rows;
+	for (i = 0; i < rows->nstores; i++)
+	{
+		if (i == rows->skip)
+			continue;
+		out->nchunks += rows->stores[i].nchunks;
+		out->nrows += rows->stores[i].nrows;
+		out->resident &= rows->stores[i].file == NULL;
+	}
+}
