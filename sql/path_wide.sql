@@ -76,14 +76,18 @@ SELECT position, lambda, selected, abs(cv_log_loss - (SELECT cv_log_loss FROM dm
 
 -- hashed values: every value of every fold is a column, whatever rows are left out
 SELECT status FROM dmp.train('widepath_hash', 'widepath_rows', 'y', cv => 4, features => '{x2,v}', options => '{"lambdas": [0.1, 0.01, 0.001], "fold_column": "fold", "encode": {"v": "hash"}}');
-SELECT * FROM widepath_check('widepath_hash', 'y', 'features => ''{x2,v}'', options => ''{"encode": {"v": "hash"}}''', 'ln(1 + exp(dmp.margin(''widepath_one'', t))) - y::int * dmp.margin(''widepath_one'', t)', '1', 1e-5);
+SELECT * FROM widepath_check('widepath_hash', 'y', 'features => ''{x2,v}'', options => ''{"encode": {"v": "hash"}}''', 'ln(1 + exp(dmp.margin(''widepath_one'', t))) - y::int * dmp.margin(''widepath_one'', t)', '1', 1e-4);
+-- ... and so against its values as levels, which are solved exactly
+SELECT status FROM dmp.train('widepath_levels', 'widepath_rows', 'y', cv => 4, features => '{x2,v}', options => '{"lambdas": [0.1, 0.01, 0.001], "fold_column": "fold", "min_count": 1, "encode": {"v": "one_hot"}}');
+SELECT l.lambda, abs(l.log_loss - h.log_loss) < 1e-5 AS log_loss, abs(l.cv_log_loss - h.cv_log_loss) < 5e-5 AS cv, l.chosen = h.chosen OR l.chosen IS NULL AND h.chosen IS NULL AS chosen
+FROM dmp.path l JOIN dmp.path h USING (position) WHERE l.model = 'widepath_levels' AND h.model = 'widepath_hash' ORDER BY position;
 SELECT status FROM dmp.train('widepath_hash1', 'widepath_rows', 'y', lambda => 0.01, cv => 4, features => '{x2,v}', options => '{"fold_column": "fold", "encode": {"v": "hash"}}');
 SELECT abs(cv_log_loss - (SELECT cv_log_loss FROM dmp.path WHERE model = 'widepath_hash' AND position = 2)) < 1e-5 AS same FROM dmp.path WHERE model = 'widepath_hash1';
 -- of numbers and of counts: half the mean deviance
 SELECT status FROM dmp.train('widepath_number', 'widepath_rows', 'z', family => 'gaussian', alpha => 0.5, cv => 4, features => '{x2,v}', options => '{"lambdas": [0.1, 0.01], "fold_column": "fold", "compat": "glmnet", "encode": {"v": "hash"}}');
-SELECT points, loss_right FROM widepath_check('widepath_number', 'z', 'family => ''gaussian'', alpha => 0.5, features => ''{x2,v}'', options => ''{"compat": "glmnet", "encode": {"v": "hash"}}''', '(z - dmp.margin(''widepath_one'', t)) ^ 2 / 2', '1', 1e-5);
+SELECT * FROM widepath_check('widepath_number', 'z', 'family => ''gaussian'', alpha => 0.5, features => ''{x2,v}'', options => ''{"compat": "glmnet", "encode": {"v": "hash"}}''', '(z - dmp.margin(''widepath_one'', t)) ^ 2 / 2', '1', 1e-4);
 SELECT status FROM dmp.train('widepath_count', 'widepath_rows', 'n', family => 'poisson', cv => 4, features => '{x2,v}', options => '{"lambdas": [0.1, 0.01], "fold_column": "fold", "encode": {"v": "hash"}}');
-SELECT * FROM widepath_check('widepath_count', 'n', 'family => ''poisson'', features => ''{x2,v}'', options => ''{"encode": {"v": "hash"}}''', 'exp(dmp.margin(''widepath_one'', t)) - n * dmp.margin(''widepath_one'', t) - n + CASE WHEN n > 0 THEN n * ln(n) ELSE 0 END', '1', 1e-5);
+SELECT * FROM widepath_check('widepath_count', 'n', 'family => ''poisson'', features => ''{x2,v}'', options => ''{"encode": {"v": "hash"}}''', 'exp(dmp.margin(''widepath_one'', t)) - n * dmp.margin(''widepath_one'', t) - n + CASE WHEN n > 0 THEN n * ln(n) ELSE 0 END', '1', 1e-4);
 -- n-grams, lambdas of their own
 SELECT status, warnings FROM dmp.train('widepath_text', 'widepath_rows', 'class', cv => 4, n_lambdas => 12, features => '{words}', options => '{"fold_column": "fold", "encode": {"words": "ngrams"}}');
 SELECT count(*) > 5 AS points, count(*) FILTER (WHERE selected AND chosen LIKE 'min%') AS min, min(cv_log_loss) < (SELECT null_log_loss FROM dmp.models WHERE model = 'widepath_text') AS learned,

@@ -487,7 +487,7 @@ CREATE VIEW dmp.path_coefficients WITH (security_invoker = true) AS
 	FROM dmp_internal.model m
 	CROSS JOIN LATERAL dmp_internal.path_coefficients(m.value, m.path_coef) AS c
 	CROSS JOIN LATERAL (SELECT (m.path -> (c.position - 1) ->> 'lambda')::float8) AS p (lambda);
-COMMENT ON VIEW dmp.path_coefficients IS 'coefficients at each lambda of a path, on the scale of the columns as given
+COMMENT ON VIEW dmp.path_coefficients IS 'coefficients at each lambda of a path, on the scale of the columns as given; none are kept of fits with hashed columns or several classes
 Example: SELECT feature, array_agg(coef ORDER BY position) FROM dmp.path_coefficients WHERE model = ''buyers'' AND version = 3 GROUP BY feature';
 
 CREATE VIEW dmp.model_segments WITH (security_invoker = true) AS

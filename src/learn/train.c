@@ -103,6 +103,20 @@ row_vif(StringInfo row, const DmpFit *fit)
 	appendStringInfoChar(row, ']');
 }
 
+static void
+row_path(StringInfo row, const DmpFitPath *path, bool by_test)
+{
+	row_number(row, "cv_log_loss", path->cv_loss);
+	row_number(row, "cv_std_err", path->cv_std_err);
+	row_number(row, "cv_roc_auc", path->cv_roc_auc);
+	row_key(row, "path");
+	appendStringInfoString(row, dmp_fit_path_json(path, by_test));
+	if (path->coef == NULL)
+		return;
+	row_key(row, "path_coef");
+	appendStringInfoString(row, dmp_fit_path_coef_json(path));
+}
+
 static char *
 registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *fit,
 			 const DmpModel *model, const DmpSample *sample, List *warnings, Interval *elapsed)
@@ -176,18 +190,7 @@ registry_row(const DmpTrainArgs *args, const DmpTrainPlan *plan, const DmpFit *f
 	if (fit->vif != NULL)
 		row_vif(&row, fit);
 	if (fit->path != NULL)
-	{
-		row_number(&row, "cv_log_loss", fit->path->cv_loss);
-		row_number(&row, "cv_std_err", fit->path->cv_std_err);
-		row_number(&row, "cv_roc_auc", fit->path->cv_roc_auc);
-		row_key(&row, "path");
-		appendStringInfoString(&row, dmp_fit_path_json(fit->path, args->test_fraction > 0));
-		if (fit->path->coef != NULL)
-		{
-			row_key(&row, "path_coef");
-			appendStringInfoString(&row, dmp_fit_path_coef_json(fit->path));
-		}
-	}
+		row_path(&row, fit->path, args->test_fraction > 0);
 	row_key(&row, "aliased");
 	appendStringInfoChar(&row, '[');
 	for (j = 0; fit->aliased != NULL && j < fit->design.width; j++)
