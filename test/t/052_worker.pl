@@ -7,7 +7,6 @@ use IPC::Run qw(start finish);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time sleep);
 
 my $node = PostgreSQL::Test::Cluster->new('worker');
 $node->init;
@@ -28,6 +27,8 @@ $node->safe_psql('postgres', q{
 	FROM generate_series(1, 300000) i;
 	CREATE FUNCTION careful(i int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS
 		$$BEGIN IF i = 250000 THEN RAISE EXCEPTION 'row % is no good', i; END IF; RETURN i % 7; END$$;
+	CREATE FUNCTION slow(i int) RETURNS float8 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS
+		$$BEGIN IF i % 1000 = 0 THEN PERFORM pg_sleep(0.01); END IF; RETURN i % 7; END$$;
 	VACUUM ANALYZE;
 });
 
@@ -74,16 +75,21 @@ for my $case (
 
 # a worker that is ended takes the statement with it, not the server
 my $ended = 0;
-for my $try (1 .. 20)
+for my $try (1 .. 5)
 {
 	my ($out, $err) = ('', '');
 	my $run = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-		q{SELECT * FROM dmp.train('m', 'SELECT a, b, c, d, t, y, careful(id % 1000) AS f FROM numbers', 'y', exclude => '{id}')} ], '>', \$out, '2>', \$err);
-	my $until = time + 5;
-	while (time < $until)
-	{
-		last if $node->safe_psql('postgres', q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) > 0;
-	}
+		q{SELECT * FROM dmp.train('m', 'SELECT a, b, c, d, t, y, slow(id) AS f FROM numbers', 'y', exclude => '{id}')} ], '>', \$out, '2>', \$err);
+	$node->safe_psql('postgres', q{DO $$
+		BEGIN
+			FOR i IN 1 .. 500 LOOP
+				PERFORM pg_stat_clear_snapshot();
+				IF (SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'parallel worker') > 0 THEN
+					RETURN;
+				END IF;
+				PERFORM pg_sleep(0.01);
+			END LOOP;
+		END$$});
 	finish $run;
 	$ended++ if $err =~ /terminating/;
 	if ($err !~ /ERROR|FATAL/)    # it was done before anyone could end it
