@@ -79,7 +79,7 @@ for my $try (1 .. 5)
 {
 	my ($out, $err) = ('', '');
 	my $run = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-		q{SELECT * FROM dmp.train('m', 'SELECT a, b, c, d, t, y, slow(id) AS f FROM numbers', 'y', exclude => '{id}')} ], '>', \$out, '2>', \$err);
+		q{SELECT * FROM dmp.train('m', 'SELECT a, b, c, d, y, slow(id) AS f FROM numbers', 'y')} ], '>', \$out, '2>', \$err);
 	$node->safe_psql('postgres', q{DO $$
 		BEGIN
 			FOR i IN 1 .. 500 LOOP
