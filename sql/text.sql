@@ -180,6 +180,9 @@ SELECT regexp_replace(value::text, '"wide":"....', '"wide":"')::dmp.model_value 
 SELECT regexp_replace(value::text, '"wide":"........', '"wide":"AADAfwAA')::dmp.model_value FROM dmp_internal.model WHERE name = 'intent' LIMIT 1;
 SELECT regexp_replace(value::text, '"wide":"....', '"wide":"!!!!')::dmp.model_value FROM dmp_internal.model WHERE name = 'intent' LIMIT 1;
 
+-- n-grams are of a text, not of a set of texts
+SELECT status FROM dmp.train('tags', 'SELECT ARRAY[''a'', ''b''] AS t, i % 2 = 0 AS y FROM generate_series(1, 40) AS i', 'y', options => '{"encode": {"t": "ngrams"}}');
+
 SET client_min_messages = error;
 SELECT count(*) FROM unnest('{intent,weak,held,pin,review,agent,tags,plant,two,soft,few,small,large,hostile}'::text[]) m, dmp.drop_model(m);
 DROP SCHEMA text_test CASCADE;

@@ -103,12 +103,13 @@ bool
 dmp_train_wide_option(DmpTrainArgs *args, DmpFeature *feature, const char *encode)
 {
 	bool ngrams = strcmp(encode, "ngrams") == 0;
+	bool set = feature->encode == DMP_ENCODE_MULTI_HOT;
 
 	if (!ngrams && strcmp(encode, "hash") != 0)
 		return false;
-	if (feature->encode == DMP_ENCODE_MULTI_HOT && !ngrams)
+	if (set && !ngrams)
 		make_wide(args, feature, DMP_ENCODE_MULTI_HOT);
-	else if (feature->encode == DMP_ENCODE_ONE_HOT || DMP_ENCODE_IS_WIDE(feature->encode))
+	else if (!set && (feature->encode == DMP_ENCODE_ONE_HOT || DMP_ENCODE_IS_WIDE(feature->encode)))
 		make_wide(args, feature, ngrams ? DMP_ENCODE_NGRAMS : DMP_ENCODE_HASH);
 	else
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
