@@ -82,6 +82,8 @@ extern int32 dmp_cluster_id(void);
 
 /* "schema"."table", quoted as needed */
 extern char *dmp_relation_name(Oid relid);
+/* whether a list of names has one */
+extern bool dmp_list_has(List *names, const char *name);
 /* A list of names, best match within a third of the length, or NULL. */
 extern const char *dmp_nearest(const char *name, List *candidates);
 /* errhint() argument for the above inside ereport: dmp_errhint_nearest(name, list) */

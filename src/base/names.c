@@ -82,6 +82,19 @@ dmp_column_names(TupleDesc desc)
 	return names;
 }
 
+bool
+dmp_list_has(List *names, const char *name)
+{
+	ListCell *lc;
+
+	foreach (lc, names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 char *
 dmp_join(List *strings, const char *separator)
 {

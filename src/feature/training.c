@@ -256,17 +256,6 @@ dmp_labels(PG_FUNCTION_ARGS)
 
 /* ---- training sets */
 
-static bool
-has_name(List *names, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
-}
-
 /* the feature sets by name; no two columns of one name among them */
 static List *
 load_sets(List *names, List **columns)
@@ -286,7 +275,7 @@ load_sets(List *names, List **columns)
 		{
 			const char *name = ((DmpFeatureColumn *) lfirst(c))->name;
 
-			if (has_name(*columns, name))
+			if (dmp_list_has(*columns, name))
 				ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
 								errmsg("two feature sets have a column \"%s\"", name),
 								errdetail("The second is \"%s\".", set->name)));
@@ -321,14 +310,14 @@ check_labels(TupleDesc desc, List *sets, List *entity, List *features)
 	{
 		const char *name = lfirst(lc);
 
-		if (has_name(features, name))
+		if (dmp_list_has(features, name))
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
 					 errmsg("labels have a column \"%s\", and so have the feature sets", name)));
-		if (has_name(labels, name))
+		if (dmp_list_has(labels, name))
 			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
 							errmsg("labels have two columns \"%s\"", name)));
-		if (strcmp(name, "at") != 0 && !has_name(entity, name))
+		if (strcmp(name, "at") != 0 && !dmp_list_has(entity, name))
 			labels = lappend(labels, (char *) name);
 	}
 	return labels;
@@ -448,7 +437,7 @@ dmp_training_set(PG_FUNCTION_ARGS)
 		ListCell *e;
 
 		foreach (e, ((DmpFeatureSet *) lfirst(lc))->entity)
-			if (!has_name(entity, lfirst(e)))
+			if (!dmp_list_has(entity, lfirst(e)))
 				entity = lappend(entity, lfirst(e));
 	}
 	query = dmp_query_select(text_to_cstring(PG_GETARG_TEXT_PP(1)), "labels");

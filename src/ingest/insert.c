@@ -114,17 +114,6 @@ make_desc(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char *
 	}
 }
 
-static bool
-is_key(const DmpSource *source, const char *column)
-{
-	ListCell *lc;
-
-	foreach (lc, source->key)
-		if (strcmp(lfirst(lc), column) == 0)
-			return true;
-	return false;
-}
-
 /* the statements, with the batch as relation dmp_batch */
 static void
 make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char **defaults)
@@ -151,7 +140,7 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 							 defaults[i], i);
 		else
 			appendStringInfo(&values, "%sb.c%d", i ? ", " : "", i);
-		if (is_key(source, name))
+		if (dmp_list_has(source->key, name))
 		{
 			const char *comma = keys.len ? ", " : "";
 

@@ -184,14 +184,14 @@ better_alone(const Fit *fit)
 
 /* SPI_execute_with_args(), but never with workers */
 static int
-execute_alone(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+execute_alone(const char *sql, const DmpScanArgs *args)
 {
-	SPIPlanPtr prepared = SPI_prepare(sql, nargs, types);
+	SPIPlanPtr prepared = SPI_prepare(sql, args->n, args->types);
 	int rc;
 
 	if (prepared == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	rc = SPI_execute_plan(prepared, values, nulls, true, 0);
+	rc = SPI_execute_plan(prepared, args->values, args->nulls, true, 0);
 	SPI_freeplan(prepared);
 	return rc;
 }
@@ -215,37 +215,49 @@ scan_source(Fit *fit)
 	return r;
 }
 
+DmpScanArgs
+dmp_scan_args(const DmpFitSpec *spec, const DmpScanPlan *plan)
+{
+	int n = spec->nargs;
+	DmpScanArgs args = {
+		.n = n + 1,
+		.types = palloc(sizeof(Oid) * (n + 1)),
+		.values = palloc(sizeof(Datum) * (n + 1)),
+		.nulls = palloc(n + 2),
+	};
+
+	if (n > 0)
+	{
+		memcpy(args.types, spec->argtypes, sizeof(Oid) * n);
+		memcpy(args.values, spec->argvalues, sizeof(Datum) * n);
+	}
+	memset(args.nulls, ' ', n + 1);
+	if (n > 0 && spec->argnulls)
+		memcpy(args.nulls, spec->argnulls, n);
+	args.nulls[n + 1] = '\0';
+	args.types[n] = BYTEAOID;
+	args.values[n] = PointerGetDatum(dmp_scan_plan_write(plan));
+	return args;
+}
+
 /* one scan by the plan as it is now; NULL when there was no row at all */
 static DmpScanResult *
 scan(Fit *fit)
 {
-	const DmpFitSpec *spec = fit->spec;
-	int n = spec->nargs, rc;
-	Oid *types = palloc(sizeof(Oid) * (n + 1));
-	Datum *values = palloc(sizeof(Datum) * (n + 1));
-	char *nulls = palloc(n + 2);
+	DmpScanArgs args;
 	DmpScanResult *r = NULL;
 	bool isnull;
 	Datum datum;
+	int rc;
 
-	if (spec->source)
+	if (fit->spec->source)
 		return scan_source(fit);
-	if (n > 0)
-	{
-		memcpy(types, spec->argtypes, sizeof(Oid) * n);
-		memcpy(values, spec->argvalues, sizeof(Datum) * n);
-	}
-	memset(nulls, ' ', n + 1);
-	if (n > 0 && spec->argnulls)
-		memcpy(nulls, spec->argnulls, n);
-	nulls[n + 1] = '\0';
-	types[n] = BYTEAOID;
-	values[n] = PointerGetDatum(dmp_scan_plan_write(&fit->plan));
+	args = dmp_scan_args(fit->spec, &fit->plan);
 	/* read only: the snapshot that is active, for every scan the same */
 	if (fit->alone && fit->plan.phase == DMP_SCAN_LEARN)
-		rc = execute_alone(fit->sql, n + 1, types, values, nulls);
+		rc = execute_alone(fit->sql, &args);
 	else
-		rc = SPI_execute_with_args(fit->sql, n + 1, types, values, nulls, true, 0);
+		rc = SPI_execute_with_args(fit->sql, args.n, args.types, args.values, args.nulls, true, 0);
 	if (rc != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "training scan failed: %s", SPI_result_code_string(rc));
 	fit->scans++;
@@ -261,7 +273,7 @@ scan(Fit *fit)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(fit->work);
-	pfree(DatumGetPointer(values[n]));
+	pfree(DatumGetPointer(args.values[args.n - 1]));
 	return r;
 }
 

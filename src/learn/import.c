@@ -282,7 +282,6 @@ static void
 check_names(const Import *import, const DmpDoc *object, const char *what, bool levels)
 {
 	List *names = NIL;
-	ListCell *lc;
 	int i;
 	int k;
 
@@ -299,11 +298,7 @@ check_names(const Import *import, const DmpDoc *object, const char *what, bool l
 	}
 	for (i = 0; i < object->n; i++)
 	{
-		bool found = false;
-
-		foreach (lc, names)
-			found |= strcmp(lfirst(lc), object->keys[i]) == 0;
-		if (!found)
+		if (!dmp_list_has(names, object->keys[i]))
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 							errmsg("%s: \"%s\" has no coefficient", what, object->keys[i]),
 							dmp_errhint_nearest(object->keys[i], names)));

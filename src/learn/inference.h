@@ -24,6 +24,18 @@ extern void dmp_fit_errors(const DmpFitSpec *spec, const DmpScanPlan *plan,
 /* deviances, degrees of freedom, AIC and BIC of a fit that has the rest */
 extern void dmp_fit_quality(const DmpFitSpec *spec, DmpFit *fit);
 
+/* what a statement over the rows of a fit is given: the query's own arguments and the plan behind them */
+typedef struct DmpScanArgs
+{
+	int n;
+	Oid *types;
+	Datum *values;
+	char *nulls;
+} DmpScanArgs;
+
+/* fit.c */
+extern DmpScanArgs dmp_scan_args(const DmpFitSpec *spec, const DmpScanPlan *plan);
+
 /* meat.c: one scan at theta; packed sum of u u', in CurrentMemoryContext. SPI is connected. */
 extern double *dmp_fit_meat(const DmpFitSpec *spec, DmpScanPlan *plan, const double *theta,
 							int64 *clusters);

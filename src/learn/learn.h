@@ -406,6 +406,7 @@ typedef struct DmpRowNotes
 } DmpRowNotes;
 
 extern DmpValueKind dmp_value_kind(Oid type);
+extern const char *dmp_value_kind_name(DmpValueKind kind); /* "a number" */
 /* what the values of a feature without transform must be */
 extern DmpValueKind dmp_encode_kind(DmpEncode encode);
 /* number, or bytes of a text, of a value of base type type */

@@ -76,6 +76,21 @@ dmp_encode_kind(DmpEncode encode)
 	return DMP_VALUE_OTHER;
 }
 
+const char *
+dmp_value_kind_name(DmpValueKind kind)
+{
+	static const char *const names[] = {"a number",
+										"a boolean",
+										"a text",
+										"an array of texts",
+										"a timestamp",
+										"a timestamp with time zone",
+										"an array of numbers",
+										"something else"};
+
+	return names[kind];
+}
+
 double
 dmp_value_number(Datum value, Oid type)
 {

@@ -474,10 +474,8 @@ double *
 dmp_fit_meat(const DmpFitSpec *spec, DmpScanPlan *plan, const double *theta, int64 *clusters)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int n = spec->nargs, m, rc;
-	Oid *types = palloc(sizeof(Oid) * (n + 1));
-	Datum *values = palloc(sizeof(Datum) * (n + 1));
-	char *nulls = palloc(n + 2);
+	DmpScanArgs args;
+	int m, rc;
 	double *out;
 	const double *numbers;
 	bool isnull;
@@ -488,18 +486,9 @@ dmp_fit_meat(const DmpFitSpec *spec, DmpScanPlan *plan, const double *theta, int
 	plan->direction = NULL;
 	plan->low = 0;
 	plan->high = 1;
-	if (n > 0)
-	{
-		memcpy(types, spec->argtypes, sizeof(Oid) * n);
-		memcpy(values, spec->argvalues, sizeof(Datum) * n);
-	}
-	memset(nulls, ' ', n + 1);
-	if (n > 0 && spec->argnulls)
-		memcpy(nulls, spec->argnulls, n);
-	nulls[n + 1] = '\0';
-	types[n] = BYTEAOID;
-	values[n] = PointerGetDatum(dmp_scan_plan_write(plan));
-	rc = SPI_execute_with_args(meat_sql(spec, plan), n + 1, types, values, nulls, true, 0);
+	args = dmp_scan_args(spec, plan);
+	rc = SPI_execute_with_args(meat_sql(spec, plan), args.n, args.types, args.values, args.nulls,
+							   true, 0);
 	if (rc != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "scan for robust errors failed: %s", SPI_result_code_string(rc));
 	MemoryContextSwitchTo(context);

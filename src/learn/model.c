@@ -84,8 +84,8 @@ dmp_model_append_numbers(StringInfo buf, const char *key, const double *values, 
 	appendStringInfoChar(buf, ']');
 }
 
-static void
-append_text(StringInfo buf, const char *key, const char *value)
+void
+dmp_model_append_text(StringInfo buf, const char *key, const char *value)
 {
 	appendStringInfo(buf, ",\"%s\":", key);
 	escape_json(buf, value);
@@ -98,7 +98,7 @@ append_feature(StringInfo buf, const DmpFeature *feature)
 
 	appendStringInfoString(buf, "{\"name\":");
 	escape_json(buf, feature->name);
-	append_text(buf, "encode", dmp_encode_name(feature->encode));
+	dmp_model_append_text(buf, "encode", dmp_encode_name(feature->encode));
 	if (feature->encode == DMP_ENCODE_ONE_HOT)
 	{
 		appendStringInfoString(buf, ",\"levels\":[");
@@ -139,15 +139,15 @@ dmp_model_to_json(const DmpModel *model)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"format\":%d", DMP_MODEL_FORMAT);
-	append_text(&buf, "kind", model->kind);
-	append_text(&buf, "family", model->family);
-	append_text(&buf, "target", model->target);
+	dmp_model_append_text(&buf, "kind", model->kind);
+	dmp_model_append_text(&buf, "family", model->family);
+	dmp_model_append_text(&buf, "target", model->target);
 	if (model->nclasses == 0)
 	{
 		if (model->link == DMP_BINOMIAL)
 		{
-			append_text(&buf, "positive", model->positive);
-			append_text(&buf, "negative", model->negative);
+			dmp_model_append_text(&buf, "positive", model->positive);
+			dmp_model_append_text(&buf, "negative", model->negative);
 			appendStringInfoString(&buf, ",\"threshold\":");
 			dmp_model_append_number(&buf, model->threshold);
 		}
@@ -159,7 +159,7 @@ dmp_model_to_json(const DmpModel *model)
 	else
 		dmp_model_append_numbers(&buf, "intercepts", model->intercepts, model->nclasses);
 	if (model->base_margin != NULL)
-		append_text(&buf, "base_margin", model->base_margin);
+		dmp_model_append_text(&buf, "base_margin", model->base_margin);
 	if (model->reject > 0)
 	{
 		appendStringInfoString(&buf, ",\"reject\":");

@@ -23,6 +23,7 @@ extern double dmp_model_number(const DmpDoc *doc, const char *key);
 extern double *dmp_model_numbers(const DmpDoc *doc, const char *key, int n);
 extern char *dmp_model_text(const DmpDoc *doc, const char *key);
 extern const DmpDoc *dmp_model_array(const DmpDoc *doc, const char *key);
+extern void dmp_model_append_text(StringInfo buf, const char *key, const char *value);
 extern void dmp_model_append_number(StringInfo buf, double value);
 extern void dmp_model_append_numbers(StringInfo buf, const char *key, const double *values, int n);
 

@@ -39,19 +39,6 @@
 
 /* ------------------------------------------------------------------ reading */
 
-static bool
-is_member(List *names, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* what a column is read as; false: not at all */
 static bool
 kind_of(Oid type, DmpSampleKind *kind)
@@ -96,7 +83,7 @@ choose_columns(DmpSample *sample, const DmpTrainArgs *args, const DmpTrainPlan *
 		DmpSampleColumn *column = &sample->columns[sample->ncolumns];
 
 		column->name = NameStr(attribute->attname);
-		column->feature = is_member(plan->feature_names, column->name);
+		column->feature = dmp_list_has(plan->feature_names, column->name);
 		if (attribute->attisdropped || strcmp(column->name, args->target) == 0 ||
 			(!column->feature && (args->at == NULL || strcmp(column->name, args->at) != 0)))
 			continue;

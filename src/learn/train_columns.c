@@ -24,19 +24,6 @@
 
 #define FOLD_SEED INT64CONST(0x666f6c6473) /* folds of encoders are not those held out */
 
-static bool
-is_member(List *names, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static char *
 column_sql(const char *name)
 {
@@ -489,15 +476,15 @@ feature_names(DmpTrainArgs *args, TupleDesc desc)
 			strcmp(name, args->base_margin) == 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("base_margin \"%s\" cannot be a feature", name)));
-		if (args->features == NIL && is_member(taken, name))
+		if (args->features == NIL && dmp_list_has(taken, name))
 			continue;
-		if (is_member(args->exclude, name))
+		if (dmp_list_has(args->exclude, name))
 			continue;
 		type = column_type(desc, name, "features: ");
 		encode = dmp_train_encode_of(args, name, dmp_value_kind(type));
 		if (encode != NULL && strcmp(encode, "drop") == 0)
 			continue;
-		if (is_member(names, name))
+		if (dmp_list_has(names, name))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("feature \"%s\" is named twice", name)));
 		names = lappend(names, pstrdup(name));

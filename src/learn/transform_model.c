@@ -87,13 +87,6 @@ append_numbers(StringInfo buf, const char *key, const double *values, int n)
 }
 
 static void
-append_text(StringInfo buf, const char *key, const char *value)
-{
-	appendStringInfo(buf, ",\"%s\":", key);
-	escape_json(buf, value);
-}
-
-static void
 append_levels(StringInfo buf, const DmpTransform *t)
 {
 	int i;
@@ -144,7 +137,7 @@ dmp_transform_append(StringInfo buf, const DmpTransform *t, bool folds)
 	}
 	appendStringInfoChar(buf, ']');
 	if (t->fill_text != NULL)
-		append_text(buf, "fill", t->fill_text);
+		dmp_model_append_text(buf, "fill", t->fill_text);
 	else if (t->has_fill)
 	{
 		appendStringInfoString(buf, ",\"fill\":");
@@ -159,14 +152,14 @@ dmp_transform_append(StringInfo buf, const DmpTransform *t, bool folds)
 	if (t->kind == DMP_TRANSFORM_WOE || t->kind == DMP_TRANSFORM_TARGET)
 		append_table(buf, t, folds);
 	if (t->kind == DMP_TRANSFORM_PART)
-		append_text(buf, "part", parts[t->part]);
+		dmp_model_append_text(buf, "part", parts[t->part]);
 	if (t->zone != NULL)
-		append_text(buf, "zone", t->zone);
+		dmp_model_append_text(buf, "zone", t->zone);
 	if (t->kind == DMP_TRANSFORM_SLOPE)
 	{
-		append_text(buf, "of", slopes[t->slope_of]);
+		dmp_model_append_text(buf, "of", slopes[t->slope_of]);
 		if (t->slope_of == DMP_SLOPE_LEVEL)
-			append_text(buf, "level", t->level);
+			dmp_model_append_text(buf, "level", t->level);
 		else if (t->slope_of == DMP_SLOPE_OTHER)
 			append_levels(buf, t);
 	}

@@ -107,6 +107,14 @@ extern bytea *dmp_update_state_write(const DmpUpdateState *state, const DmpDesig
 extern DmpUpdateState *dmp_update_state_read(const bytea *bytes, const DmpModel *model);
 extern DmpUpdateMap *dmp_update_map(const DmpModel *model, const DmpUpdateState *state);
 
+/* little-endian, whatever the machine */
+extern void dmp_update_put_word(DmpBytes *b, uint64 x);
+extern void dmp_update_put_number(DmpBytes *b, double x);
+extern uint64 dmp_update_get_word(DmpBytes *b);
+extern double dmp_update_get_finite(DmpBytes *b,
+									double low); /* an error when it is not, or below */
+extern void dmp_update_bad_state(void) pg_attribute_noreturn();
+
 /* ---- update_rows.c */
 
 /* room for a tile, and for the kernel's work on it; all aligned */
@@ -169,6 +177,8 @@ extern void dmp_update_read(DmpBatch *batch, const char *sql, bool has_weight);
 extern void dmp_update_tile(const DmpBatch *batch, const DmpUpdateMap *map,
 							const DmpBatchTile *from, DmpUpdateRoom *room, DmpGlmTile *tile);
 extern void dmp_update_room(DmpUpdateRoom *room, const DmpGlmShape *shape);
+/* counts a row with its margin by the model that has not seen it */
+extern void dmp_update_judge(DmpBatch *batch, double margin, double weight, bool positive);
 extern Size dmp_update_tile_bytes(const DmpUpdateState *state);
 extern void *dmp_update_aligned(Size size);
 

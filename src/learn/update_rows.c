@@ -27,15 +27,6 @@
 
 /* --------------------------------------------------------------- the SELECT */
 
-static const char *const kind_names[] = {"a number",
-										 "a boolean",
-										 "a text",
-										 "an array of texts",
-										 "a timestamp",
-										 "a timestamp with time zone",
-										 "an array of numbers",
-										 "something else"};
-
 /* type of a column that is there once */
 static Oid
 needed_column(const DmpBatch *batch, TupleDesc desc, const char *name)
@@ -148,7 +139,7 @@ dmp_update_sql(const DmpBatch *batch, const DmpTrainQuery *query, const char *we
 		Oid type = needed_column(batch, query->desc, source->name);
 
 		if (dmp_value_kind(type) != source->kind)
-			wrong_type(batch, source->name, type, kind_names[source->kind]);
+			wrong_type(batch, source->name, type, dmp_value_kind_name(source->kind));
 		appendStringInfo(&sql, ", q.%s", quote_identifier(source->name));
 	}
 	appendStringInfo(&sql, " FROM (%s) AS q", query->select);
@@ -290,6 +281,28 @@ typedef struct Reader
 	DmpUpdateRoom room;
 } Reader;
 
+/* the row as the model scores it that has not seen it */
+void
+dmp_update_judge(DmpBatch *batch, double margin, double weight, bool positive)
+{
+	batch->weight_read += weight;
+	batch->weight_positive += positive ? weight : 0;
+	batch->loss_before += weight * dmp_log_loss_margin(margin, positive);
+	if (batch->nmargins >= MAX_MARGINS)
+		return;
+	if (batch->nmargins == batch->margins_room)
+	{
+		batch->margins_room *= 2;
+		batch->margin = repalloc_huge(batch->margin, sizeof(double) * batch->margins_room);
+		batch->margin_weight =
+			repalloc_huge(batch->margin_weight, sizeof(double) * batch->margins_room);
+		batch->label = repalloc_huge(batch->label, batch->margins_room);
+	}
+	batch->margin[batch->nmargins] = margin;
+	batch->margin_weight[batch->nmargins] = weight;
+	batch->label[batch->nmargins++] = positive;
+}
+
 /* scores the rows of the tile, which is full or the last */
 static void
 judge(Reader *r)
@@ -308,24 +321,10 @@ judge(Reader *r)
 	{
 		double w = tile.weight[i];
 
-		batch->weight_read += w;
 		if (tile.target)
-			continue;
-		batch->loss_before += w * dmp_log_loss_margin(r->room.margins[i], tile.label[i]);
-		batch->weight_positive += tile.label[i] ? w : 0;
-		if (batch->nmargins >= MAX_MARGINS)
-			continue;
-		if (batch->nmargins == batch->margins_room)
-		{
-			batch->margins_room *= 2;
-			batch->margin = repalloc_huge(batch->margin, sizeof(double) * batch->margins_room);
-			batch->margin_weight =
-				repalloc_huge(batch->margin_weight, sizeof(double) * batch->margins_room);
-			batch->label = repalloc_huge(batch->label, batch->margins_room);
-		}
-		batch->margin[batch->nmargins] = r->room.margins[i];
-		batch->margin_weight[batch->nmargins] = w;
-		batch->label[batch->nmargins++] = tile.label[i];
+			batch->weight_read += w;
+		else
+			dmp_update_judge(batch, r->room.margins[i], w, tile.label[i]);
 	}
 }
 

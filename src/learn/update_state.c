@@ -374,8 +374,8 @@ dmp_update_state_of_fit(const DmpFit *fit, const DmpModel *model, const DmpFitSp
 
 /* ----------------------------------------------------------------- bytes */
 
-static void
-put_word(DmpBytes *b, uint64 x)
+void
+dmp_update_put_word(DmpBytes *b, uint64 x)
 {
 #ifdef WORDS_BIGENDIAN
 	x = pg_bswap64(x);
@@ -383,13 +383,13 @@ put_word(DmpBytes *b, uint64 x)
 	dmp_put(b, &x, sizeof(x));
 }
 
-static void
-put_number(DmpBytes *b, double x)
+void
+dmp_update_put_number(DmpBytes *b, double x)
 {
 	uint64 word;
 
 	memcpy(&word, &x, sizeof(word));
-	put_word(b, word);
+	dmp_update_put_word(b, word);
 }
 
 static void
@@ -399,14 +399,14 @@ put_numbers(DmpBytes *b, const double *x, Size n)
 	Size i;
 
 	for (i = 0; i < n; i++)
-		put_number(b, x[i]);
+		dmp_update_put_number(b, x[i]);
 #else
 	dmp_put(b, x, sizeof(double) * n);
 #endif
 }
 
-static uint64
-get_word(DmpBytes *b)
+uint64
+dmp_update_get_word(DmpBytes *b)
 {
 	uint64 x;
 
@@ -420,38 +420,38 @@ get_word(DmpBytes *b)
 static double
 get_number(DmpBytes *b)
 {
-	uint64 word = get_word(b);
+	uint64 word = dmp_update_get_word(b);
 	double x;
 
 	memcpy(&x, &word, sizeof(x));
 	return x;
 }
 
-static void
-pg_attribute_noreturn() bad_state(void)
+void
+dmp_update_bad_state(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 					errmsg("the state of the model does not belong to it"),
 					errhint("Train it anew with dmp.train.")));
 }
 
-static double
-get_finite(DmpBytes *b, double low)
+double
+dmp_update_get_finite(DmpBytes *b, double low)
 {
 	double x = get_number(b);
 
 	if (!isfinite(x) || x < low)
-		bad_state();
+		dmp_update_bad_state();
 	return x;
 }
 
 static int64
 get_integer(DmpBytes *b, int64 low, int64 high)
 {
-	int64 x = (int64) get_word(b);
+	int64 x = (int64) dmp_update_get_word(b);
 
 	if (x < low || x > high)
-		bad_state();
+		dmp_update_bad_state();
 	return x;
 }
 
@@ -472,7 +472,7 @@ get_numbers(DmpBytes *b, double *x, Size n)
 		memcpy(&x[i], &word, sizeof(word));
 #endif
 		if (!isfinite(x[i]))
-			bad_state();
+			dmp_update_bad_state();
 	}
 }
 
@@ -481,7 +481,7 @@ put_tile(DmpBytes *b, const DmpBatchTile *tile, const DmpUpdateState *state, int
 {
 	int j, i;
 
-	put_word(b, tile->n);
+	dmp_update_put_word(b, tile->n);
 	put_numbers(b, tile->y, tile->n);
 	put_numbers(b, tile->weight, tile->n);
 	for (j = 0; j < state->nnumbers; j++)
@@ -491,7 +491,7 @@ put_tile(DmpBytes *b, const DmpBatchTile *tile, const DmpUpdateState *state, int
 		{
 			int32 code = tile->code[(Size) j * DMP_TILE + i];
 
-			put_word(b, (uint64) (int64) (code >= 0 ? recode[j][code] : code));
+			dmp_update_put_word(b, (uint64) (int64) (code >= 0 ? recode[j][code] : code));
 		}
 }
 
@@ -508,14 +508,14 @@ get_tile(DmpBytes *b, const DmpUpdateState *state)
 	get_numbers(b, tile->weight, tile->n);
 	for (i = 0; i < tile->n; i++)
 		if (tile->weight[i] < 0)
-			bad_state();
+			dmp_update_bad_state();
 	for (j = 0; j < state->nnumbers; j++)
 		for (i = 0; i < tile->n; i++)
 		{
 			double x = get_number(b); /* NaN: missing */
 
 			if (isinf(x))
-				bad_state();
+				dmp_update_bad_state();
 			tile->number[(Size) j * DMP_TILE + i] = x;
 		}
 	for (j = 0; j < state->ntexts; j++)
@@ -555,12 +555,12 @@ put_text(DmpBytes *b, const DmpDictionary *text, const DmpFeature *feature)
 		if (recode[i] < 0)
 			recode[i] = feature->nlevels + n++;
 	}
-	put_word(b, n);
+	dmp_update_put_word(b, n);
 	for (i = 0; i < text->n; i++)
 		if (recode[i] >= feature->nlevels)
 		{
-			put_word(b, text->levels[i].rows);
-			put_word(b, text->levels[i].length);
+			dmp_update_put_word(b, text->levels[i].rows);
+			dmp_update_put_word(b, text->levels[i].length);
 			dmp_put(b, text->levels[i].text, text->levels[i].length);
 		}
 	return recode;
@@ -580,7 +580,7 @@ get_text(DmpBytes *b, DmpDictionary *text)
 
 		if (memchr(bytes, '\0', length) != NULL ||
 			dmp_dictionary_code(text, bytes, length, true) != known)
-			bad_state();
+			dmp_update_bad_state();
 		text->levels[known].rows = rows;
 		text->levels[known].weight = (double) rows; /* those that are not of this call */
 	}
@@ -595,7 +595,7 @@ put_cubic(DmpBytes *b, const double *t, int n)
 	for (i = 0; i < n; i++)
 		for (j = 0; j <= i; j++)
 			for (k = 0; k <= j; k++)
-				put_number(b, t[((Size) i * n + j) * n + k]);
+				dmp_update_put_number(b, t[((Size) i * n + j) * n + k]);
 }
 
 static void
@@ -608,7 +608,7 @@ get_cubic(DmpBytes *b, double *t, int n)
 		for (j = 0; j <= i; j++)
 			for (k = 0; k <= j; k++)
 			{
-				double x = get_finite(b, -INFINITY);
+				double x = dmp_update_get_finite(b, -INFINITY);
 
 				AT(i, j, k) = AT(i, k, j) = AT(j, i, k) = AT(j, k, i) = AT(k, i, j) = AT(k, j, i) =
 					x;
@@ -624,24 +624,25 @@ dmp_update_state_write(const DmpUpdateState *state, const DmpDesign *design)
 	int n = state->nparams, k = 0, i;
 	bytea *out;
 
-	put_word(&b, STATE_MAGIC);
-	put_word(&b, n);
-	put_word(&b, state->nnumbers);
-	put_word(&b, state->ntexts);
-	put_word(&b, state->intercept | state->decayed << 1 | (state->prior.cubic != NULL) << 2);
-	put_word(&b, state->family);
-	put_number(&b, state->lambda);
-	put_number(&b, state->alpha);
-	put_number(&b, state->unit);
-	put_word(&b, state->standardize);
-	put_word(&b, state->min_count);
-	put_word(&b, state->max_iterations);
-	put_number(&b, state->tolerance);
+	dmp_update_put_word(&b, STATE_MAGIC);
+	dmp_update_put_word(&b, n);
+	dmp_update_put_word(&b, state->nnumbers);
+	dmp_update_put_word(&b, state->ntexts);
+	dmp_update_put_word(&b,
+						state->intercept | state->decayed << 1 | (state->prior.cubic != NULL) << 2);
+	dmp_update_put_word(&b, state->family);
+	dmp_update_put_number(&b, state->lambda);
+	dmp_update_put_number(&b, state->alpha);
+	dmp_update_put_number(&b, state->unit);
+	dmp_update_put_word(&b, state->standardize);
+	dmp_update_put_word(&b, state->min_count);
+	dmp_update_put_word(&b, state->max_iterations);
+	dmp_update_put_number(&b, state->tolerance);
 	put_numbers(&b, state->class_weight, 2);
-	put_number(&b, state->shift);
-	put_word(&b, state->rows);
-	put_number(&b, state->weight);
-	put_number(&b, state->prior.constant);
+	dmp_update_put_number(&b, state->shift);
+	dmp_update_put_word(&b, state->rows);
+	dmp_update_put_number(&b, state->weight);
+	dmp_update_put_number(&b, state->prior.constant);
 	put_numbers(&b, state->prior.linear, n);
 	put_numbers(&b, state->prior.hessian, DMP_TRI(n));
 	if (state->prior.cubic)
@@ -653,14 +654,14 @@ dmp_update_state_write(const DmpUpdateState *state, const DmpDesign *design)
 	put_numbers(&b, state->lower, n);
 	put_numbers(&b, state->upper, n);
 	for (i = 0; i < design->nfeatures; i++)
-		put_word(&b, state->missing[i]);
+		dmp_update_put_word(&b, state->missing[i]);
 	for (i = 0; i < design->nfeatures; i++)
 		if (design->features[i].encode == DMP_ENCODE_ONE_HOT)
 		{
 			recode[k] = put_text(&b, &state->text[k], &design->features[i]);
 			k++;
 		}
-	put_word(&b, state->ntiles);
+	dmp_update_put_word(&b, state->ntiles);
 	for (i = 0; i < state->ntiles; i++)
 		put_tile(&b, state->tiles[i], state, recode);
 	out = palloc(VARHDRSZ + b.used);
@@ -679,28 +680,28 @@ dmp_update_state_read(const bytea *bytes, const DmpModel *model)
 	int n = params_of(model), flags, i;
 
 	make_texts(state, design);
-	if (get_word(&b) != STATE_MAGIC || get_integer(&b, 0, DMP_LOSS_PARAMS) != n ||
+	if (dmp_update_get_word(&b) != STATE_MAGIC || get_integer(&b, 0, DMP_LOSS_PARAMS) != n ||
 		get_integer(&b, 0, PG_INT32_MAX) != state->nnumbers ||
 		get_integer(&b, 0, PG_INT32_MAX) != state->ntexts ||
 		state->nnumbers + state->ntexts != design->nfeatures)
-		bad_state();
+		dmp_update_bad_state();
 	flags = (int) get_integer(&b, 0, n <= DMP_CUBIC_PARAMS ? 7 : 3);
 	state->intercept = (flags & 1) != 0;
 	state->decayed = (flags & 2) != 0;
 	state->family = (DmpFamily) get_integer(&b, model->link, model->link);
-	state->lambda = get_finite(&b, 0);
-	state->alpha = get_finite(&b, 0);
-	state->unit = get_finite(&b, 0);
+	state->lambda = dmp_update_get_finite(&b, 0);
+	state->alpha = dmp_update_get_finite(&b, 0);
+	state->unit = dmp_update_get_finite(&b, 0);
 	state->standardize = (int) get_integer(&b, 0, 2);
 	state->min_count = (int) get_integer(&b, 1, PG_INT32_MAX);
 	state->max_iterations = (int) get_integer(&b, 1, PG_INT32_MAX);
-	state->tolerance = get_finite(&b, 0);
+	state->tolerance = dmp_update_get_finite(&b, 0);
 	get_numbers(&b, state->class_weight, 2);
-	state->shift = get_finite(&b, -INFINITY);
+	state->shift = dmp_update_get_finite(&b, -INFINITY);
 	state->rows = get_integer(&b, 0, PG_INT64_MAX);
-	state->weight = get_finite(&b, 0);
+	state->weight = dmp_update_get_finite(&b, 0);
 	make_room(state, n, (flags & 4) != 0);
-	state->prior.constant = get_finite(&b, -INFINITY);
+	state->prior.constant = dmp_update_get_finite(&b, -INFINITY);
 	get_numbers(&b, state->prior.linear, n);
 	get_numbers(&b, state->prior.hessian, DMP_TRI(n));
 	if (state->prior.cubic)
@@ -713,13 +714,13 @@ dmp_update_state_read(const bytea *bytes, const DmpModel *model)
 	{
 		state->lower[i] = get_number(&b);
 		if (!(state->lower[i] <= 0))
-			bad_state();
+			dmp_update_bad_state();
 	}
 	for (i = 0; i < n; i++)
 	{
 		state->upper[i] = get_number(&b);
 		if (!(state->upper[i] >= 0))
-			bad_state();
+			dmp_update_bad_state();
 	}
 	state->missing = palloc(sizeof(int64) * (design->nfeatures + 1));
 	for (i = 0; i < design->nfeatures; i++)
@@ -731,6 +732,6 @@ dmp_update_state_read(const bytea *bytes, const DmpModel *model)
 	for (i = 0; i < state->ntiles; i++)
 		state->tiles[i] = get_tile(&b, state);
 	if (b.used != b.size)
-		bad_state();
+		dmp_update_bad_state();
 	return state;
 }

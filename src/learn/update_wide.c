@@ -26,7 +26,6 @@
 #include "utils/memutils.h"
 
 #define FETCH_ROWS 500
-#define MAX_MARGINS ((Size) 4 * 1024 * 1024)
 
 /* ----------------------------------------------------------- coordinates */
 
@@ -281,28 +280,6 @@ read_features(DmpBatch *batch, const Datum *values, const bool *nulls, const Oid
 	return true;
 }
 
-/* the row as the model scores it that has not seen it */
-static void
-judge(DmpBatch *batch, double margin, double weight, bool positive)
-{
-	batch->weight_read += weight;
-	batch->weight_positive += positive ? weight : 0;
-	batch->loss_before += weight * dmp_log_loss_margin(margin, positive);
-	if (batch->nmargins >= MAX_MARGINS)
-		return;
-	if (batch->nmargins == batch->margins_room)
-	{
-		batch->margins_room *= 2;
-		batch->margin = repalloc_huge(batch->margin, sizeof(double) * batch->margins_room);
-		batch->margin_weight =
-			repalloc_huge(batch->margin_weight, sizeof(double) * batch->margins_room);
-		batch->label = repalloc_huge(batch->label, batch->margins_room);
-	}
-	batch->margin[batch->nmargins] = margin;
-	batch->margin_weight[batch->nmargins] = weight;
-	batch->label[batch->nmargins++] = positive;
-}
-
 static void
 keep_row(DmpBatch *batch, double y, double weight, double offset)
 {
@@ -354,7 +331,7 @@ read_row(DmpBatch *batch, HeapTuple tuple, TupleDesc desc, bool has_weight, Datu
 	if (!read_features(batch, values, nulls, types, &offset))
 		return false;
 	dmp_model_margins(batch->model, values, nulls, types, NULL, &margin);
-	judge(batch, margin, weight, y > 0);
+	dmp_update_judge(batch, margin, weight, y > 0);
 	keep_row(batch, y, weight, offset);
 	return true;
 }

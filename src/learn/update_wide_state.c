@@ -193,36 +193,6 @@ start_state(DmpWideUpdate *u, const DmpModel *model, double v)
 
 /* ----------------------------------------------------------------- bytes */
 
-static void
-put_word(DmpBytes *b, uint64 x)
-{
-#ifdef WORDS_BIGENDIAN
-	x = pg_bswap64(x);
-#endif
-	dmp_put(b, &x, sizeof(x));
-}
-
-static uint64
-get_word(DmpBytes *b)
-{
-	uint64 x;
-
-	memcpy(&x, dmp_get(b, sizeof(x)), sizeof(x));
-#ifdef WORDS_BIGENDIAN
-	x = pg_bswap64(x);
-#endif
-	return x;
-}
-
-static void
-put_number(DmpBytes *b, double x)
-{
-	uint64 word;
-
-	memcpy(&word, &x, sizeof(word));
-	put_word(b, word);
-}
-
 /* z and n of a coordinate: 8 bytes, which is what dmp_put() pads to */
 static void
 put_pair(DmpBytes *b, double z, double n)
@@ -239,26 +209,6 @@ put_pair(DmpBytes *b, double z, double n)
 }
 
 static void
-pg_attribute_noreturn() bad_state(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("the state of the model does not belong to it"),
-					errhint("Train it anew with dmp.train.")));
-}
-
-static double
-get_number(DmpBytes *b, double low)
-{
-	uint64 word = get_word(b);
-	double x;
-
-	memcpy(&x, &word, sizeof(x));
-	if (!isfinite(x) || x < low)
-		bad_state();
-	return x;
-}
-
-static void
 get_pair(DmpBytes *b, double *z, double *n)
 {
 	uint32 words[2];
@@ -271,7 +221,7 @@ get_pair(DmpBytes *b, double *z, double *n)
 #endif
 	memcpy(pair, words, sizeof(pair));
 	if (!isfinite(pair[0]) || !isfinite(pair[1]) || pair[1] < 0)
-		bad_state();
+		dmp_update_bad_state();
 	*z = pair[0];
 	*n = pair[1];
 }
@@ -287,17 +237,17 @@ dmp_update_wide_write(const DmpWideUpdate *u, const DmpModel *model)
 	bytea *out;
 	int c;
 
-	put_word(&b, WIDE_MAGIC);
-	put_word(&b, u->width);
-	put_word(&b, model->wide_width);
-	put_word(&b, u->intercept | u->decayed << 1);
-	put_word(&b, u->rows_first);
-	put_word(&b, u->rows);
-	put_number(&b, u->weight);
-	put_number(&b, u->l1);
-	put_number(&b, u->l2);
-	put_number(&b, u->rate);
-	put_number(&b, u->beta);
+	dmp_update_put_word(&b, WIDE_MAGIC);
+	dmp_update_put_word(&b, u->width);
+	dmp_update_put_word(&b, model->wide_width);
+	dmp_update_put_word(&b, u->intercept | u->decayed << 1);
+	dmp_update_put_word(&b, u->rows_first);
+	dmp_update_put_word(&b, u->rows);
+	dmp_update_put_number(&b, u->weight);
+	dmp_update_put_number(&b, u->l1);
+	dmp_update_put_number(&b, u->l2);
+	dmp_update_put_number(&b, u->rate);
+	dmp_update_put_number(&b, u->beta);
 	for (c = 0; c < u->n; c++)
 	{
 		put_pair(&b, u->z[c], u->squares[c]);
@@ -319,20 +269,20 @@ read_state(DmpWideUpdate *u, const bytea *bytes, const DmpModel *model)
 	uint64 flags;
 	int c;
 
-	if (get_word(&b) != WIDE_MAGIC || get_word(&b) != u->width ||
-		get_word(&b) != model->wide_width || (flags = get_word(&b)) > 3)
-		bad_state();
+	if (dmp_update_get_word(&b) != WIDE_MAGIC || dmp_update_get_word(&b) != u->width ||
+		dmp_update_get_word(&b) != model->wide_width || (flags = dmp_update_get_word(&b)) > 3)
+		dmp_update_bad_state();
 	u->intercept = (flags & 1) != 0;
 	u->decayed = (flags & 2) != 0;
-	u->rows_first = (int64) get_word(&b);
-	u->rows = (int64) get_word(&b);
-	u->weight = get_number(&b, 0);
-	u->l1 = get_number(&b, 0);
-	u->l2 = get_number(&b, 0);
-	u->rate = get_number(&b, 0);
-	u->beta = get_number(&b, 0);
+	u->rows_first = (int64) dmp_update_get_word(&b);
+	u->rows = (int64) dmp_update_get_word(&b);
+	u->weight = dmp_update_get_finite(&b, 0);
+	u->l1 = dmp_update_get_finite(&b, 0);
+	u->l2 = dmp_update_get_finite(&b, 0);
+	u->rate = dmp_update_get_finite(&b, 0);
+	u->beta = dmp_update_get_finite(&b, 0);
 	if (u->rows_first < 1 || u->rows < 1 || u->rate <= 0)
-		bad_state();
+		dmp_update_bad_state();
 	for (c = 0; c < u->n; c++)
 	{
 		get_pair(&b, &u->z[c], &u->squares[c]);
@@ -340,7 +290,7 @@ read_state(DmpWideUpdate *u, const bytea *bytes, const DmpModel *model)
 			dmp_update_wide_solve(u, c);
 	}
 	if (b.used != b.size)
-		bad_state();
+		dmp_update_bad_state();
 	if (u->base_margin >= 0)
 		u->w[1 + u->base_margin] = 0;
 }

@@ -177,23 +177,10 @@ is_filled(const DmpPmml *pmml, const DmpFeature *feature, int source)
 	return true;
 }
 
-static bool
-is_taken(const DmpPmml *pmml, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, pmml->names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 char *
 dmp_pmml_field_name(DmpPmml *pmml, char *name)
 {
-	while (is_taken(pmml, name))
+	while (dmp_list_has(pmml->names, name))
 		name = psprintf("%s*", name);
 	pmml->names = lappend(pmml->names, name);
 	return name;

@@ -23,15 +23,6 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
-static const char *const kind_names[] = {"a number",
-										 "a boolean",
-										 "a text",
-										 "an array of texts",
-										 "a timestamp",
-										 "a timestamp with time zone",
-										 "an array of numbers",
-										 "something else"};
-
 DmpRowMap *
 dmp_row_map(const DmpModel *model, const char *name, int version, MemoryContext context)
 {
@@ -90,7 +81,8 @@ pg_attribute_noreturn() wrong_type(const DmpRowMap *map, int i, const char *foun
 			 errmsg("column \"%s\" needed by %s is %s", dmp_model_input(model, i), model_words(map),
 					found),
 			 i < model->design.nsources
-				 ? errdetail("To the model it is %s.", kind_names[model->design.sources[i].kind])
+				 ? errdetail("To the model it is %s.",
+							 dmp_value_kind_name(model->design.sources[i].kind))
 				 : errdetail("It tells the groups of the model apart, as a number, a text, a "
 							 "boolean, a time or an identifier.")));
 }
