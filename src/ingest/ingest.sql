@@ -66,7 +66,7 @@ GRANT SELECT ON dmp_internal.source TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_id_seq', '');
 
--- what of a lake table is consumed, by cluster: see run.c
+-- what of a lake table is consumed, by cluster: see ingest.c
 CREATE TABLE dmp_internal.source_position (
 	source_id int NOT NULL,
 	cluster int NOT NULL,

@@ -5,7 +5,7 @@
  * A lake table is an ordinary table of the source's owner, filled by INSERT,
  * COPY, \copy or dmp.load_file. Columns xact and cluster say which
  * transaction of which cluster wrote a row: the order of ids is not the order
- * of commits, so what is new is decided by snapshots (run.c), and the index on
+ * of commits, so what is new is decided by snapshots (ingest.c), and the index on
  * (cluster, xact) finds it without reading what was consumed.
  *
  * Partitions are made a day ahead by load_file and ingest. They must never
