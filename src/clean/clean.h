@@ -85,6 +85,20 @@ typedef struct CleanFilter
 	char *reason; /* SQL of type text: SQLSTATE, a space, the reason */
 } CleanFilter;
 
+/* A cell's conversion that waits for its level: see convert.c */
+typedef struct CleanConversion
+{
+	CleanColumn *column;
+	CleanLine *line;
+	char *before; /* of the text that was converted */
+	char *after;
+	char *hidden;             /* name of what that stands around, at the next level */
+	const char *error_before; /* SQL around the text: why it does not convert */
+	const char *error_after;
+	Oid domain; /* the column becomes this in the end, or InvalidOid */
+	int32 domain_typmod;
+} CleanConversion;
+
 typedef struct CleanPlan
 {
 	CleanForm form;
@@ -94,19 +108,19 @@ typedef struct CleanPlan
 	List *columns; /* of CleanColumn */
 
 	/* the current level */
-	char *from;       /* what it reads */
-	char *alias;      /* the name of that */
-	List *filters;    /* of CleanFilter, pending */
-	List *hidden;     /* expressions the next level needs beside the columns */
-	List *hidden_as;  /* and their names */
-	char *record;     /* the ctid or the whole of the source row, as SQL, when rejects are noted */
-	char *reject;     /* traced: number of the line that rejected the row, as SQL, or NULL */
-	char *reason;     /* and why */
-	bool window;      /* an expression is a window function */
-	List *casts;      /* of the cast step being compiled */
-	bool serial;      /* a cast takes subtransactions, which a parallel plan forbids */
-	List *ticks;      /* counted: slots that count the rows of this level */
-	StringInfo stats; /* aggregates over it, when it is a materialised entry */
+	char *from;        /* what it reads */
+	char *alias;       /* the name of that */
+	List *filters;     /* of CleanFilter, pending */
+	List *hidden;      /* expressions the next level needs beside the columns */
+	List *hidden_as;   /* and their names */
+	char *record;      /* the ctid or the whole of the source row, as SQL, when rejects are noted */
+	char *reject;      /* traced: number of the line that rejected the row, as SQL, or NULL */
+	char *reason;      /* and why */
+	bool window;       /* an expression is a window function */
+	List *conversions; /* of the step being compiled, see dmp_clean_convert */
+	bool serial;       /* a cast takes subtransactions, which a parallel plan forbids */
+	List *ticks;       /* counted: slots that count the rows of this level */
+	StringInfo stats;  /* aggregates over it, when it is a materialised entry */
 	char *stats_alias;
 
 	StringInfoData with; /* entries of the WITH list so far */
@@ -115,6 +129,7 @@ typedef struct CleanPlan
 	int step;           /* the step being compiled, from 1 */
 	const char *action; /* its name */
 	int stop_step;      /* traced: the last step that rejects */
+	int across;         /* the first step that looks at other rows, or 0 */
 	Oid tid_table;      /* record is a ctid of this table; else InvalidOid */
 } CleanPlan;
 
@@ -136,10 +151,35 @@ extern CleanLine *dmp_clean_line(CleanPlan *plan, const char *column, bool chang
 extern char *dmp_clean_tally(CleanPlan *plan, CleanLine *line, const char *expr);
 extern char *dmp_clean_counting(CleanPlan *plan, CleanLine *line);
 extern void dmp_clean_filter(CleanPlan *plan, CleanLine *line, char *keep, char *reason);
+extern void dmp_clean_across(CleanPlan *plan);
 extern void dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order,
 							   bool whole_row);
 extern char *dmp_clean_alive(CleanPlan *plan);
 extern char *dmp_clean_type(Oid type, int32 typmod);
+
+/* ---- convert.c: conversions whose failure rejects the row */
+
+extern void dmp_clean_begin_conversions(CleanPlan *plan);
+extern CleanConversion *dmp_clean_convert(CleanPlan *plan, CleanColumn *column, CleanLine *line,
+										  const char *before, const char *after);
+extern void dmp_clean_end_conversions(CleanPlan *plan);
+
+/* ---- steps.c: the table of actions */
+
+#define CLEAN_OPTIONS 6
+
+typedef struct CleanAction
+{
+	const char *action;
+	void (*compile)(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+	const char *options[CLEAN_OPTIONS]; /* keys that may stand beside it; ends in NULL */
+	bool row_wise;                      /* what becomes of a row depends on no other row */
+	const char *argument;
+	const char *example;
+	const char *does;
+} CleanAction;
+
+extern const CleanAction *dmp_clean_action(int i);
 
 /* ---- recipe.c: reading the document */
 
@@ -149,14 +189,18 @@ extern void dmp_clean_error(CleanPlan *plan, int sqlstate, const char *fmt, ...)
 extern CleanColumn *dmp_clean_column(CleanPlan *plan, const char *name);
 extern List *dmp_clean_columns(CleanPlan *plan, const DmpDoc *doc,
 							   bool (*fits)(const CleanColumn *), const char *kind);
-/* each (column, value) pair of an object, "*" spread over the columns that fit */
-typedef void (*CleanPair)(CleanPlan *plan, CleanColumn *column, const DmpDoc *value);
-extern void dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
-							bool (*fits)(const CleanColumn *), const char *kind, CleanPair pair);
+/* a member of an object {column: value} */
+typedef struct CleanPair
+{
+	CleanColumn *column;
+	const DmpDoc *value;
+} CleanPair;
+extern List *dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
+							 bool (*fits)(const CleanColumn *), const char *kind);
 extern bool dmp_clean_is_text(const CleanColumn *column);
 extern bool dmp_clean_is_number(const CleanColumn *column);
 
-/* ---- step_cells.c, step_scale.c, step_rows.c: one function a step */
+/* ---- step_*.c: one function a step */
 
 extern void dmp_clean_trim(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_missing(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);

@@ -133,3 +133,14 @@ CREATE FUNCTION dmp.clean_sql(query text, recipe json) RETURNS text
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_clean_sql';
 COMMENT ON FUNCTION dmp.clean_sql(text, json) IS 'the SELECT a recipe compiles to
 Example: SELECT dmp.clean_sql(''raw_clicks'', ''[{"trim": "*"}]'')';
+
+CREATE FUNCTION dmp_internal.recipe_steps(OUT action text, OUT argument text, OUT options text[], OUT row_wise boolean,
+	OUT does text, OUT example json)
+	RETURNS SETOF record
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_recipe_steps';
+COMMENT ON FUNCTION dmp_internal.recipe_steps() IS 'the table the recipe parser reads';
+
+CREATE VIEW dmp.recipe_steps WITH (security_invoker = true) AS SELECT * FROM dmp_internal.recipe_steps();
+COMMENT ON VIEW dmp.recipe_steps IS 'the steps a recipe may have: a row a form of an action; row_wise: no row''s outcome depends on another row
+Example: SELECT example FROM dmp.recipe_steps WHERE action = ''fill''';
+GRANT SELECT ON dmp.recipe_steps TO PUBLIC;

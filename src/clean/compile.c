@@ -429,6 +429,17 @@ dmp_clean_ref(const CleanPlan *plan, const char *name)
 }
 
 /*
+ * The current step looks at more than the row: a recipe with such a step
+ * cannot be applied row by row.
+ */
+void
+dmp_clean_across(CleanPlan *plan)
+{
+	if (plan->across == 0)
+		plan->across = plan->step;
+}
+
+/*
  * Make sure that statistics of these columns can be taken at this level.
  */
 void
@@ -437,6 +448,7 @@ dmp_clean_need_stats(CleanPlan *plan, List *columns)
 	bool ready = plan->stats != NULL && plan->filters == NIL && !plan->window;
 	ListCell *lc;
 
+	dmp_clean_across(plan);
 	foreach (lc, columns)
 		ready &= !dmp_clean_touched(lfirst(lc));
 	if (ready)
@@ -527,6 +539,7 @@ dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order, bo
 	char *all_keys = dmp_join(keys, ", ");
 	char *all_order = dmp_join(list_concat_copy(keys, order), ", ");
 
+	dmp_clean_across(plan);
 	/* every row goes on to the filter when those that it drops are wanted */
 	if (plan->form == CLEAN_TRACED || (plan->record != NULL && line->quarantine))
 	{

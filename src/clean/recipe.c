@@ -14,27 +14,6 @@
 
 #include "clean/clean.h"
 
-typedef void (*StepCompiler)(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
-
-/* Every action, with the options that may stand beside it */
-static const struct
-{
-	const char *action;
-	StepCompiler compile;
-	const char *options[4];
-} actions[] = {
-	{"trim", dmp_clean_trim, {NULL}},
-	{"missing", dmp_clean_missing, {NULL}},
-	{"drop_missing", dmp_clean_drop_missing, {"quarantine", NULL}},
-	{"cast", dmp_clean_cast, {NULL}},
-	{"deduplicate", dmp_clean_deduplicate, {"keep", "by", "quarantine", NULL}},
-	{"scale", dmp_clean_scale, {NULL}},
-	{"fill", dmp_clean_fill, {NULL}},
-	{"require", dmp_clean_require, {"quarantine", NULL}},
-	{"rename", dmp_clean_rename, {NULL}},
-	{"select", dmp_clean_select, {NULL}},
-};
-
 /*
  * Raise an error about the current step: recipe step 4: ...
  */
@@ -180,14 +159,15 @@ dmp_clean_columns(CleanPlan *plan, const DmpDoc *doc, bool (*fits)(const CleanCo
 }
 
 /*
- * Call pair for each member of an object {column: value}. "*" stands for the
- * columns that fit and are not named themselves.
+ * The members of an object {column: value}, as a list of CleanPair. "*" stands
+ * for the columns that fit and are not named themselves.
  */
-void
+List *
 dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object, bool (*fits)(const CleanColumn *),
-				const char *kind, CleanPair pair)
+				const char *kind)
 {
 	List *named = NIL;
+	List *pairs = NIL;
 	int i;
 
 	if (object->kind != DMP_DOC_OBJECT)
@@ -197,61 +177,74 @@ dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object, bool (*fits)(const CleanC
 	if (object->n == 0)
 		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "%s names no column", plan->action);
 	for (i = 0; i < object->n; i++)
+	{
+		CleanColumn *column = NULL;
+
 		if (strcmp(object->keys[i], "*") != 0)
 		{
-			CleanColumn *column = dmp_clean_column(plan, object->keys[i]);
-
+			column = dmp_clean_column(plan, object->keys[i]);
 			check_fits(plan, column, fits, kind);
-			named = lappend(named, column);
 		}
+		named = lappend(named, column);
+	}
 	for (i = 0; i < object->n; i++)
 	{
+		List *columns = list_nth(named, i) != NULL ? list_make1(list_nth(named, i))
+												   : fitting_columns(plan, fits);
 		ListCell *lc;
 
-		if (strcmp(object->keys[i], "*") != 0)
+		foreach (lc, columns)
 		{
-			pair(plan, dmp_clean_column(plan, object->keys[i]), object->items[i]);
-			continue;
+			CleanPair *pair;
+
+			if (list_nth(named, i) == NULL && list_member_ptr(named, lfirst(lc)))
+				continue;
+			pair = palloc(sizeof(CleanPair));
+			pair->column = lfirst(lc);
+			pair->value = object->items[i];
+			pairs = lappend(pairs, pair);
 		}
-		foreach (lc, fitting_columns(plan, fits))
-			if (!list_member_ptr(named, lfirst(lc)))
-				pair(plan, lfirst(lc), object->items[i]);
 	}
+	return pairs;
 }
 
 static List *
 action_names(void)
 {
 	List *names = NIL;
+	const CleanAction *action;
 	int i;
 
-	for (i = 0; i < lengthof(actions); i++)
-		names = lappend(names, (char *) actions[i].action);
+	for (i = 0; (action = dmp_clean_action(i)) != NULL; i++)
+		if (names == NIL || strcmp(action->action, llast(names)) != 0)
+			names = lappend(names, (char *) action->action);
 	return names;
 }
 
-static int
+/* The first entry of the action, NULL when there is none */
+static const CleanAction *
 find_action(const char *name)
 {
+	const CleanAction *action;
 	int i;
 
-	for (i = 0; i < lengthof(actions); i++)
-		if (strcmp(actions[i].action, name) == 0)
-			return i;
-	return -1;
+	for (i = 0; (action = dmp_clean_action(i)) != NULL; i++)
+		if (strcmp(action->action, name) == 0)
+			return action;
+	return NULL;
 }
 
 /*
  * Every key beside the action must be an option of it.
  */
 static void
-check_options(CleanPlan *plan, const DmpDoc *step, int action)
+check_options(CleanPlan *plan, const DmpDoc *step, const CleanAction *action)
 {
 	List *known = NIL;
 	const char *const *option;
 	int i;
 
-	for (option = actions[action].options; *option != NULL; option++)
+	for (option = action->options; *option != NULL; option++)
 		known = lappend(known, (char *) *option);
 	for (i = 0; i < step->n; i++)
 	{
@@ -263,7 +256,7 @@ check_options(CleanPlan *plan, const DmpDoc *step, int action)
 			found |= strcmp(key, lfirst(lc)) == 0;
 		if (found)
 			continue;
-		if (find_action(key) >= 0)
+		if (find_action(key) != NULL)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("recipe step %d: two actions, \"%s\" and \"%s\"", plan->step,
 								   plan->action, key),
@@ -279,24 +272,24 @@ check_options(CleanPlan *plan, const DmpDoc *step, int action)
 static void
 compile_step(CleanPlan *plan, const DmpDoc *step)
 {
-	int action = -1;
+	const CleanAction *action = NULL;
 	int i;
 
 	if (step->kind != DMP_DOC_OBJECT)
 		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "a step is an object, not %s",
 						dmp_doc_kind_name(step->kind));
-	for (i = 0; i < step->n && action < 0; i++)
+	for (i = 0; i < step->n && action == NULL; i++)
 		action = find_action(step->keys[i]);
-	if (action < 0)
+	if (action == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						step->n == 0 ? errmsg("recipe step %d is empty", plan->step)
 									 : errmsg("recipe step %d: unknown action \"%s\"", plan->step,
 											  step->keys[0]),
 						errdetail("Known actions: %s.", dmp_join(action_names(), ", ")),
 						step->n == 0 ? 0 : dmp_errhint_nearest(step->keys[0], action_names())));
-	plan->action = actions[action].action;
+	plan->action = action->action;
 	check_options(plan, step, action);
-	actions[action].compile(plan, step, dmp_doc_get(step, plan->action));
+	action->compile(plan, step, dmp_doc_get(step, plan->action));
 }
 
 /*

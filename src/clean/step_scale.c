@@ -119,7 +119,10 @@ scale_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *how)
 void
 dmp_clean_scale(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
-	dmp_clean_pairs(plan, argument, dmp_clean_is_number, "number", scale_column);
+	ListCell *lc;
+
+	foreach (lc, dmp_clean_pairs(plan, argument, dmp_clean_is_number, "number"))
+		scale_column(plan, ((CleanPair *) lfirst(lc))->column, ((CleanPair *) lfirst(lc))->value);
 }
 
 /* Replace the NULLs of the column by an expression that is NULL or a value of it */
@@ -233,6 +236,7 @@ fill_mean_by(CleanPlan *plan, CleanColumn *column, const DmpDoc *by)
 
 	need_number(plan, column, "mean_by");
 	groups = dmp_clean_columns(plan, by, NULL, NULL);
+	dmp_clean_across(plan);
 	line = dmp_clean_line(plan, column->name, true, false);
 	if (plan->filters != NIL)
 		dmp_clean_flush(plan);
@@ -281,5 +285,8 @@ fill_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *how)
 void
 dmp_clean_fill(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
-	dmp_clean_pairs(plan, argument, NULL, NULL, fill_column);
+	ListCell *lc;
+
+	foreach (lc, dmp_clean_pairs(plan, argument, NULL, NULL))
+		fill_column(plan, ((CleanPair *) lfirst(lc))->column, ((CleanPair *) lfirst(lc))->value);
 }

@@ -117,6 +117,7 @@ my @contract = (
 		{"rename": {"click_duration": "minutes"}}]') WHERE rows_out > 0}, qr/^[1-9]/,
 	'cleaned' => q{SELECT count(*), count(DISTINCT device), max(minutes) < 5 FROM events}, qr/^3000\|2\|t$/,
 	'clean_sql' => q{SELECT dmp.clean_sql('clicks', '[{"trim": "*"}]') ~* 'select'}, qr/^t$/,
+	'recipe_steps' => q{SELECT count(*) > 5 FROM dmp.recipe_steps}, qr/^t$/,
 	# ---- feature
 	'create_feature_set' => q{SELECT * FROM dmp.create_feature_set('users', 'events', 'user_id', 'click_time', '{"clicks": {"agg": "count", "windows": ["1d", "7d", "30d"]},
 		"spend": {"agg": "sum", "of": "order_value", "windows": ["30d"]}, "recency": {"agg": "recency"}, "device": {"agg": "mode", "of": "device"},

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ * steps.c
+ *		The table of actions: what the parser reads and dmp.recipe_steps shows.
+ *-------------------------------------------------------------------------
+ */
+#include "dmp.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+#include "clean/clean.h"
+
+PG_FUNCTION_INFO_V1(dmp_recipe_steps);
+
+/*
+ * Forms of an action share compiler and options, and stand together.
+ */
+/* clang-format off */
+static const CleanAction actions[] = {
+	{"trim", dmp_clean_trim, {NULL}, true,
+		"columns", "{\"trim\": \"*\"}",
+		"white space at both ends goes"},
+	{"missing", dmp_clean_missing, {NULL}, true,
+		"[values] | {column: [values]}", "{\"missing\": [\"N/A\", \"?\", \"\"]}",
+		"cells that are one of the values become missing"},
+	{"drop_missing", dmp_clean_drop_missing, {"quarantine"}, true,
+		"columns", "{\"drop_missing\": [\"user_id\"]}",
+		"rows with a missing cell are rejected"},
+	{"cast", dmp_clean_cast, {NULL}, true,
+		"{column: type}", "{\"cast\": {\"click_time\": \"timestamptz\"}}",
+		"columns become of the type; a row with a cell that does not convert is rejected"},
+	{"deduplicate", dmp_clean_deduplicate, {"keep", "by", "quarantine"}, false,
+		"columns", "{\"deduplicate\": [\"user_id\"], \"keep\": \"last\", \"by\": \"click_time\"}",
+		"of rows that agree in the columns one stays"},
+	{"scale", dmp_clean_scale, {NULL}, true,
+		"{column: {\"divide\": number}}", "{\"scale\": {\"click_duration\": {\"divide\": 60}}}",
+		"divided by the number"},
+	{"scale", dmp_clean_scale, {NULL}, false,
+		"{column: \"z_score\" | \"min_max\"}", "{\"scale\": {\"order_value\": \"z_score\"}}",
+		"(x - mean) / standard deviation, (x - minimum) / range"},
+	{"fill", dmp_clean_fill, {NULL}, true,
+		"{column: value | {\"constant\": value}}", "{\"fill\": {\"page\": \"unknown\"}}",
+		"missing cells become the value"},
+	{"fill", dmp_clean_fill, {NULL}, false,
+		"{column: \"mean\" | \"median\" | \"mode\" | {\"mean_by\": columns}}",
+		"{\"fill\": {\"order_value\": \"median\", \"page\": \"mode\"}}",
+		"missing cells become that of the others, or of the rows that agree in the columns"},
+	{"require", dmp_clean_require, {"quarantine"}, true,
+		"\"condition\"", "{\"require\": \"order_value >= 0\"}",
+		"rows for which the condition is false are rejected"},
+	{"rename", dmp_clean_rename, {NULL}, true,
+		"{old name: new name}", "{\"rename\": {\"click_duration\": \"minutes\"}}",
+		"columns get other names, all at once"},
+	{"select", dmp_clean_select, {NULL}, true,
+		"[columns]", "{\"select\": [\"user_id\", \"click_time\"]}",
+		"these columns in this order"},
+};
+/* clang-format on */
+
+/*
+ * The entry of that number, NULL behind the last.
+ */
+const CleanAction *
+dmp_clean_action(int i)
+{
+	return i < lengthof(actions) ? &actions[i] : NULL;
+}
+
+/*
+ * dmp_internal.recipe_steps()
+ *	-> TABLE(action, argument, options, row_wise, does, example): the table above
+ */
+Datum
+dmp_recipe_steps(PG_FUNCTION_ARGS)
+{
+	int i;
+
+	dmp_srf_begin(fcinfo);
+	for (i = 0; i < lengthof(actions); i++)
+	{
+		Datum values[6];
+		bool nulls[6] = {false};
+		Datum options[CLEAN_OPTIONS];
+		int n;
+
+		for (n = 0; actions[i].options[n] != NULL; n++)
+			options[n] = CStringGetTextDatum(actions[i].options[n]);
+		values[0] = CStringGetTextDatum(actions[i].action);
+		values[1] = CStringGetTextDatum(actions[i].argument);
+		values[2] = PointerGetDatum(construct_array(options, n, TEXTOID, -1, false, TYPALIGN_INT));
+		values[3] = BoolGetDatum(actions[i].row_wise);
+		values[4] = CStringGetTextDatum(actions[i].does);
+		values[5] = CStringGetTextDatum(actions[i].example); /* json is text inside */
+		dmp_srf_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
