@@ -19,7 +19,7 @@ INSERT INTO raw VALUES
 \set classic '[{"trim":"*"},{"missing":["N/A","?",""]},{"drop_missing":["user_id"]},{"cast":{"click_time":"timestamptz","click_duration":"int"}},{"deduplicate":["user_id","click_id"],"keep":"last","by":"click_time"},{"scale":{"click_duration":{"divide":60}}},{"require":"click_duration >= 0"},{"fill":{"page":"mode","n":"median"}},{"rename":{"click_duration":"minutes"}},{"select":["user_id","click_time","minutes","page","n"]}]'
 SELECT * FROM dmp.clean('raw', 'cleaned', :'classic');
 SELECT * FROM cleaned ORDER BY user_id;
-SELECT batch, source, recipe, origin, record, column_name, reason, sqlstate, state FROM dmp.quarantine ORDER BY id;
+SELECT source, recipe, origin, record, column_name, reason, sqlstate, state FROM dmp.quarantine ORDER BY id;
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'cleaned'::regclass AND attnum > 0 ORDER BY attnum;
 
 -- the compiled SELECT returns the same rows

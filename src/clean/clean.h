@@ -183,6 +183,7 @@ extern const CleanAction *dmp_clean_action(int i);
 
 /* ---- recipe.c: reading the document */
 
+extern void dmp_clean_check(const DmpDoc *recipe);
 extern void dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe);
 extern void dmp_clean_error(CleanPlan *plan, int sqlstate, const char *fmt, ...)
 	pg_attribute_printf(3, 4) pg_attribute_noreturn();

@@ -119,7 +119,108 @@ CREATE FUNCTION dmp_internal.reject(run bigint, slot integer, source tid, reason
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reject';
 COMMENT ON FUNCTION dmp_internal.reject(bigint, integer, tid, text) IS 'counts one and notes the row and the reason; false';
 
--- recipes
+-- recipes by name; each change is a version
+
+CREATE TABLE dmp_internal.recipe (
+	name text NOT NULL,
+	version int NOT NULL,
+	owner dmp_internal.owner NOT NULL,
+	recipe json NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+	created_by dmp_internal.owner NOT NULL,
+	PRIMARY KEY (name, version)
+);
+COMMENT ON TABLE dmp_internal.recipe IS 'versions of recipes; read dmp.recipes';
+ALTER TABLE dmp_internal.recipe ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.recipe FOR SELECT USING (dmp_internal.owns(owner));
+GRANT SELECT ON dmp_internal.recipe TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe', '');
+
+CREATE VIEW dmp.recipes WITH (security_invoker = true) AS
+SELECT name AS recipe, version, version = max(version) OVER (PARTITION BY name) AS latest, owner,
+	json_array_length(recipe) AS steps, recipe AS document, created_at, created_by
+FROM dmp_internal.recipe;
+COMMENT ON VIEW dmp.recipes IS 'stored recipes, a row a version
+Example: SELECT recipe, version, document FROM dmp.recipes WHERE latest';
+GRANT SELECT ON dmp.recipes TO PUBLIC;
+
+CREATE FUNCTION dmp.create_recipe(name text, recipe json)
+	RETURNS TABLE(recipe text, version int, steps int)
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_create_recipe';
+COMMENT ON FUNCTION dmp.create_recipe(text, json) IS 'store a recipe by name
+Example: SELECT * FROM dmp.create_recipe(''tidy'', ''[{"trim": "*"}, {"missing": ["N/A", ""]}]'')';
+
+CREATE FUNCTION dmp.alter_recipe(name text, recipe json)
+	RETURNS TABLE(recipe text, version int, steps int)
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_alter_recipe';
+COMMENT ON FUNCTION dmp.alter_recipe(text, json) IS 'make a new version of a stored recipe; the old ones stay, as name@1 ...
+Example: SELECT * FROM dmp.alter_recipe(''tidy'', ''[{"trim": "*"}, {"missing": ["N/A", "", "-"]}]'')';
+
+CREATE FUNCTION dmp.drop_recipe(name text, OUT recipe text, OUT versions int) RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_drop_recipe';
+COMMENT ON FUNCTION dmp.drop_recipe(text) IS 'drop a stored recipe with all versions; its runs stay in dmp.recipe_runs
+Example: SELECT * FROM dmp.drop_recipe(''tidy'')';
+
+-- what dmp.clean and dmp.run_recipe did, with all it takes to explain and undo it
+
+CREATE TABLE dmp_internal.recipe_run (
+	run bigint PRIMARY KEY,
+	recipe text,
+	version int,
+	document json NOT NULL,
+	query text NOT NULL,
+	search_path text NOT NULL,
+	time_zone text NOT NULL,
+	date_style text NOT NULL,
+	into_table regclass NOT NULL,
+	if_exists text NOT NULL,
+	created boolean NOT NULL,
+	kept_table regclass,
+	cluster int NOT NULL,
+	xact xid8 NOT NULL,
+	rows_written bigint NOT NULL,
+	rows_in bigint NOT NULL,
+	rows_out bigint NOT NULL,
+	cells_changed bigint NOT NULL,
+	rows_quarantined bigint NOT NULL,
+	steps json NOT NULL,
+	started_at timestamptz NOT NULL,
+	finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	state text NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'undone')),
+	undone_at timestamptz,
+	done_by dmp_internal.owner NOT NULL
+);
+CREATE INDEX recipe_run_into ON dmp_internal.recipe_run (into_table);
+COMMENT ON TABLE dmp_internal.recipe_run IS 'runs of recipes; read dmp.recipe_runs';
+ALTER TABLE dmp_internal.recipe_run ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.recipe_run FOR SELECT USING (dmp_internal.owns(done_by));
+GRANT SELECT ON dmp_internal.recipe_run TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_run', '');
+
+CREATE VIEW dmp.recipe_runs WITH (security_invoker = true) AS
+SELECT run, recipe, version, query, into_table, if_exists, state, rows_in, rows_out, cells_changed, rows_quarantined,
+	started_at, finished_at, done_by, kept_table, undone_at, steps, document
+FROM dmp_internal.recipe_run;
+COMMENT ON VIEW dmp.recipe_runs IS 'runs of recipes, by dmp.run_recipe and dmp.clean (recipe is NULL when it was given as a document)
+Example: SELECT run, recipe, version, rows_in, rows_out, state FROM dmp.recipe_runs WHERE into_table = ''clicks''::regclass ORDER BY run';
+GRANT SELECT ON dmp.recipe_runs TO PUBLIC;
+
+CREATE FUNCTION dmp.run_recipe(name text, query text, into_table text, if_exists text DEFAULT 'error',
+	keep_replaced boolean DEFAULT false,
+	OUT step integer, OUT action text, OUT column_name text, OUT rows_in bigint, OUT rows_out bigint,
+	OUT cells_changed bigint, OUT rows_quarantined bigint, OUT run bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_run_recipe';
+COMMENT ON FUNCTION dmp.run_recipe(text, text, text, text, boolean) IS 'dmp.clean by a stored recipe (name, name@3); keep_replaced keeps what is replaced, so that dmp.undo_run can put it back
+Example: SELECT * FROM dmp.run_recipe(''tidy'', ''raw_clicks'', ''clicks'')';
+
+CREATE FUNCTION dmp.undo_run(run bigint, OUT object text, OUT action text, OUT rows bigint)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_undo_run';
+COMMENT ON FUNCTION dmp.undo_run(bigint) IS 'put the table back as it was before a run; refused when its rows were changed since
+Example: SELECT * FROM dmp.undo_run(7)';
+
+-- recipes as documents
 
 CREATE FUNCTION dmp.clean(query text, into_table text, recipe json, if_exists text DEFAULT 'error',
 	OUT step integer, OUT action text, OUT column_name text, OUT rows_in bigint, OUT rows_out bigint,

@@ -269,8 +269,11 @@ check_options(CleanPlan *plan, const DmpDoc *step, const CleanAction *action)
 	}
 }
 
-static void
-compile_step(CleanPlan *plan, const DmpDoc *step)
+/*
+ * The action of a step: an object with one known action and options of it.
+ */
+static const CleanAction *
+read_step(CleanPlan *plan, const DmpDoc *step)
 {
 	const CleanAction *action = NULL;
 	int i;
@@ -289,7 +292,39 @@ compile_step(CleanPlan *plan, const DmpDoc *step)
 						step->n == 0 ? 0 : dmp_errhint_nearest(step->keys[0], action_names())));
 	plan->action = action->action;
 	check_options(plan, step, action);
+	return action;
+}
+
+static void
+compile_step(CleanPlan *plan, const DmpDoc *step)
+{
+	const CleanAction *action = read_step(plan, step);
+
 	action->compile(plan, step, dmp_doc_get(step, plan->action));
+}
+
+static void
+check_array(const DmpDoc *recipe)
+{
+	if (recipe->kind != DMP_DOC_ARRAY)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("recipe must be a json array of steps, not %s",
+							   dmp_doc_kind_name(recipe->kind)),
+						errhint("Example: [{\"trim\": \"*\"}, {\"drop_missing\": [\"id\"]}]")));
+}
+
+/*
+ * What can be said of a recipe without data: known actions, one a step, and
+ * known options.
+ */
+void
+dmp_clean_check(const DmpDoc *recipe)
+{
+	CleanPlan plan = {0};
+
+	check_array(recipe);
+	for (plan.step = 1; plan.step <= recipe->n; plan.step++)
+		(void) read_step(&plan, recipe->items[plan.step - 1]);
 }
 
 /*
@@ -330,11 +365,7 @@ dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe)
 	MemoryContext context = CurrentMemoryContext;
 	int i;
 
-	if (recipe->kind != DMP_DOC_ARRAY)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("recipe must be a json array of steps, not %s",
-							   dmp_doc_kind_name(recipe->kind)),
-						errhint("Example: [{\"trim\": \"*\"}, {\"drop_missing\": [\"id\"]}]")));
+	check_array(recipe);
 	for (i = 0; i < recipe->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

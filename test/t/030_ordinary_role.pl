@@ -118,6 +118,13 @@ my @contract = (
 	'cleaned' => q{SELECT count(*), count(DISTINCT device), max(minutes) < 5 FROM events}, qr/^3000\|2\|t$/,
 	'clean_sql' => q{SELECT dmp.clean_sql('clicks', '[{"trim": "*"}]') ~* 'select'}, qr/^t$/,
 	'recipe_steps' => q{SELECT count(*) > 5 FROM dmp.recipe_steps}, qr/^t$/,
+	'create_recipe' => q{SELECT version, steps FROM dmp.create_recipe('tidy', '[{"trim": "*"}]')}, qr/^1\|1$/,
+	'alter_recipe' => q{SELECT version, steps FROM dmp.alter_recipe('tidy', '[{"trim": "*"}, {"drop_missing": ["user_id"]}]')}, qr/^2\|2$/,
+	'recipes' => q{SELECT recipe, version, latest, owner FROM dmp.recipes ORDER BY version}, qr/^tidy\|1\|f\|ann\ntidy\|2\|t\|ann$/,
+	'run_recipe' => q{SELECT min(rows_out) FROM dmp.run_recipe('tidy@1', 'clicks', 'tidied')}, qr/^3000$/,
+	'recipe_runs' => q{SELECT recipe, version, rows_in, done_by FROM dmp.recipe_runs WHERE into_table = 'tidied'::regclass}, qr/^tidy\|1\|3000\|ann$/,
+	'undo_run' => q{SELECT action, rows FROM dmp.undo_run((SELECT max(run) FROM dmp.recipe_runs))}, qr/^dropped\|3000\nrows deleted\|0$/,
+	'drop_recipe' => q{SELECT versions FROM dmp.drop_recipe('tidy')}, qr/^2$/,
 	# ---- feature
 	'create_feature_set' => q{SELECT * FROM dmp.create_feature_set('users', 'events', 'user_id', 'click_time', '{"clicks": {"agg": "count", "windows": ["1d", "7d", "30d"]},
 		"spend": {"agg": "sum", "of": "order_value", "windows": ["30d"]}, "recency": {"agg": "recency"}, "device": {"agg": "mode", "of": "device"},

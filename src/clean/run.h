@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ * run.h
+ *		Stored recipes and runs of recipes.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_CLEAN_RUN_H
+#define DMP_CLEAN_RUN_H
+
+#include "clean/clean.h"
+
+#include "access/transam.h"
+#include "utils/timestamp.h"
+
+/* ---- recipe_store.c: recipes by name */
+
+typedef struct DmpRecipe
+{
+	char *name; /* NULL: given as a document */
+	int version;
+	char *text;
+	DmpDoc *doc;
+} DmpRecipe;
+
+/* by a reference: 'tidy', 'tidy@3', 'tidy@previous'; an error when there is none the caller may use
+ */
+extern DmpRecipe *dmp_recipe_find(const char *reference);
+/* a document as it is, or a json string with a reference */
+extern DmpRecipe *dmp_recipe_of(const char *json);
+
+/* ---- clean.c: running it */
+
+/* The source of a run */
+typedef struct CleanSource
+{
+	char *select;
+	TupleDesc desc;
+	List *relations;
+	char *temporary; /* it was copied to this table */
+} CleanSource;
+
+/* text argument n of the current function, an error when NULL */
+extern text *dmp_clean_argument(FunctionCallInfo fcinfo, int n, const char *name);
+
+/* ---- runs.c: what runs did, and undoing them */
+
+typedef struct CleanRun
+{
+	/* asked for */
+	const DmpRecipe *recipe;
+	char *query;
+	char *into_name;
+	char *if_exists;
+	bool keep_replaced;
+	/* done */
+	int64 run; /* its number */
+	Oid into;
+	bool created;           /* into was made by it */
+	Oid kept;               /* what it replaced */
+	FullTransactionId xact; /* of the rows it wrote */
+	int64 rows_written;
+	int64 rows_in;
+	int64 rows_out;
+	int64 cells_changed;
+	int64 rows_quarantined;
+	char *steps; /* the answer as json */
+	TimestampTz started_at;
+} CleanRun;
+
+/* keeps the rows of the table that is about to be replaced */
+extern void dmp_run_keep(CleanRun *run);
+extern void dmp_run_record(const CleanRun *run);
+
+/* ---- rejects.c */
+
+extern void dmp_clean_rejects(CleanSource *source, const CleanRun *run, CleanPlan *plan,
+							  DmpCounters *counters, int64 *rejected);
+
+#endif /* DMP_CLEAN_RUN_H */
