@@ -253,6 +253,9 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 	if (plan->serial)
 		(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	if (plan->joins)
+		(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	write_table(run, dmp_clean_finish(plan));
 
 	rejected = count_rejected(plan, counters);

@@ -118,6 +118,7 @@ typedef struct CleanPlan
 	char *reason;      /* and why */
 	bool window;       /* an expression is a window function */
 	List *conversions; /* of the step being compiled, see dmp_clean_convert */
+	bool joins;        /* a level joins entries, which nested loops would read once a row */
 	bool serial;       /* a cast takes subtransactions, which a parallel plan forbids */
 	List *ticks;       /* counted: slots that count the rows of this level */
 	StringInfo stats;  /* aggregates over it, when it is a materialised entry */
@@ -147,6 +148,11 @@ extern char *dmp_clean_hide(CleanPlan *plan, const char *expr);
 extern char *dmp_clean_ref(const CleanPlan *plan, const char *name);
 extern void dmp_clean_need_stats(CleanPlan *plan, List *columns);
 extern char *dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate);
+extern void dmp_clean_need_rows(CleanPlan *plan);
+extern char *dmp_clean_name(CleanPlan *plan, const char *stem);
+extern void dmp_clean_entry(CleanPlan *plan, const char *name, bool materialized,
+							const char *select);
+extern void dmp_clean_join(CleanPlan *plan, const char *name, const char *condition);
 extern CleanLine *dmp_clean_line(CleanPlan *plan, const char *column, bool changes, bool rejects);
 extern char *dmp_clean_tally(CleanPlan *plan, CleanLine *line, const char *expr);
 extern char *dmp_clean_counting(CleanPlan *plan, CleanLine *line);
@@ -213,5 +219,11 @@ extern void dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const Dmp
 extern void dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_rename(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_select(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern char *dmp_clean_key(const CleanColumn *column);
+
+/* ---- step_rules.c */
+
+extern void dmp_clean_functional_dependency(CleanPlan *plan, const DmpDoc *step,
+											const DmpDoc *argument);
 
 #endif /* DMP_CLEAN_H */

@@ -119,6 +119,12 @@ CREATE FUNCTION dmp_internal.reject(run bigint, slot integer, source tid, reason
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reject';
 COMMENT ON FUNCTION dmp_internal.reject(bigint, integer, tid, text) IS 'counts one and notes the row and the reason; false';
 
+CREATE TYPE dmp_internal.reliability AS (weight double precision, circle integer);
+
+CREATE FUNCTION dmp_internal.source_weight(source text, item bigint, vote bigint) RETURNS dmp_internal.reliability
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_source_weight';
+COMMENT ON FUNCTION dmp_internal.source_weight(text, bigint, bigint) IS 'how reliable the source of each vote is, and whom it copies';
+
 -- recipes by name; each change is a version
 
 CREATE TABLE dmp_internal.recipe (

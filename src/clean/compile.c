@@ -473,6 +473,43 @@ dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate)
 }
 
 /*
+ * Start a level whose rows can be read several times: by entries of the WITH
+ * list that a step adds (dmp_clean_entry), and by the level itself, which may
+ * join them (dmp_clean_join).
+ */
+void
+dmp_clean_need_rows(CleanPlan *plan)
+{
+	flush(plan, "SELECT", "", true);
+	plan->joins = true;
+}
+
+/*
+ * A name for such an entry.
+ */
+char *
+dmp_clean_name(CleanPlan *plan, const char *stem)
+{
+	return unused_name(plan, psprintf("%s_%d", stem, ++plan->n_names));
+}
+
+void
+dmp_clean_entry(CleanPlan *plan, const char *name, bool materialized, const char *select)
+{
+	add_with(plan, name, materialized ? "MATERIALIZED " : "", select);
+}
+
+/*
+ * Join an entry to the rows of the level; it must have at most one row for
+ * which the condition is true.
+ */
+void
+dmp_clean_join(CleanPlan *plan, const char *name, const char *condition)
+{
+	plan->from = psprintf("%s\n\tLEFT JOIN %s ON %s", plan->from, name, condition);
+}
+
+/*
  * A line of the answer for the current step. column: NULL for whole rows.
  */
 CleanLine *

@@ -47,8 +47,8 @@ dmp_clean_drop_missing(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argume
  * A column as a key: compared by bytes when it is a text, by its text when its
  * type has no order.
  */
-static char *
-key_of(const CleanColumn *column)
+char *
+dmp_clean_key(const CleanColumn *column)
 {
 	TypeCacheEntry *type = lookup_type_cache(column->type, TYPECACHE_LT_OPR);
 
@@ -101,17 +101,17 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 	{
 		CleanColumn *column = lfirst(lc);
 
-		keys = lappend(keys, key_of(column));
-		if (strcmp(key_of(column), column->base) != 0)
+		keys = lappend(keys, dmp_clean_key(column));
+		if (strcmp(dmp_clean_key(column), column->base) != 0)
 			ordered &=
 				OidIsValid(column->collation) && get_collation_isdeterministic(column->collation);
 	}
 	if (by_column != NULL)
-		order = list_make1(psprintf("%s %sNULLS LAST", key_of(by_column),
+		order = list_make1(psprintf("%s %sNULLS LAST", dmp_clean_key(by_column),
 									keep != NULL && keep[0] == 'l' ? "DESC " : ""));
 	foreach (lc, plan->columns)
 		if (!list_member_ptr(columns, lfirst(lc)) && lfirst(lc) != by_column)
-			order = lappend(order, key_of(lfirst(lc)));
+			order = lappend(order, dmp_clean_key(lfirst(lc)));
 	dmp_clean_distinct(plan, line, keys, order, whole_row && ordered);
 }
 
