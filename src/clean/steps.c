@@ -50,7 +50,7 @@ static const CleanAction actions[] = {
 		"rows for which the condition is false are rejected"},
 	{"functional_dependency", dmp_clean_functional_dependency, {"weight_by", "min_share"}, false,
 		"{columns: columns} | [{\"from\": columns, \"to\": columns}]",
-		"{\"functional_dependency\": {\"page\": \"device\"}}",
+		"{\"functional_dependency\": {\"user_id\": \"page\"}}",
 		"of rows that agree in the former columns the latter become what most of them say"},
 	{"rename", dmp_clean_rename, {NULL}, true,
 		"{old name: new name}", "{\"rename\": {\"click_duration\": \"minutes\"}}",
