@@ -22,6 +22,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 REGRESS_base    = base
 REGRESS_ingest  = ingest load quarantine infer json_valid weblog url user_agent
 REGRESS_clean   = soft try_cast clean recipe_steps recipes value rules
+REGRESS_clean  += statistics
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train fit logit encode bins interactions summary judgement import_model family linear path path_wide groups groups_family update update_wide
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine

@@ -19,6 +19,7 @@ void
 _PG_init(void)
 {
 	dmp_base_init();
+	dmp_clean_init();
 	dmp_learn_init();
 	dmp_score_init();
 	/* a setting that is misspelt is an error */

@@ -20,6 +20,7 @@
 
 /* one per module, in MODULE_ORDER */
 extern void dmp_base_init(void);
+extern void dmp_clean_init(void);
 extern void dmp_learn_init(void);
 extern void dmp_score_init(void);
 

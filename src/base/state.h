@@ -23,6 +23,7 @@ typedef enum DmpStateKind
 	DMP_STATE_SUMS = 4,    /* score: sums for log loss, brier score, precision, recall, f1 */
 	DMP_STATE_ENCODE = 9,  /* learn: columns to be encoded */
 	DMP_STATE_LINEAR = 10, /* learn: dmp.linear */
+	DMP_STATE_VALUES = 11, /* clean: dmp.median, dmp.mad, dmp.quantiles */
 	DMP_STATE_KINDS        /* number of kinds + 1 */
 } DmpStateKind;
 

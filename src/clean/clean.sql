@@ -74,6 +74,77 @@ CREATE FUNCTION dmp.parse_person_name(value text, OUT title text, OUT given text
 COMMENT ON FUNCTION dmp.parse_person_name(text) IS 'the parts of a person''s name, Chinese and Korean ones too; all NULL when it is none
 Example: SELECT * FROM dmp.parse_person_name(''Dr. Ludwig van Beethoven'')';
 
+-- statistics of a column: the median and its relatives are aggregates, the rest are window functions
+
+CREATE FUNCTION dmp_internal.values_add(state dmp_internal.state, value float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_values_add_row';
+COMMENT ON FUNCTION dmp_internal.values_add(dmp_internal.state, float8) IS 'transition function of dmp.median and dmp.mad';
+CREATE FUNCTION dmp_internal.values_remove(state dmp_internal.state, value float8) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_values_remove_row';
+COMMENT ON FUNCTION dmp_internal.values_remove(dmp_internal.state, float8) IS 'its inverse';
+CREATE FUNCTION dmp_internal.quantiles_add(state dmp_internal.state, value float8, shares float8[]) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_values_add_shares';
+COMMENT ON FUNCTION dmp_internal.quantiles_add(dmp_internal.state, float8, float8[]) IS 'transition function of dmp.quantiles';
+CREATE FUNCTION dmp_internal.quantiles_remove(state dmp_internal.state, value float8, shares float8[]) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_values_remove_row';
+COMMENT ON FUNCTION dmp_internal.quantiles_remove(dmp_internal.state, float8, float8[]) IS 'its inverse';
+CREATE FUNCTION dmp_internal.values_combine(dmp_internal.state, dmp_internal.state) RETURNS dmp_internal.state
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_values_combine';
+COMMENT ON FUNCTION dmp_internal.values_combine(dmp_internal.state, dmp_internal.state) IS 'the values of both';
+CREATE FUNCTION dmp_internal.median_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_median_final';
+COMMENT ON FUNCTION dmp_internal.median_final(dmp_internal.state) IS 'final function of dmp.median';
+CREATE FUNCTION dmp_internal.mad_final(dmp_internal.state) RETURNS float8
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_mad_final';
+COMMENT ON FUNCTION dmp_internal.mad_final(dmp_internal.state) IS 'final function of dmp.mad';
+CREATE FUNCTION dmp_internal.quantiles_final(dmp_internal.state) RETURNS float8[]
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_quantiles_final';
+COMMENT ON FUNCTION dmp_internal.quantiles_final(dmp_internal.state) IS 'final function of dmp.quantiles';
+
+CREATE AGGREGATE dmp.median(value float8) (
+	SFUNC = dmp_internal.values_add, STYPE = dmp_internal.state, SSPACE = 65536,
+	FINALFUNC = dmp_internal.median_final, COMBINEFUNC = dmp_internal.values_combine,
+	MSFUNC = dmp_internal.values_add, MINVFUNC = dmp_internal.values_remove, MSTYPE = dmp_internal.state,
+	MSSPACE = 65536, MFINALFUNC = dmp_internal.median_final, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.median(float8) IS 'the middle value, exactly; of an even number the mean of the two in the middle
+Example: SELECT country, dmp.median(price) FROM orders GROUP BY country';
+
+CREATE AGGREGATE dmp.mad(value float8) (
+	SFUNC = dmp_internal.values_add, STYPE = dmp_internal.state, SSPACE = 65536,
+	FINALFUNC = dmp_internal.mad_final, COMBINEFUNC = dmp_internal.values_combine,
+	MSFUNC = dmp_internal.values_add, MINVFUNC = dmp_internal.values_remove, MSTYPE = dmp_internal.state,
+	MSSPACE = 65536, MFINALFUNC = dmp_internal.mad_final, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.mad(float8) IS 'median absolute deviation: the median of the distances from the median, exactly; times 1.4826 it estimates a standard deviation
+Example: SELECT dmp.median(price), dmp.mad(price) FROM orders';
+
+CREATE AGGREGATE dmp.quantiles(value float8, shares float8[]) (
+	SFUNC = dmp_internal.quantiles_add, STYPE = dmp_internal.state, SSPACE = 65536,
+	FINALFUNC = dmp_internal.quantiles_final, COMBINEFUNC = dmp_internal.values_combine,
+	MSFUNC = dmp_internal.quantiles_add, MINVFUNC = dmp_internal.quantiles_remove, MSTYPE = dmp_internal.state,
+	MSSPACE = 65536, MFINALFUNC = dmp_internal.quantiles_final, PARALLEL = safe);
+COMMENT ON AGGREGATE dmp.quantiles(float8, float8[]) IS 'the quantiles of some shares, exactly, interpolated as percentile_cont does
+Example: SELECT dmp.quantiles(price, ''{0.05, 0.5, 0.95}'') FROM orders';
+
+CREATE FUNCTION dmp.fill_forward(value anyelement) RETURNS anyelement
+	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_fill_forward';
+COMMENT ON FUNCTION dmp.fill_forward(anyelement) IS 'the value, or the last one before it that is not NULL
+Example: SELECT dmp.fill_forward(price) OVER (PARTITION BY product ORDER BY day) FROM prices';
+
+CREATE FUNCTION dmp.z_score(value float8) RETURNS float8
+	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_z_score';
+COMMENT ON FUNCTION dmp.z_score(float8) IS 'distance from the mean of the partition in standard deviations, divisor n
+Example: SELECT dmp.z_score(price) OVER (PARTITION BY category) FROM products';
+
+CREATE FUNCTION dmp.min_max(value float8) RETURNS float8
+	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_min_max';
+COMMENT ON FUNCTION dmp.min_max(float8) IS 'place between the smallest (0) and the largest (1) value of the partition
+Example: SELECT dmp.min_max(price) OVER (PARTITION BY category) FROM products';
+
+CREATE FUNCTION dmp.robust_scale(value float8) RETURNS float8
+	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_robust_scale';
+COMMENT ON FUNCTION dmp.robust_scale(float8) IS 'distance from the median of the partition in interquartile ranges
+Example: SELECT dmp.robust_scale(price) OVER (PARTITION BY category) FROM products';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

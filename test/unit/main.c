@@ -52,6 +52,7 @@ main(void)
 	test_least_squares();
 	test_sparse();
 	test_path();
+	test_select();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

@@ -24,5 +24,6 @@ extern void test_student(void);
 extern void test_least_squares(void);
 extern void test_sparse(void);
 extern void test_path(void);
+extern void test_select(void);
 
 #endif
