@@ -21,6 +21,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
 REGRESS_ingest  = ingest load quarantine infer json_valid weblog url user_agent
+REGRESS_ingest += live
 REGRESS_clean   = soft try_cast clean recipe_steps recipes value rules
 REGRESS_clean  += statistics
 REGRESS_feature = feature training_set
@@ -28,7 +29,7 @@ REGRESS_learn   = registry train fit logit encode bins interactions summary judg
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
-ISOLATION_ingest = ingest
+ISOLATION_ingest = ingest live
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate

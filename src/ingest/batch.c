@@ -46,7 +46,7 @@ dmp_batch_record(const DmpSource *source, const DmpBatch *batch)
 	dmp_arg_text(&args, batch->content_hash);
 	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->started_at), false);
 	dmp_arg_oid(&args, source->owner);
-	dmp_arg_oid(&args, GetUserId());
+	dmp_arg_oid(&args, OidIsValid(batch->done_by) ? batch->done_by : GetUserId());
 	dmp_spi_connect();
 	dmp_spi_registry("INSERT INTO dmp_internal.batch (id, source, kind, origin, into_table,"
 					 " rows_read, rows_loaded, rows_duplicate, rows_quarantined, bytes,"

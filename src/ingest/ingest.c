@@ -143,6 +143,31 @@ write_position(const DmpRun *run, Horizon *h)
 					 &args, false);
 }
 
+/*
+ * What live took (live.c), as a condition. A range is visible when the rows
+ * it names are: one transaction wrote both.
+ */
+static const char not_taken[] =
+	" AND NOT EXISTS (SELECT FROM dmp_internal.source_taken t WHERE t.source_id = $3"
+	" AND t.cluster = $1 AND t.xact = l.xact AND l.id BETWEEN t.first_id AND t.last_id)";
+
+/*
+ * Ranges of transactions that the new position covers say nothing more. Those
+ * of this transaction do: its own_id is of what was read here.
+ */
+static void
+forget_taken(const DmpRun *run, const Horizon *h)
+{
+	DmpArgs args = {0};
+
+	dmp_arg_int4(&args, run->source->id);
+	dmp_arg_int4(&args, h->cluster);
+	dmp_arg(&args, PG_SNAPSHOTOID, h->current, false);
+	dmp_spi_registry("DELETE FROM dmp_internal.source_taken WHERE source_id = $1 AND cluster = $2"
+					 " AND pg_catalog.pg_visible_in_snapshot(xact, $3)",
+					 &args, false);
+}
+
 /* reads what one cluster wrote and nobody consumed */
 static void
 ingest_cluster(DmpRun *run, Horizon *h)
@@ -151,6 +176,7 @@ ingest_cluster(DmpRun *run, Horizon *h)
 	char *sql;
 	Portal portal;
 	FullTransactionId from = {0};
+	bool taken;
 
 	read_position(run, h);
 	if (FullTransactionIdEquals(h->stored_own_xact, h->xact))
@@ -164,16 +190,22 @@ ingest_cluster(DmpRun *run, Horizon *h)
 	dmp_arg_int4(&args, h->cluster);
 	dmp_arg(&args, XID8OID, FullTransactionIdGetDatum(from), false);
 	/* the first time all of it is read: not by the index, which "+ 0" keeps out */
-	sql = psprintf("SELECT id, xact, line, received_at, origin, line_no FROM %s WHERE %s%s",
+	dmp_arg_int4(&args, run->source->id);
+	taken = dmp_spi_registry("SELECT FROM dmp_internal.source_taken WHERE source_id = $3"
+							 " AND cluster = $1 AND $2 IS NOT NULL LIMIT 1",
+							 &args, false) > 0;
+	sql = psprintf("SELECT " DMP_RUN_COLUMNS " FROM %s l WHERE %s%s%s",
 				   dmp_relation_name(run->source->lake),
 				   h->stored != (Datum) 0 ? "cluster = $1 AND xact >= $2" : "cluster + 0 = $1",
-				   run->source->update ? " ORDER BY id" : "");
+				   taken ? not_taken : "", run->source->update ? " ORDER BY id" : "");
 	portal =
 		SPI_cursor_open_with_args(NULL, sql, args.n, args.types, args.values, args.nulls, false, 0);
 	run->wanted = is_wanted;
 	run->wanted_arg = h;
 	dmp_run_cursor(run, portal);
 	write_position(run, h);
+	if (taken && h->own)
+		forget_taken(run, h);
 }
 
 void

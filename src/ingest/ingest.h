@@ -13,6 +13,7 @@
 #include "base/soft.h"
 #include "ingest/json.h"
 #include "ingest/quarantine.h"
+#include "storage/lockdefs.h"
 #include "utils/tuplestore.h"
 
 /* records decoded, inserted and undone together */
@@ -36,6 +37,8 @@ typedef struct DmpSource
 	char *time_zone;
 	char *date_style;
 	bool keep;
+	bool live;
+	char *search_path; /* for code of the table when live, NULL: not live */
 } DmpSource;
 
 /*
@@ -53,10 +56,28 @@ extern char *dmp_text_argument(FunctionCallInfo fcinfo, int n, const char *what)
 extern Oid dmp_lake_create(const char *name);
 /* an error unless the lake table is there and no row security hides rows of it */
 extern void dmp_lake_check(const DmpSource *source);
-/* makes the partitions of today and tomorrow (UTC), when that can be had without waiting */
+/*
+ * makes the partitions of today and tomorrow (UTC), of a live source of the
+ * next days, when that can be had without waiting
+ */
 extern void dmp_lake_ensure_partitions(const DmpSource *source);
 /* the psql line that loads lines unharmed */
 extern char *dmp_lake_copy_command(Oid lake);
+
+/* the lake table relid is, or is a partition of; InvalidOid when it is no partition and no lake */
+extern Oid dmp_lake_of(Oid relid);
+/* its partitions, leaves only (list of OIDs), locked as lockmode says */
+extern List *dmp_lake_leaves(Oid lake, LOCKMODE lockmode);
+
+/* ---- live.c: lines taken in the writer's transaction */
+
+/* puts the trigger on the lake table and its partitions, or takes it off, as the caller */
+extern void dmp_live_on(const DmpSource *source);
+extern void dmp_live_off(const DmpSource *source);
+/* the same for one partition, by its quoted name */
+extern void dmp_live_partition(const char *name);
+/* search_path of the session with pg_temp last, as text to be stored */
+extern char *dmp_live_search_path(void);
 
 /* ---- decode.c: from a line to values */
 
@@ -133,7 +154,7 @@ extern DmpLoaded dmp_load(const DmpSource *source, const char *path);
 typedef struct DmpBatch
 {
 	int64 id;
-	const char *kind; /* 'load', 'ingest', 'retry' */
+	const char *kind; /* 'load', 'ingest', 'retry', 'live' */
 	const char *origin;
 	int64 rows_read;
 	int64 rows_loaded;
@@ -143,6 +164,7 @@ typedef struct DmpBatch
 	Datum ignored; /* jsonb, 0: NULL */
 	const char *content_hash;
 	TimestampTz started_at;
+	Oid done_by; /* InvalidOid: the current user */
 } DmpBatch;
 
 extern int64 dmp_batch_next(void);

@@ -56,6 +56,8 @@ CREATE TABLE dmp_internal.source (
 	mapping json,
 	missing text[] NOT NULL DEFAULT '{}',
 	on_duplicate text NOT NULL,
+	live boolean NOT NULL DEFAULT false,
+	search_path text,
 	options jsonb NOT NULL DEFAULT '{}',
 	created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -78,10 +80,26 @@ CREATE TABLE dmp_internal.source_position (
 COMMENT ON TABLE dmp_internal.source_position IS 'transactions of each cluster whose lake rows are consumed';
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_position', '');
 
+-- what live sources took beyond their positions: rows of one statement, see live.c
+CREATE TABLE dmp_internal.source_taken (
+	source_id int NOT NULL,
+	cluster int NOT NULL,
+	xact xid8 NOT NULL,
+	first_id bigint NOT NULL,
+	last_id bigint NOT NULL
+);
+CREATE INDEX source_taken_source ON dmp_internal.source_taken (source_id, cluster, xact);
+COMMENT ON TABLE dmp_internal.source_taken IS 'lake rows taken by live sources since the last ingest';
+ALTER TABLE dmp_internal.source_taken ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.source_taken FOR SELECT
+	USING (source_id OPERATOR(pg_catalog.=) ANY (SELECT s.id FROM dmp_internal.source s));
+GRANT SELECT ON dmp_internal.source_taken TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_taken', '');
+
 CREATE TABLE dmp_internal.batch (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	source text NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('load', 'ingest', 'retry')),
+	kind text NOT NULL CHECK (kind IN ('load', 'ingest', 'retry', 'live', 'replay')),
 	origin text,
 	into_table regclass,
 	rows_read bigint NOT NULL,
@@ -98,6 +116,7 @@ CREATE TABLE dmp_internal.batch (
 	done_by dmp_internal.owner NOT NULL
 );
 CREATE INDEX batch_hash ON dmp_internal.batch (source, content_hash) WHERE content_hash IS NOT NULL;
+CREATE INDEX batch_live ON dmp_internal.batch (source, id) WHERE kind = 'live';
 COMMENT ON TABLE dmp_internal.batch IS 'loads and ingest runs; read dmp.batches';
 ALTER TABLE dmp_internal.batch ENABLE ROW LEVEL SECURITY;
 CREATE POLICY reader ON dmp_internal.batch FOR SELECT USING (dmp_internal.owns(owner));
@@ -113,7 +132,7 @@ CREATE VIEW dmp.sources WITH (security_invoker = true) AS
 SELECT name AS source, owner, format, lake_table, into_table, key, mapping, missing, on_duplicate, options, created_at,
 	(SELECT max(b.finished_at) FROM dmp_internal.batch b
 	 WHERE b.source = s.name AND b.kind = 'ingest' AND b.into_table = s.into_table) AS last_ingest_at,
-	dmp_internal.copy_command(lake_table) AS copy_command
+	dmp_internal.copy_command(lake_table) AS copy_command, live
 FROM dmp_internal.source s;
 COMMENT ON VIEW dmp.sources IS 'sources, their lake tables and the tables they fill
 Example: SELECT source, lake_table, into_table FROM dmp.sources';
@@ -128,6 +147,10 @@ Example: SELECT batch, kind, rows_read, rows_loaded FROM dmp.batches WHERE sourc
 GRANT SELECT ON dmp.batches TO PUBLIC;
 
 -- sources
+
+CREATE FUNCTION dmp_internal.live() RETURNS trigger
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_live';
+COMMENT ON FUNCTION dmp_internal.live() IS 'trigger of the lake table of a live source: loads what a statement inserted';
 
 CREATE FUNCTION dmp.create_source(name text, into_table regclass DEFAULT NULL, format text DEFAULT 'json',
 	key text[] DEFAULT NULL, mapping json DEFAULT NULL, missing text[] DEFAULT '{}', recipe json DEFAULT NULL,

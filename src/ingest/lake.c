@@ -20,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -28,6 +29,9 @@
 #include "utils/rls.h"
 
 PG_FUNCTION_INFO_V1(dmp_copy_command);
+
+/* partitions ahead of a live source: its writers cannot make any */
+#define LIVE_DAYS 15
 
 static char *
 lake_name(const char *name)
@@ -40,6 +44,9 @@ dmp_lake_create(const char *name)
 {
 	Oid schema = dmp_ensure_schema("lake");
 	Oid lake;
+
+	/* made on first use: writers would wait for the first of them */
+	(void) dmp_cluster_id();
 
 	if (OidIsValid(get_relname_relid(name, schema)))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_TABLE), errmsg("table \"lake.%s\" exists", name),
@@ -79,6 +86,26 @@ dmp_lake_check(const DmpSource *source)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("row security hides rows of %s", dmp_relation_name(source->lake)),
 						errdetail("Rows that are not seen would be taken as consumed.")));
+}
+
+Oid
+dmp_lake_of(Oid relid)
+{
+	if (get_rel_relispartition(relid))
+		relid = llast_oid(get_partition_ancestors(relid));
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? relid : InvalidOid;
+}
+
+List *
+dmp_lake_leaves(Oid lake, LOCKMODE lockmode)
+{
+	List *leaves = NIL;
+	ListCell *lc;
+
+	foreach (lc, find_all_inheritors(lake, lockmode, NULL))
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			leaves = lappend_oid(leaves, lfirst_oid(lc));
+	return leaves;
 }
 
 /* whether a partition with that upper and lower bound can be added now, without waiting */
@@ -132,6 +159,8 @@ ensure_partition(const DmpSource *source, Oid schema, int days)
 		dmp_spi(psprintf("ALTER TABLE %s OWNER TO %s", name,
 						 quote_identifier(GetUserNameFromId(source->owner, false))),
 				NULL, false);
+	if (source->live)
+		dmp_live_partition(name);
 	dmp_spi(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')", parent,
 					 name, from, to),
 			NULL, false);
@@ -147,7 +176,7 @@ dmp_lake_ensure_partitions(const DmpSource *source)
 		pg_namespace_aclcheck(schema, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
 		return;
 	dmp_spi_connect();
-	for (int days = 0; days < 2; days++)
+	for (int days = 0; days < (source->live ? LIVE_DAYS : 2); days++)
 		ensure_partition(source, schema, days);
 	dmp_spi_finish();
 }

@@ -7,7 +7,7 @@
  * the row of the registry is written as the owner of the extension.
  *-------------------------------------------------------------------------
  */
-#include "ingest/ingest.h"
+#include "ingest/run.h"
 
 #include "access/relation.h"
 #include "catalog/catalog.h"
@@ -115,7 +115,8 @@ dmp_source_get(const char *name, bool lock)
 	dmp_spi_connect();
 	dmp_arg_text(&args, name);
 	if (dmp_spi_registry(psprintf("SELECT id, owner::oid, lake_table, into_table, key, mapping,"
-								  " missing, on_duplicate, options FROM dmp_internal.source"
+								  " missing, on_duplicate, options, live, search_path"
+								  " FROM dmp_internal.source"
 								  " WHERE name = $1%s",
 								  lock ? " FOR UPDATE" : ""),
 						 &args, !lock) == 0)
@@ -134,6 +135,8 @@ dmp_source_get(const char *name, bool lock)
 	source->mapping = mapping ? dmp_doc_parse(mapping, "mapping") : NULL;
 	source->missing = text_list(0, 7);
 	source->update = strcmp(dmp_spi_text(0, 8), "update") == 0;
+	source->live = dmp_spi_bool(0, 10, false);
+	source->search_path = dmp_spi_text(0, 11);
 	read_options(source, dmp_doc_from_jsonb(dmp_spi_datum(0, 9, &isnull), "options"));
 	MemoryContextSwitchTo(old);
 	dmp_spi_finish();
@@ -223,10 +226,6 @@ refuse_later(FunctionCallInfo fcinfo)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("a recipe in a source is not supported yet"),
 						errhint("Load the records as they are, then use dmp.clean.")));
-	if (!PG_ARGISNULL(ARG_LIVE) && PG_GETARG_BOOL(ARG_LIVE))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("live => true is not supported yet"),
-						errhint("Call dmp.ingest after each load.")));
 }
 
 static List *
@@ -261,6 +260,22 @@ return_source(FunctionCallInfo fcinfo, const DmpSource *source)
 	values[1] = ObjectIdGetDatum(source->lake);
 	values[2] = CStringGetTextDatum(dmp_lake_copy_command(source->lake));
 	dmp_srf_row(fcinfo, values, nulls);
+}
+
+/*
+ * Live: lines are loaded in the transactions of those who write them, with
+ * the rights of the source's owner, so all there is to know must be there now.
+ */
+static void
+check_live(const DmpSource *source)
+{
+	if (!source->live)
+		return;
+	if (!OidIsValid(source->into))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("a live source needs a table to fill"),
+						errhint("Give into_table as well.")));
+	dmp_check_table_owner(source->into);
 }
 
 static void
@@ -303,7 +318,10 @@ dmp_create_source(PG_FUNCTION_ARGS)
 	source.mapping = mapping ? dmp_doc_parse(mapping, "mapping") : NULL;
 	source.missing = list_argument(fcinfo, ARG_MISSING);
 	source.update = is_update(dmp_text_argument(fcinfo, ARG_ON_DUPLICATE, "on_duplicate"));
+	source.live = !PG_ARGISNULL(ARG_LIVE) && PG_GETARG_BOOL(ARG_LIVE);
+	source.search_path = source.live ? dmp_live_search_path() : NULL;
 	check_key(&source);
+	check_live(&source);
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
 	read_options(&source, PG_ARGISNULL(ARG_OPTIONS)
@@ -317,6 +335,8 @@ dmp_create_source(PG_FUNCTION_ARGS)
 			ensure_key_index(source.into, source.key);
 	}
 	source.lake = dmp_lake_create(source.name);
+	if (source.live)
+		dmp_live_on(&source);
 	dmp_lake_ensure_partitions(&source);
 
 	dmp_arg_text(&args, source.name);
@@ -332,14 +352,41 @@ dmp_create_source(PG_FUNCTION_ARGS)
 	/* what a date without a zone means is decided once, not by the session that ingests */
 	dmp_arg_text(&args, GetConfigOption("TimeZone", false, false));
 	dmp_arg_text(&args, GetConfigOption("DateStyle", false, false));
+	dmp_arg_bool(&args, source.live);
+	dmp_arg_text(&args, source.search_path);
 	dmp_spi_registry("INSERT INTO dmp_internal.source (name, owner, format, lake_table, into_table,"
-					 " key, mapping, missing, on_duplicate, options) VALUES ($1, $2, $3, $4, $5,"
-					 " $6, $7, $8, $9, pg_catalog.jsonb_build_object('time_zone', $11,"
+					 " key, mapping, missing, on_duplicate, live, search_path, options)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, "
+					 "pg_catalog.jsonb_build_object('time_zone', $11,"
 					 " 'date_style', $12) OPERATOR(pg_catalog.||) coalesce($10, '{}'))",
 					 &args, false);
 	return_source(fcinfo, &source);
 	dmp_spi_finish();
 	PG_RETURN_NULL();
+}
+
+/*
+ * The trigger's lock waits for open writers. What they left, and what was
+ * there before, is taken first, so that with on_duplicate 'update' no older
+ * line ever comes after a live one.
+ */
+static void
+go_live(DmpSource *source)
+{
+	DmpRun *run;
+
+	dmp_lake_check(source);
+	dmp_live_on(source);
+	dmp_lake_ensure_partitions(source);
+	run = dmp_run_begin(source, "ingest", dmp_batch_next(), GetCurrentTimestamp());
+	dmp_run_lake(run);
+	dmp_run_finish(run);
+	if (run->batch.rows_read == 0)
+		return;
+	dmp_batch_record(source, &run->batch);
+	ereport(NOTICE, (errmsg_plural("%lld record that waited in the lake was ingested",
+								   "%lld records that waited in the lake were ingested",
+								   run->batch.rows_read, (long long) run->batch.rows_read)));
 }
 
 /*
@@ -352,6 +399,7 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	char *name = dmp_text_argument(fcinfo, ARG_NAME, "name");
 	DmpSource *source;
 	DmpArgs args = {0};
+	bool was_live;
 	bool isnull;
 
 	dmp_srf_begin(fcinfo);
@@ -371,7 +419,14 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 		source->missing = list_argument(fcinfo, ARG_MISSING);
 	if (!PG_ARGISNULL(ARG_ON_DUPLICATE))
 		source->update = is_update(dmp_text_argument(fcinfo, ARG_ON_DUPLICATE, "on_duplicate"));
+	was_live = source->live;
+	if (!PG_ARGISNULL(ARG_LIVE))
+	{
+		source->live = PG_GETARG_BOOL(ARG_LIVE);
+		source->search_path = source->live ? dmp_live_search_path() : NULL;
+	}
 	check_key(source);
+	check_live(source);
 
 	dmp_arg_int4(&args, source->id);
 	dmp_arg(&args, REGCLASSOID, ObjectIdGetDatum(source->into), !OidIsValid(source->into));
@@ -380,11 +435,14 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	dmp_arg_text_array(&args, source->missing);
 	dmp_arg_text(&args, source->update ? "update" : "ignore");
 	dmp_arg(&args, JSONBOID, PG_GETARG_DATUM(ARG_OPTIONS), PG_ARGISNULL(ARG_OPTIONS));
-	dmp_spi_registry("UPDATE dmp_internal.source SET into_table = $2, key = coalesce($3, key),"
-					 " mapping = coalesce($4::text, mapping::text)::json, missing = $5,"
-					 " on_duplicate = $6, options = options OPERATOR(pg_catalog.||)"
-					 " coalesce($7, '{}') WHERE id = $1 RETURNING options",
-					 &args, false);
+	dmp_arg_bool(&args, source->live);
+	dmp_arg_text(&args, source->search_path);
+	dmp_spi_registry(
+		"UPDATE dmp_internal.source SET into_table = $2, key = coalesce($3, key),"
+		" mapping = coalesce($4::text, mapping::text)::json, missing = $5,"
+		" on_duplicate = $6, live = $8, search_path = $9, options = options OPERATOR(pg_catalog.||)"
+		" coalesce($7, '{}') WHERE id = $1 RETURNING options",
+		&args, false);
 	read_options(source, dmp_doc_from_jsonb(dmp_spi_datum(0, 1, &isnull), "options"));
 	if (OidIsValid(source->into))
 	{
@@ -392,6 +450,10 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 		if (source->key != NIL)
 			ensure_key_index(source->into, source->key);
 	}
+	if (source->live && !was_live)
+		go_live(source);
+	else if (was_live && !source->live)
+		dmp_live_off(source);
 	return_source(fcinfo, source);
 	dmp_spi_finish();
 	PG_RETURN_NULL();
@@ -446,6 +508,8 @@ dmp_drop_source(PG_FUNCTION_ARGS)
 
 		if (!keep)
 			dmp_spi(psprintf("DROP TABLE %s", lake), NULL, false);
+		else if (source->live)
+			dmp_live_off(source);
 		dropped(fcinfo, psprintf("table %s", lake), keep ? "kept" : "dropped", -1);
 	}
 	if (!keep)
@@ -458,6 +522,7 @@ dmp_drop_source(PG_FUNCTION_ARGS)
 		dropped(fcinfo, "table dmp.quarantine", "rows deleted", (int64) rows);
 	}
 	dmp_spi_registry("DELETE FROM dmp_internal.source_position WHERE source_id = $1", &id, false);
+	dmp_spi_registry("DELETE FROM dmp_internal.source_taken WHERE source_id = $1", &id, false);
 	dmp_spi_registry("DELETE FROM dmp_internal.source WHERE id = $1", &id, false);
 	dmp_spi_finish();
 	PG_RETURN_NULL();
