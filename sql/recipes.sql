@@ -169,3 +169,13 @@ DROP FUNCTION recipes_try;
 DROP TABLE recipes_raw, recipes_out1, recipes_out2, recipes_out4, recipes_out5, recipes_into CASCADE;
 DROP VIEW recipes_append;
 SELECT * FROM dmp.drop_recipe('recipes_tidy');
+
+-- more rejected rows than their first place in shared memory holds; then an error behind them
+CREATE TABLE recipes_many AS SELECT i::text AS id, CASE WHEN i % 2 = 0 THEN i::text ELSE 'no number ' || i END AS n FROM generate_series(1, 60000) i;
+SELECT rows_in, rows_out, rows_quarantined FROM dmp.clean('recipes_many', 'recipes_halved', '[{"cast": {"n": "int"}}]');
+CREATE TABLE recipes_strict (id text, n int CHECK (n < 59000));
+\set SHOW_CONTEXT never
+SELECT * FROM dmp.clean('recipes_many', 'recipes_strict', '[{"cast": {"n": "int"}}]', 'append');
+\set SHOW_CONTEXT errors
+SELECT rows_in, rows_out, rows_quarantined FROM dmp.clean('recipes_many', 'recipes_strict', '[{"cast": {"n": "int"}}, {"require": "n < 59000", "quarantine": false}]', 'append');
+DROP TABLE recipes_many, recipes_halved, recipes_strict;

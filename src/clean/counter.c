@@ -119,6 +119,8 @@ forget_counters(dsm_segment *segment, Datum arg)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = counters->next;
+	if (counters->notes != NULL)
+		dsa_detach(counters->notes);
 	pfree(counters);
 	here.run = 0;
 }
@@ -142,6 +144,7 @@ dmp_counters_create(int n)
 	Size area_size =
 		TYPEALIGN(AREA_ALIGN, sizeof(AreaHeader) + sizeof(pg_atomic_uint64) * (Size) n);
 	CountersHeader *header;
+	MemoryContext old;
 	uint32 key;
 	int i;
 	int j;
@@ -168,7 +171,11 @@ dmp_counters_create(int n)
 		for (j = 0; j < n; j++)
 			pg_atomic_init_u64(counters_of(area_of(header, i)) + j, 0);
 	}
+	/* it grows while subtransactions come and go: it belongs to the segment, not to them */
+	old = MemoryContextSwitchTo(TopMemoryContext);
 	counters->notes = dsa_create(LWTRANCHE_PARALLEL_QUERY_DSA);
+	MemoryContextSwitchTo(old);
+	dsa_pin_mapping(counters->notes);
 	dsa_set_size_limit(counters->notes, NOTES_MAX);
 	header->notes = dsa_get_handle(counters->notes);
 	return counters;
@@ -198,7 +205,6 @@ dmp_counters_value(DmpCounters *counters, int slot)
 void
 dmp_counters_release(DmpCounters *counters)
 {
-	dsa_detach(counters->notes);
 	dsm_detach(counters->segment); /* frees counters, too */
 }
 
