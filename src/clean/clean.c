@@ -269,6 +269,7 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 
 	/* the plan lives in the memory of SPI */
 	dmp_srf_begin(fcinfo);
+	dmp_clean_report_failures(plan, counters);
 	report(fcinfo, run, plan, counters, rejected, with_number);
 	dmp_counters_release(counters);
 	dmp_run_record(run);

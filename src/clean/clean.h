@@ -41,6 +41,8 @@ typedef struct DmpNote
 extern DmpNote *dmp_counters_notes(DmpCounters *counters, int64 *n);
 /* advance a slot by one, in any process of the plan */
 extern void dmp_count(int64 run, int slot);
+/* the same, and note the value while the process has noted few for that slot */
+extern void dmp_count_sample(int64 run, int slot, const char *value, int length);
 
 /* ---- compile.c: the levels of the SELECT */
 
@@ -70,11 +72,13 @@ typedef struct CleanLine
 	int index; /* from 0 */
 	int step;  /* from 1 */
 	const char *action;
-	char *column;    /* or NULL */
-	int changed;     /* slot of changed cells, or -1 */
-	int rejected;    /* slot of rejected rows, or -1 */
-	int arrived;     /* slot of the rows a deduplicate leaves, or -1 */
-	bool quarantine; /* rejected rows are kept */
+	char *column;        /* or NULL */
+	int changed;         /* slot of changed cells, or -1 */
+	int rejected;        /* slot of rejected rows, or -1 */
+	int failed;          /* slot of cells that are not what the step wants, or -1 */
+	const char *failure; /* what these are, and what became of them */
+	int arrived;         /* slot of the rows a deduplicate leaves, or -1 */
+	bool quarantine;     /* rejected rows are kept */
 } CleanLine;
 
 /* A condition that rows must meet to pass on */
@@ -117,6 +121,7 @@ typedef struct CleanPlan
 	char *reject;      /* traced: number of the line that rejected the row, as SQL, or NULL */
 	char *reason;      /* and why */
 	bool window;       /* an expression is a window function */
+	bool renamed;      /* the level has other columns than those, or under other names */
 	List *conversions; /* of the step being compiled, see dmp_clean_convert */
 	bool joins;        /* a level joins entries, which nested loops would read once a row */
 	bool serial;       /* a cast takes subtransactions, which a parallel plan forbids */
@@ -129,6 +134,7 @@ typedef struct CleanPlan
 
 	int step;           /* the step being compiled, from 1 */
 	const char *action; /* its name */
+	const char *about;  /* the column that errors are about, or NULL */
 	int stop_step;      /* traced: the last step that rejects */
 	int across;         /* the first step that looks at other rows, or 0 */
 	Oid tid_table;      /* record is a ctid of this table; else InvalidOid */
@@ -139,10 +145,12 @@ extern CleanPlan *dmp_clean_plan(const char *select, List *relations, TupleDesc 
 extern char *dmp_clean_finish(CleanPlan *plan);
 extern void dmp_clean_flush(CleanPlan *plan);
 extern void dmp_clean_settle(CleanPlan *plan);
+extern void dmp_clean_settle_names(CleanPlan *plan);
 extern bool dmp_clean_touched(const CleanColumn *column);
 extern void dmp_clean_wrap(CleanColumn *column, const char *counted, const char *before,
 						   const char *after);
 extern void dmp_clean_replace(CleanColumn *column, const char *expr);
+extern void dmp_clean_replace_as(CleanColumn *column, Oid type, const char *expr);
 extern void dmp_clean_retype(CleanColumn *column, Oid type, int32 typmod);
 extern char *dmp_clean_hide(CleanPlan *plan, const char *expr);
 extern char *dmp_clean_ref(const CleanPlan *plan, const char *name);
@@ -156,6 +164,8 @@ extern void dmp_clean_join(CleanPlan *plan, const char *name, const char *condit
 extern CleanLine *dmp_clean_line(CleanPlan *plan, const char *column, bool changes, bool rejects);
 extern char *dmp_clean_tally(CleanPlan *plan, CleanLine *line, const char *expr);
 extern char *dmp_clean_counting(CleanPlan *plan, CleanLine *line);
+extern void dmp_clean_failures(CleanPlan *plan, CleanLine *line, const char *failure);
+extern char *dmp_clean_failing(CleanPlan *plan, CleanLine *line);
 extern void dmp_clean_filter(CleanPlan *plan, CleanLine *line, char *keep, char *reason);
 extern void dmp_clean_across(CleanPlan *plan);
 extern void dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order,
@@ -206,6 +216,17 @@ extern List *dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
 							 bool (*fits)(const CleanColumn *), const char *kind);
 extern bool dmp_clean_is_text(const CleanColumn *column);
 extern bool dmp_clean_is_number(const CleanColumn *column);
+/* what becomes of a cell that is not what a step wants */
+typedef enum CleanFate
+{
+	CLEAN_REJECT,
+	CLEAN_MISSING,
+	CLEAN_KEEP /* as it is, or what the step calls the usual */
+} CleanFate;
+extern CleanFate dmp_clean_fate(CleanPlan *plan, const DmpDoc *options, const char *key,
+								const char *usual, const char *keep);
+extern bool dmp_clean_quarantine(CleanPlan *plan, const DmpDoc *step);
+extern char *dmp_clean_expression(CleanPlan *plan, const DmpDoc *doc, const char *kind);
 
 /* ---- step_*.c: one function a step */
 
@@ -219,6 +240,10 @@ extern void dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const Dmp
 extern void dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_rename(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_select(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_values(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_map(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_clip(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_derive(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern char *dmp_clean_key(const CleanColumn *column);
 
 /* ---- step_rules.c */

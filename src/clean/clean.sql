@@ -190,6 +190,38 @@ CREATE FUNCTION dmp_internal.reject(run bigint, slot integer, source tid, reason
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_reject';
 COMMENT ON FUNCTION dmp_internal.reject(bigint, integer, tid, text) IS 'counts one and notes the row and the reason; false';
 
+CREATE FUNCTION dmp_internal.fail(value text, run bigint, changed integer, failed integer) RETURNS boolean
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_fail';
+COMMENT ON FUNCTION dmp_internal.fail(text, bigint, integer, integer) IS 'counts a cell that becomes missing and notes the value; false';
+
+CREATE FUNCTION dmp_internal.clean_value(value text, kind text, argument text, keep boolean) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_value';
+COMMENT ON FUNCTION dmp_internal.clean_value(text, text, text, boolean) IS 'what dmp.clean_text, clean_email, clean_phone or clean_url gives; keep: the value itself instead of NULL';
+
+CREATE FUNCTION dmp_internal.clean_value(value text, kind text, argument text, keep boolean, run bigint,
+	changed integer, failed integer) RETURNS text
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_clean_value';
+COMMENT ON FUNCTION dmp_internal.clean_value(text, text, text, boolean, bigint, integer, integer) IS 'the same, counting the values that change and those that are none';
+
+CREATE FUNCTION dmp_internal.clean_number(value text, decimal_mark text, run bigint, changed integer,
+	failed integer) RETURNS numeric
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_counted_number';
+COMMENT ON FUNCTION dmp_internal.clean_number(text, text, bigint, integer, integer) IS 'dmp.clean_number, counting';
+
+CREATE FUNCTION dmp_internal.map_value(value anyelement, keys anyarray, targets anyarray, missing boolean)
+	RETURNS anyelement
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_value';
+COMMENT ON FUNCTION dmp_internal.map_value(anyelement, anyarray, anyarray, boolean) IS 'the target beside the key that the value is; without one the value, or NULL';
+
+CREATE FUNCTION dmp_internal.map_value(value anyelement, keys anyarray, targets anyarray, missing boolean,
+	run bigint, changed integer, failed integer) RETURNS anyelement
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_value';
+COMMENT ON FUNCTION dmp_internal.map_value(anyelement, anyarray, anyarray, boolean, bigint, integer, integer) IS 'the same, counting the values that change and those without a key';
+
+CREATE FUNCTION dmp_internal.map_has(value anyelement, keys anyarray) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_has';
+COMMENT ON FUNCTION dmp_internal.map_has(anyelement, anyarray) IS 'whether the value is one of the keys';
+
 CREATE TYPE dmp_internal.reliability AS (weight double precision, circle integer);
 
 CREATE FUNCTION dmp_internal.source_weight(source text, item bigint, vote bigint) RETURNS dmp_internal.reliability

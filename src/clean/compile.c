@@ -322,6 +322,7 @@ next_level(CleanPlan *plan, const char *text, bool materialized)
 	plan->hidden_as = NIL;
 	plan->ticks = NIL;
 	plan->window = false;
+	plan->renamed = false;
 	plan->stats = NULL;
 	if (plan->record != NULL)
 		plan->record = dmp_clean_ref(plan, unused_name(plan, "dmp_record"));
@@ -368,6 +369,19 @@ dmp_clean_settle(CleanPlan *plan)
 		dmp_clean_flush(plan);
 }
 
+/*
+ * Make sure that the level has the columns, and no others, under their names,
+ * so that an expression of the caller can stand here.
+ */
+void
+dmp_clean_settle_names(CleanPlan *plan)
+{
+	if (plan->renamed || plan->stats != NULL)
+		dmp_clean_flush(plan);
+	else
+		dmp_clean_settle(plan);
+}
+
 bool
 dmp_clean_touched(const CleanColumn *column)
 {
@@ -398,6 +412,26 @@ dmp_clean_replace(CleanColumn *column, const char *expr)
 	column->expr = pstrdup(expr);
 	column->before = NULL;
 	column->after = NULL;
+}
+
+/*
+ * Another expression for the column, of the type it has (type, with the
+ * column's typmod if that is the column's), perhaps without its typmod. A
+ * domain that is not named so is left.
+ */
+void
+dmp_clean_replace_as(CleanColumn *column, Oid type, const char *expr)
+{
+	if (type != column->type)
+	{
+		int32 typmod = column->typmod;
+
+		(void) getBaseTypeAndTypmod(column->type, &typmod);
+		dmp_clean_retype(column, type, typmod);
+	}
+	if (column->typmod >= 0)
+		expr = psprintf("(%s)::%s", expr, dmp_clean_type(column->type, column->typmod));
+	dmp_clean_replace(column, expr);
 }
 
 void
@@ -523,6 +557,7 @@ dmp_clean_line(CleanPlan *plan, const char *column, bool changes, bool rejects)
 	line->column = column ? pstrdup(column) : NULL;
 	line->changed = changes ? plan->n_slots++ : -1;
 	line->rejected = rejects ? plan->n_slots++ : -1;
+	line->failed = -1;
 	line->arrived = -1;
 	line->quarantine = true;
 	plan->lines = lappend(plan->lines, line);
@@ -549,6 +584,28 @@ dmp_clean_counting(CleanPlan *plan, CleanLine *line)
 	if (plan->form != CLEAN_COUNTED)
 		return "";
 	return psprintf(", " INT64_FORMAT ", %d", plan->run, line->changed);
+}
+
+/*
+ * Cells may fail in this line without rejecting the row; failure says so, and
+ * becomes a notice: "no number, made missing".
+ */
+void
+dmp_clean_failures(CleanPlan *plan, CleanLine *line, const char *failure)
+{
+	line->failed = plan->n_slots++;
+	line->failure = failure;
+}
+
+/*
+ * The last arguments of a function that counts changed and failed cells.
+ */
+char *
+dmp_clean_failing(CleanPlan *plan, CleanLine *line)
+{
+	if (plan->form != CLEAN_COUNTED)
+		return "";
+	return psprintf(", " INT64_FORMAT ", %d, %d", plan->run, line->changed, line->failed);
 }
 
 /*

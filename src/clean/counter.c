@@ -335,6 +335,21 @@ note_row(int slot, ItemPointer tid, const char *reason, int length)
 	chunk->used += size;
 }
 
+/* failed cells that a process notes, a slot */
+#define SAMPLES 5
+
+void
+dmp_count_sample(int64 run, int slot, const char *value, int length)
+{
+	ItemPointerData nowhere;
+
+	dmp_count(run, slot);
+	if (here.shared || pg_atomic_read_u64(here.counters + slot) > SAMPLES)
+		return;
+	ItemPointerSetInvalid(&nowhere);
+	note_row(slot, &nowhere, value, length);
+}
+
 static int
 compare_notes(const void *a, const void *b)
 {
@@ -343,6 +358,8 @@ compare_notes(const void *a, const void *b)
 
 	if (x->slot != y->slot)
 		return x->slot < y->slot ? -1 : 1;
+	if (!ItemPointerIsValid(&x->tid) && !ItemPointerIsValid(&y->tid))
+		return 0;
 	return ItemPointerCompare((ItemPointer) &x->tid, (ItemPointer) &y->tid);
 }
 
@@ -398,6 +415,7 @@ dmp_counters_notes(DmpCounters *counters, int64 *n)
 PG_FUNCTION_INFO_V1(dmp_tick);
 PG_FUNCTION_INFO_V1(dmp_tally);
 PG_FUNCTION_INFO_V1(dmp_reject);
+PG_FUNCTION_INFO_V1(dmp_fail);
 
 /*
  * dmp_internal.tick(run bigint, slot integer) -> boolean: count one, false
@@ -438,5 +456,21 @@ dmp_reject(PG_FUNCTION_ARGS)
 	dmp_count(PG_GETARG_INT64(0), slot);
 	note_row(slot, (ItemPointer) PG_GETARG_POINTER(2), VARDATA_ANY(reason),
 			 VARSIZE_ANY_EXHDR(reason));
+	PG_RETURN_BOOL(false);
+}
+
+/*
+ * dmp_internal.fail(value text, run bigint, changed integer, failed integer) -> boolean
+ *
+ * Count a failed cell that becomes missing, and note the value; false.
+ */
+Datum
+dmp_fail(PG_FUNCTION_ARGS)
+{
+	text *value = PG_GETARG_TEXT_PP(0);
+
+	dmp_count(PG_GETARG_INT64(1), PG_GETARG_INT32(2));
+	dmp_count_sample(PG_GETARG_INT64(1), PG_GETARG_INT32(3), VARDATA_ANY(value),
+					 VARSIZE_ANY_EXHDR(value));
 	PG_RETURN_BOOL(false);
 }

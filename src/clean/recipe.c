@@ -208,6 +208,43 @@ dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object, bool (*fits)(const CleanC
 	return pairs;
 }
 
+/*
+ * What becomes of a cell that is not what the step wants: options' key is
+ * "quarantine" (reject the row), "missing", or, unless NULL, keep.
+ */
+CleanFate
+dmp_clean_fate(CleanPlan *plan, const DmpDoc *options, const char *key, const char *usual,
+			   const char *keep)
+{
+	const DmpDoc *value = dmp_doc_get(options, key);
+	const char *fate = usual;
+
+	if (value != NULL)
+		fate = value->kind == DMP_DOC_STRING ? value->text : dmp_doc_kind_name(value->kind);
+	if (strcmp(fate, "quarantine") == 0)
+		return CLEAN_REJECT;
+	if (strcmp(fate, "missing") == 0)
+		return CLEAN_MISSING;
+	if (keep != NULL && strcmp(fate, keep) == 0)
+		return CLEAN_KEEP;
+	if (keep == NULL)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
+						"\"%s\" of %s is \"quarantine\" or \"missing\", not \"%s\"", key,
+						plan->action, fate);
+	dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
+					"\"%s\" of %s is \"%s\", \"missing\" or \"quarantine\", not \"%s\"", key,
+					plan->action, keep, fate);
+}
+
+/*
+ * Whether the rows that a step rejects are kept.
+ */
+bool
+dmp_clean_quarantine(CleanPlan *plan, const DmpDoc *step)
+{
+	return dmp_doc_bool(step, "quarantine", true, psprintf("recipe step %d", plan->step));
+}
+
 static List *
 action_names(void)
 {
@@ -350,10 +387,14 @@ throw_for_step(CleanPlan *plan, MemoryContext context)
 			PG_RE_THROW();
 	}
 	FlushErrorState();
-	ereport(ERROR,
-			(errcode(error->sqlerrcode), errmsg("recipe step %d: %s", plan->step, error->message),
-			 error->detail ? errdetail("%s", error->detail) : 0,
-			 error->hint ? errhint("%s", error->hint) : 0));
+	if (error->sqlerrcode == ERRCODE_UNDEFINED_COLUMN && error->detail == NULL)
+		error->detail = psprintf("Columns at this step: %s.", dmp_join(column_names(plan), ", "));
+	ereport(ERROR, (errcode(error->sqlerrcode),
+					plan->about ? errmsg("recipe step %d: column \"%s\": %s", plan->step,
+										 plan->about, error->message)
+								: errmsg("recipe step %d: %s", plan->step, error->message),
+					error->detail ? errdetail("%s", error->detail) : 0,
+					error->hint ? errhint("%s", error->hint) : 0));
 }
 
 /*
@@ -370,6 +411,7 @@ dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe)
 	{
 		CHECK_FOR_INTERRUPTS();
 		plan->step = i + 1;
+		plan->about = NULL;
 		PG_TRY();
 		{
 			compile_step(plan, recipe->items[i]);

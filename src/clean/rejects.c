@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
+#include "base/soft.h"
 #include "clean/run.h"
 #include "ingest/quarantine.h"
 
@@ -97,17 +98,22 @@ noted_rejects(CleanPlan *plan, DmpNote *notes, int64 n, DmpQuarantine *quarantin
 		AllocSetContextCreate(CurrentMemoryContext, "dmp clean notes", ALLOCSET_DEFAULT_SIZES);
 	CleanLine **by_slot = palloc0(sizeof(CleanLine *) * plan->n_slots);
 	int64 start;
+	int64 i;
 	ListCell *lc;
 
 	foreach (lc, plan->lines)
 		if (((CleanLine *) lfirst(lc))->rejected >= 0)
 			by_slot[((CleanLine *) lfirst(lc))->rejected] = lfirst(lc);
+	/* samples of failed cells come among them */
+	for (i = 0, start = 0; start < n; start++)
+		if (ItemPointerIsValid(&notes[start].tid))
+			notes[i++] = notes[start];
+	n = i;
 	for (start = 0; start < n; start += TRACE_BATCH)
 	{
 		int size = (int) Min(TRACE_BATCH, n - start);
 		MemoryContext old = MemoryContextSwitchTo(batch_context);
 		Reject *rejects = palloc0(sizeof(Reject) * size);
-		int i;
 
 		for (i = 0; i < size; i++)
 		{
@@ -226,4 +232,47 @@ dmp_clean_rejects(CleanSource *source, const CleanRun *run, CleanPlan *plan, Dmp
 									"REPEATABLE READ.")));
 	}
 	dmp_quarantine_end(quarantine);
+}
+
+/*
+ * Say which cells failed and became something else than the step wants: a
+ * notice a line, with samples.
+ */
+void
+dmp_clean_report_failures(CleanPlan *plan, DmpCounters *counters)
+{
+	DmpNote *notes = NULL;
+	int64 n = 0;
+	ListCell *lc;
+
+	foreach (lc, plan->lines)
+	{
+		CleanLine *line = lfirst(lc);
+		int64 failed = line->failed >= 0 ? dmp_counters_value(counters, line->failed) : 0;
+		List *samples = NIL;
+		int64 i;
+
+		if (failed == 0)
+			continue;
+		if (notes == NULL)
+			notes = dmp_counters_notes(counters, &n);
+		for (i = 0; notes != NULL && i < n; i++)
+		{
+			ListCell *lc2;
+			bool known = false;
+			char *sample;
+
+			if (notes[i].slot != line->failed || list_length(samples) >= 3)
+				continue;
+			sample = psprintf("\"%s\"", dmp_soft_clip(notes[i].reason, notes[i].length));
+			foreach (lc2, samples)
+				known |= strcmp(lfirst(lc2), sample) == 0;
+			if (!known)
+				samples = lappend(samples, sample);
+		}
+		ereport(NOTICE,
+				(errmsg("recipe step %d: column \"%s\": %s: " INT64_FORMAT " %s", line->step,
+						line->column, line->failure, failed, failed == 1 ? "cell" : "cells"),
+				 samples ? errdetail("For example %s.", dmp_join(samples, ", ")) : 0));
+	}
 }

@@ -74,5 +74,6 @@ extern void dmp_run_record(const CleanRun *run);
 
 extern void dmp_clean_rejects(CleanSource *source, const CleanRun *run, CleanPlan *plan,
 							  DmpCounters *counters, int64 *rejected);
+extern void dmp_clean_report_failures(CleanPlan *plan, DmpCounters *counters);
 
 #endif /* DMP_CLEAN_RUN_H */

@@ -13,12 +13,6 @@
 
 #include "clean/clean.h"
 
-static bool
-keeps_rejects(CleanPlan *plan, const DmpDoc *step)
-{
-	return dmp_doc_bool(step, "quarantine", true, psprintf("recipe step %d", plan->step));
-}
-
 /*
  * {"drop_missing": "*" | column | [columns]}: a row goes whose cell is NULL.
  */
@@ -26,7 +20,7 @@ void
 dmp_clean_drop_missing(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
 	List *columns = dmp_clean_columns(plan, argument, NULL, NULL);
-	bool quarantine = keeps_rejects(plan, step);
+	bool quarantine = dmp_clean_quarantine(plan, step);
 	ListCell *lc;
 
 	dmp_clean_settle(plan);
@@ -92,7 +86,7 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 				 errhint("Rows of a table have no order of their own: name the column that says "
 						 "which is first.")));
 	line = dmp_clean_line(plan, NULL, false, false);
-	line->quarantine = keeps_rejects(plan, step);
+	line->quarantine = dmp_clean_quarantine(plan, step);
 	if (plan->form == CLEAN_TRACED && plan->filters != NIL)
 		dmp_clean_flush(plan);
 	else
@@ -116,43 +110,30 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 }
 
 /*
- * The condition must be one expression; anything else that the parser would
- * swallow inside the SELECT (a second column, FROM, a closing parenthesis) is
- * refused here. It runs as the caller, as the query does.
+ * The caller's expression in doc: it must be one; anything else that the
+ * parser would swallow inside the SELECT (a second column, FROM, a closing
+ * parenthesis) is refused here. It runs as the caller, as the query does. kind:
+ * what errors call it.
  */
-static void
-check_condition(CleanPlan *plan, const char *condition)
+char *
+dmp_clean_expression(CleanPlan *plan, const DmpDoc *doc, const char *kind)
 {
 	List *parsed = NIL;
 	SelectStmt *select;
-	ResTarget *target;
 
-	parsed = dmp_parse(condition, RAW_PARSE_PLPGSQL_EXPR);
+	if (doc->kind != DMP_DOC_STRING)
+		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE, "%s takes %s as a string, not %s",
+						plan->action, kind, dmp_doc_kind_name(doc->kind));
+	parsed = dmp_parse(doc->text, RAW_PARSE_PLPGSQL_EXPR);
 	select = (SelectStmt *) linitial_node(RawStmt, parsed)->stmt;
 	if (!IsA(select, SelectStmt) || list_length(select->targetList) != 1 ||
 		select->fromClause != NIL || select->whereClause != NULL || select->groupClause != NIL ||
 		select->havingClause != NULL || select->windowClause != NIL || select->sortClause != NIL ||
 		select->limitCount != NULL || select->limitOffset != NULL || select->lockingClause != NIL ||
-		select->distinctClause != NIL)
-		dmp_clean_error(plan, ERRCODE_SYNTAX_ERROR, "require takes one condition, not \"%s\"",
-						condition);
-	target = linitial_node(ResTarget, select->targetList);
-	if (target->name != NULL)
-		dmp_clean_error(plan, ERRCODE_SYNTAX_ERROR, "require takes one condition, not \"%s\"",
-						condition);
-}
-
-/*
- * Analyse the condition where it will stand, so that what is wrong with it is
- * known before anything runs.
- */
-static void
-analyse_condition(CleanPlan *plan, const char *condition)
-{
-	check_condition(plan, condition);
-	dmp_query_columns(psprintf("%s%sSELECT 1 FROM %s WHERE (%s\n)", plan->with.data,
-							   plan->with.len > 0 ? "\n" : "", plan->from, condition),
-					  NULL, NULL);
+		select->distinctClause != NIL || linitial_node(ResTarget, select->targetList)->name != NULL)
+		dmp_clean_error(plan, ERRCODE_SYNTAX_ERROR, "%s takes one %s, not \"%s\"", plan->action,
+						strchr(kind, ' ') + 1, doc->text);
+	return doc->text;
 }
 
 /*
@@ -162,25 +143,23 @@ analyse_condition(CleanPlan *plan, const char *condition)
 void
 dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
+	char *condition = dmp_clean_expression(plan, argument, "a condition");
 	CleanLine *line;
 
-	if (argument->kind != DMP_DOC_STRING)
-		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
-						"require takes a condition as a string, not %s",
-						dmp_doc_kind_name(argument->kind));
 	line = dmp_clean_line(plan, NULL, false, true);
-	line->quarantine = keeps_rejects(plan, step);
+	line->quarantine = dmp_clean_quarantine(plan, step);
 	/* a condition may throw for rows that an earlier filter keeps away */
 	if (plan->filters != NIL)
 		dmp_clean_flush(plan);
 	else
-		dmp_clean_settle(plan);
-	if (plan->stats != NULL)
-		dmp_clean_flush(plan);
-	analyse_condition(plan, argument->text);
+		dmp_clean_settle_names(plan);
+	/* analysed where it will stand: what is wrong with it is known before anything runs */
+	dmp_query_columns(psprintf("%s%sSELECT 1 FROM %s WHERE (%s\n)", plan->with.data,
+							   plan->with.len > 0 ? "\n" : "", plan->from, condition),
+					  NULL, NULL);
 	/* the line end closes a comment at the end of the condition */
-	dmp_clean_filter(plan, line, psprintf("(%s\n) IS NOT FALSE", argument->text),
-					 quote_literal_cstr(psprintf("23514 not met: %s", argument->text)));
+	dmp_clean_filter(plan, line, psprintf("(%s\n) IS NOT FALSE", condition),
+					 quote_literal_cstr(psprintf("23514 not met: %s", condition)));
 }
 
 /*
@@ -215,6 +194,7 @@ dmp_clean_rename(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 		dmp_clean_line(plan, column->name, false, false);
 		column->name = name->text;
 	}
+	plan->renamed = true;
 	foreach (lc, plan->columns)
 	{
 		ListCell *lc2;
@@ -242,4 +222,5 @@ dmp_clean_select(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	/* what was done to the others is counted at their level */
 	dmp_clean_settle(plan);
 	plan->columns = columns;
+	plan->renamed = true;
 }

@@ -61,11 +61,12 @@ scale_divide(CleanPlan *plan, CleanColumn *column, const DmpDoc *divisor)
 }
 
 /*
- * z_score: (x - mean) / standard deviation, divisor n; min_max: from 0 to 1.
- * A constant column becomes 0.
+ * z_score: (x - mean) / standard deviation, divisor n; min_max: from 0 to 1;
+ * robust: (x - median) / (third - first quartile), R's type 7. Where the
+ * divisor would be 0 it is 1.
  */
 static void
-scale_by_stats(CleanPlan *plan, CleanColumn *column, bool z_score)
+scale_by_stats(CleanPlan *plan, CleanColumn *column, const char *method)
 {
 	CleanLine *line = dmp_clean_line(plan, column->name, true, false);
 	char *x;
@@ -74,7 +75,17 @@ scale_by_stats(CleanPlan *plan, CleanColumn *column, bool z_score)
 
 	dmp_clean_need_stats(plan, list_make1(column));
 	x = psprintf("%s::double precision", column->base);
-	if (z_score)
+	if (strcmp(method, "robust") == 0)
+	{
+		const char *quantile = "percentile_cont(%s) WITHIN GROUP (ORDER BY %s)%s";
+		const char *filter = finite_only(column);
+
+		offset = dmp_clean_stat(plan, "median", psprintf(quantile, "0.5", x, filter));
+		range = dmp_clean_stat(plan, "range",
+							   psprintf("%s - %s", psprintf(quantile, "0.75", x, filter),
+										psprintf(quantile, "0.25", x, filter)));
+	}
+	else if (strcmp(method, "z_score") == 0)
 	{
 		offset = dmp_clean_stat(plan, "mean", psprintf("avg(%s)%s", x, finite_only(column)));
 		range =
@@ -96,10 +107,10 @@ scale_by_stats(CleanPlan *plan, CleanColumn *column, bool z_score)
 static void
 scale_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *how)
 {
-	if (how->kind == DMP_DOC_STRING && strcmp(how->text, "z_score") == 0)
-		scale_by_stats(plan, column, true);
-	else if (how->kind == DMP_DOC_STRING && strcmp(how->text, "min_max") == 0)
-		scale_by_stats(plan, column, false);
+	if (how->kind == DMP_DOC_STRING &&
+		(strcmp(how->text, "z_score") == 0 || strcmp(how->text, "min_max") == 0 ||
+		 strcmp(how->text, "robust") == 0))
+		scale_by_stats(plan, column, how->text);
 	else if (how->kind == DMP_DOC_OBJECT && how->n == 1 && strcmp(how->keys[0], "divide") == 0)
 		scale_divide(plan, column, how->items[0]);
 	else
@@ -110,11 +121,12 @@ scale_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *how)
 				 ? errmsg("recipe step %d: column \"%s\": unknown scale \"%s\"", plan->step,
 						  column->name, how->text)
 				 : errmsg("recipe step %d: column \"%s\": unknown scale", plan->step, column->name),
-			 errdetail("Known scales: \"z_score\", \"min_max\", {\"divide\": number}.")));
+			 errdetail(
+				 "Known scales: \"z_score\", \"min_max\", \"robust\", {\"divide\": number}.")));
 }
 
 /*
- * {"scale": {column: "z_score" | "min_max" | {"divide": number}}}
+ * {"scale": {column: "z_score" | "min_max" | "robust" | {"divide": number}}}
  */
 void
 dmp_clean_scale(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
@@ -131,8 +143,9 @@ fill_with(CleanPlan *plan, CleanColumn *column, CleanLine *line, const char *val
 {
 	char *typed = psprintf("(%s)::%s", value, dmp_clean_type(column->type, column->typmod));
 
-	dmp_clean_replace(
-		column, psprintf("coalesce(%s, %s)", column->expr, dmp_clean_tally(plan, line, typed)));
+	dmp_clean_replace_as(
+		column, column->type,
+		psprintf("coalesce(%s, %s)", column->expr, dmp_clean_tally(plan, line, typed)));
 }
 
 static void

@@ -15,6 +15,12 @@
 #include "base/unicode.h"
 #include "mb/pg_wchar.h"
 
+extern Datum dmp_clean_text(PG_FUNCTION_ARGS);
+extern Datum dmp_clean_email(PG_FUNCTION_ARGS);
+extern Datum dmp_clean_phone(PG_FUNCTION_ARGS);
+extern Datum dmp_clean_url(PG_FUNCTION_ARGS);
+extern Datum dmp_clean_number(PG_FUNCTION_ARGS);
+
 typedef struct DmpChars
 {
 	pg_wchar *c; /* ends in 0, which is not counted */
@@ -33,6 +39,7 @@ extern text *dmp_chars_write(const pg_wchar *c, int n);
 extern void dmp_chars_fold(DmpChars *chars, DmpFold fold);
 extern void dmp_chars_tidy(DmpChars *chars);
 extern bool dmp_is_domain(const pg_wchar *c, int n);
+extern bool dmp_is_phone_country(const char *country);
 
 static inline bool
 dmp_is_digit(pg_wchar c)

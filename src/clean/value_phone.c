@@ -219,6 +219,20 @@ read_digits(const DmpChars *chars, char *s, bool *plus)
 }
 
 /*
+ * Whether national numbers of the country are read.
+ */
+bool
+dmp_is_phone_country(const char *country)
+{
+	int i;
+
+	for (i = 0; i < lengthof(plans); i++)
+		if (pg_strcasecmp(plans[i].country, country) == 0)
+			return true;
+	return false;
+}
+
+/*
  * dmp.clean_phone(value text, country text DEFAULT 'CN') -> text
  *
  * E.164: "+", calling code, number; NULL when it is none. An extension is
