@@ -40,7 +40,6 @@ SELECT * FROM dmp.create_source('web');
 SELECT * FROM dmp.create_source(NULL);
 SELECT * FROM dmp.create_source('');
 SELECT * FROM dmp.create_source(repeat('x', 51));
-SELECT * FROM dmp.create_source('x', format => 'csv');
 SELECT * FROM dmp.create_source('x', format => 'xml');
 SELECT * FROM dmp.create_source('x', live => true);
 SELECT * FROM dmp.create_source('x', recipe => '[]');

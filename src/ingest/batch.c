@@ -71,8 +71,10 @@ batch_column(const char *source_name, const char *kind, Oid table)
 	if (source->mapping == NULL || !OidIsValid(source->into) || source->into != table)
 		return NULL;
 	rel = relation_open(table, AccessShareLock);
-	column = dmp_decoder_batch_column(dmp_decoder_make(
-		RelationGetDescr(rel), dmp_relation_name(table), source->mapping, NIL, NIL, "ignore"));
+	source->key = NIL;
+	source->unknown = "ignore";
+	column = dmp_decoder_batch_column(
+		dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(table), source));
 	relation_close(rel, AccessShareLock);
 	return column;
 }

@@ -1,33 +1,22 @@
 /*-------------------------------------------------------------------------
  * decode.c
- *		From a json record to the values of a table's columns.
+ *		From a record to the values of a table's columns.
  *
- * The mapping is compiled to a tree of wanted members (json.h). For a record
- * the scanner leaves the place of each wanted value, and the converters of
- * base make Datums of the text in place. What a column takes:
- *
- *	json, jsonb		any value as it is
- *	arrays			an array of scalars; a string is read as an array literal
- *	other types		a string's text, a number's text, true, false
- *
- * An integer column takes a number that is written with a fraction or an
- * exponent when it is integral (12.0, 1e3), decided in numeric, never float8.
- * null and the source's missing tokens are NULL; an absent member is the
- * column's default. Objects and arrays for another column are an error.
+ * The mapping is compiled to a tree of wanted members (json.h). The reader of
+ * the format leaves the place of each wanted value of a record, and the
+ * converters make Datums of the text in place (convert.c). null and the
+ * source's missing tokens are NULL; an absent member is the column's default.
  *-------------------------------------------------------------------------
  */
-#include "ingest/ingest.h"
+#include "ingest/decode.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
-#include "utils/array.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 typedef enum FieldKind
 {
-	FIELD_JSON,
+	FIELD_MEMBER,
 	FIELD_REST,
 	FIELD_BATCH,
 	FIELD_LAKE_ID,
@@ -37,23 +26,12 @@ typedef enum FieldKind
 
 typedef struct Field
 {
-	char *column;
+	DmpField type;
 	int number; /* of the column in the tuple descriptor, from 0 */
 	FieldKind kind;
 	int slot;
-	Oid base; /* type, domains looked through */
-	bool plain_text;
-	bool json;
-	bool integer;
-	bool domain;
 	bool key;
 	bool has_default;
-	DmpSoftType *soft;
-	DmpSoftType *element; /* of an array type */
-	Oid element_type;
-	int16 element_length;
-	bool element_byval;
-	char element_align;
 } Field;
 
 /* a member nobody wants, counted */
@@ -73,14 +51,12 @@ struct DmpDecoder
 	int n;
 	Field *fields;
 	const char *batch_column;
-	DmpJsonScan scan;
+	DmpReader *reader;
 	DmpJsonNode *root;
 	DmpJsonValue *slots;
 	int n_slots;
-	int n_missing;
-	char **missing;
-	size_t *missing_length;
-	size_t longest_missing;
+	DmpConvert convert;
+	const DmpFormat *format;
 	Field *rest;
 	StringInfoData rest_text;
 	bool unknown_is_error;
@@ -89,15 +65,8 @@ struct DmpDecoder
 	int n_ignored;
 	int guess;
 	int64 other_ignored;
-	DmpSoftType *numeric;
 	MemoryContext context;
 };
-
-static void *
-decoder_alloc(size_t size)
-{
-	return palloc(size);
-}
 
 static DmpJsonNode *
 make_node(const char *name, size_t length, size_t index)
@@ -112,9 +81,14 @@ make_node(const char *name, size_t length, size_t index)
 	return node;
 }
 
-/* the child of that name or (name NULL) index, made when missing */
-static DmpJsonNode *
-child_node(DmpJsonNode *node, const char *name, size_t length, size_t index)
+DmpJsonNode *
+dmp_node_make(void)
+{
+	return make_node(NULL, 0, 0);
+}
+
+DmpJsonNode *
+dmp_node_child(DmpJsonNode *node, const char *name, size_t length, size_t index)
 {
 	DmpJsonNode *child;
 
@@ -160,7 +134,7 @@ path_node(DmpJsonNode *root, const char *path, const char *column)
 		size_t length = strcspn(p, ".[");
 
 		if (length > 0)
-			node = child_node(node, p, length, 0);
+			node = dmp_node_child(node, p, length, 0);
 		else if (*p != '[' || p != path)
 			break;
 		p += length;
@@ -171,7 +145,7 @@ path_node(DmpJsonNode *root, const char *path, const char *column)
 
 			if (end == p + 1 || *end != ']' || !(p[1] >= '0' && p[1] <= '9'))
 				goto wrong;
-			node = child_node(node, NULL, 0, index);
+			node = dmp_node_child(node, NULL, 0, index);
 			p = end + 1;
 		}
 		if (*p == '\0')
@@ -190,53 +164,45 @@ wrong:
 }
 
 static void
-prepare_type(Field *field, Oid type, int32 typmod)
-{
-	int32 base_typmod = typmod;
-	Oid element;
-
-	field->base = getBaseTypeAndTypmod(type, &base_typmod);
-	field->domain = field->base != type;
-	field->plain_text = type == TEXTOID;
-	field->json = field->base == JSONOID || field->base == JSONBOID;
-	field->integer = field->base == INT2OID || field->base == INT4OID || field->base == INT8OID;
-	field->soft = dmp_soft_prepare(type, typmod, CurrentMemoryContext);
-	element = get_element_type(field->base);
-	if (OidIsValid(element) && !field->domain)
-	{
-		field->element_type = element;
-		field->element = dmp_soft_prepare(element, base_typmod, CurrentMemoryContext);
-		get_typlenbyvalalign(element, &field->element_length, &field->element_byval,
-							 &field->element_align);
-	}
-}
-
-static void
 require_type(const Field *field, const char *what, bool ok, const char *type)
 {
 	if (!ok)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("mapping of column \"%s\": \"%s\" needs type %s", field->column,
+						errmsg("mapping of column \"%s\": \"%s\" needs type %s", field->type.column,
 							   what, type)));
+}
+
+/* "$3": the third field of a csv record */
+static bool
+is_position(const DmpFormat *format, const char *path)
+{
+	size_t digits = strspn(path + 1, "0123456789");
+
+	return format->kind == DMP_FORMAT_CSV && digits > 0 && digits < 6 && path[1] != '0' &&
+		   path[1 + digits] == '\0';
 }
 
 /* what the path of a column means; special names start with a dollar sign */
 static void
 map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 {
+	bool json = d->format->kind == DMP_FORMAT_JSON;
+
 	/* a path may begin with the root, as in SQL/JSON */
-	if (path[0] == '$' && (path[1] == '.' || path[1] == '['))
+	if (json && path[0] == '$' && (path[1] == '.' || path[1] == '['))
 		path += path[1] == '.' ? 2 : 1;
-	if (path[0] != '$')
+	if (path[0] != '$' || is_position(d->format, path))
 	{
-		field->slot = add_slot(d, path_node(d->root, path, field->column));
+		dmp_format_check_field(d->format, path, field->type.column);
+		field->slot = add_slot(d, json ? path_node(d->root, path, field->type.column)
+									   : dmp_node_child(d->root, path, strlen(path), 0));
 		return;
 	}
 	if (strcmp(path, "$batch") == 0)
 	{
 		field->kind = FIELD_BATCH;
 		require_type(field, path, type == INT8OID, "bigint");
-		d->batch_column = field->column;
+		d->batch_column = field->type.column;
 	}
 	else if (strcmp(path, "$lake_id") == 0)
 	{
@@ -265,7 +231,7 @@ map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("mapping of column \"%s\": \"%s\" is not known", field->column, path),
+				 errmsg("mapping of column \"%s\": \"%s\" is not known", field->type.column, path),
 				 errhint("Known are \"$batch\", \"$lake_id\", \"$origin\", "
 						 "\"$received_at\" and \"$rest\".")));
 }
@@ -294,17 +260,59 @@ make_fields(DmpDecoder *d, TupleDesc desc, const DmpDoc *mapping)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("mapping of column \"%s\" must be a string, not %s", name,
 								   dmp_doc_kind_name(path->kind))));
-		field->column = pstrdup(name);
 		field->number = i;
 		field->slot = -1;
 		field->has_default = att->atthasdef || att->attidentity != '\0';
-		prepare_type(field, att->atttypid, att->atttypmod);
+		dmp_field_init(&field->type, name, att->atttypid, att->atttypmod);
 		if (path != NULL)
 			map_field(d, field, path->text, att->atttypid);
 		else
-			field->slot = add_slot(d, child_node(d->root, name, strlen(name), 0));
+			field->slot = add_slot(d, dmp_node_child(d->root, name, strlen(name), 0));
 		d->n++;
 	}
+}
+
+/* a text as a json string, with its quotes */
+static void
+append_json_text(StringInfo out, const char *text, size_t length)
+{
+	appendStringInfoChar(out, '"');
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char c = (unsigned char) text[i];
+
+		if (c == '"' || c == '\\')
+			appendStringInfoChar(out, '\\');
+		if (c < ' ')
+			appendStringInfo(out, "\\u%04x", c);
+		else
+			appendStringInfoChar(out, (char) c);
+	}
+	appendStringInfoChar(out, '"');
+}
+
+static void
+add_to_rest(DmpDecoder *d, const DmpJsonValue *key, const DmpJsonValue *value)
+{
+	bool string = value->type == DMP_JSON_STRING;
+
+	appendStringInfoChar(&d->rest_text, d->rest_text.len == 0 ? '{' : ',');
+	if (key->type == DMP_JSON_TEXT)
+	{
+		append_json_text(&d->rest_text, key->start, key->length);
+		appendStringInfoChar(&d->rest_text, ':');
+		if (value->type == DMP_JSON_NULL)
+			appendStringInfoString(&d->rest_text, "null");
+		else
+			append_json_text(&d->rest_text, value->start, value->length);
+		return;
+	}
+	appendStringInfoChar(&d->rest_text, '"');
+	appendBinaryStringInfo(&d->rest_text, key->start, key->length);
+	appendStringInfoString(&d->rest_text, string ? "\":\"" : "\":");
+	appendBinaryStringInfo(&d->rest_text, value->start, value->length);
+	if (string)
+		appendStringInfoChar(&d->rest_text, '"');
 }
 
 /* members that no field wants: into the rest, counted, or a reason to reject */
@@ -324,15 +332,7 @@ unknown_member(void *arg, const DmpJsonNode *node, const DmpJsonValue *key,
 	}
 	if (d->rest != NULL && node == d->root)
 	{
-		bool string = value->type == DMP_JSON_STRING;
-
-		appendStringInfoChar(&d->rest_text, d->rest_text.len == 0 ? '{' : ',');
-		appendStringInfoChar(&d->rest_text, '"');
-		appendBinaryStringInfo(&d->rest_text, key->start, key->length);
-		appendStringInfoString(&d->rest_text, string ? "\":\"" : "\":");
-		appendBinaryStringInfo(&d->rest_text, value->start, value->length);
-		if (string)
-			appendStringInfoChar(&d->rest_text, '"');
+		add_to_rest(d, key, value);
 		return;
 	}
 	for (int tried = 0; tried < d->n_ignored; tried++)
@@ -365,15 +365,82 @@ unknown_member(void *arg, const DmpJsonNode *node, const DmpJsonValue *key,
 		d->other_ignored++;
 }
 
-DmpDecoder *
-dmp_decoder_make(TupleDesc desc, const char *what, const DmpDoc *mapping, List *missing, List *key,
-				 const char *unknown)
+static void *
+decoder_alloc(size_t size)
 {
-	DmpDecoder *d = palloc0(sizeof(DmpDecoder));
+	return palloc(size);
+}
+
+DmpReader *
+dmp_reader_make(const DmpFormat *format, DmpJsonNode *root, int n_slots, DmpJsonUnknown unknown,
+				void *arg)
+{
+	DmpReader *reader = palloc0(sizeof(DmpReader));
+
+	dmp_json_finish(root, decoder_alloc);
+	reader->format = format;
+	reader->root = root;
+	reader->n_slots = n_slots;
+	reader->slots = palloc0(sizeof(DmpJsonValue) * Max(n_slots, 1));
+	reader->unknown = unknown;
+	reader->arg = arg;
+	reader->context = CurrentMemoryContext;
+	switch (format->kind)
+	{
+		case DMP_FORMAT_JSON:
+			dmp_reader_json(reader);
+			break;
+		case DMP_FORMAT_CSV:
+			dmp_reader_csv(reader);
+			break;
+	}
+	return reader;
+}
+
+static void
+check_key(DmpDecoder *d, TupleDesc desc, List *key)
+{
 	ListCell *lc;
 
+	foreach (lc, key)
+	{
+		bool found = false;
+
+		for (int i = 0; i < d->n; i++)
+			if (strcmp(d->fields[i].type.column, lfirst(lc)) == 0)
+				found = d->fields[i].key = true;
+		if (!found)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("key column \"%s\" is not filled by the source", (char *) lfirst(lc)),
+					 dmp_errhint_nearest(lfirst(lc), dmp_column_names(desc))));
+	}
+}
+
+/* what the fields of a record are called when no header says it */
+static List *
+positions(const DmpDecoder *d, const DmpSource *source)
+{
+	List *names = NIL;
+
+	if (source->format.columns != NIL)
+		return source->format.columns;
+	if (source->mapping != NULL)
+		return NIL;
+	for (int i = 0; i < d->n; i++)
+		names = lappend(names, d->fields[i].type.column);
+	return names;
+}
+
+DmpDecoder *
+dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
+{
+	DmpDecoder *d = palloc0(sizeof(DmpDecoder));
+	const DmpDoc *mapping = source->mapping;
+
 	d->context = CurrentMemoryContext;
-	d->root = make_node(NULL, 0, 0);
+	d->root = dmp_node_make();
+	d->format = &source->format;
 	if (mapping != NULL)
 	{
 		if (mapping->kind != DMP_DOC_OBJECT)
@@ -386,45 +453,27 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpDoc *mapping, List *
 	if (d->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column of %s can be filled", what)));
-	foreach (lc, key)
-	{
-		bool found = false;
-
-		for (int i = 0; i < d->n; i++)
-			if (strcmp(d->fields[i].column, lfirst(lc)) == 0)
-				found = d->fields[i].key = true;
-		if (!found)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("key column \"%s\" is not filled by the source", (char *) lfirst(lc)),
-					 dmp_errhint_nearest(lfirst(lc), dmp_column_names(desc))));
-	}
-	if (strcmp(unknown, "rest") == 0 && d->rest == NULL)
+	check_key(d, desc, source->key);
+	if (strcmp(source->unknown, "rest") == 0 && d->rest == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"unknown\" is 'rest', but no column is mapped to "
 							   "\"$rest\"")));
-	d->unknown_is_error = strcmp(unknown, "quarantine") == 0;
-	d->n_missing = list_length(missing);
-	d->missing = palloc(sizeof(char *) * Max(d->n_missing, 1));
-	d->missing_length = palloc(sizeof(size_t) * Max(d->n_missing, 1));
-	foreach (lc, missing)
-	{
-		int i = foreach_current_index(lc);
-
-		d->missing[i] = pstrdup(lfirst(lc));
-		d->missing_length[i] = strlen(lfirst(lc));
-		d->longest_missing = Max(d->longest_missing, d->missing_length[i]);
-	}
+	d->unknown_is_error = strcmp(source->unknown, "quarantine") == 0;
+	dmp_convert_init(&d->convert, source->missing);
 	d->ignored = palloc(sizeof(Ignored) * MAX_IGNORED);
-	d->slots = palloc0(sizeof(DmpJsonValue) * Max(d->n_slots, 1));
-	d->numeric = dmp_soft_prepare(NUMERICOID, -1, CurrentMemoryContext);
 	initStringInfo(&d->rest_text);
-	dmp_json_finish(d->root, decoder_alloc);
-	d->scan.root = d->root;
-	d->scan.slots = d->slots;
-	d->scan.unknown = unknown_member;
-	d->scan.arg = d;
+	d->reader = dmp_reader_make(&source->format, d->root, d->n_slots, unknown_member, d);
+	d->reader->positions = positions(d, source);
+	d->reader->mapped = source->mapping != NULL;
+	d->slots = d->reader->slots;
 	return d;
+}
+
+void
+dmp_decoder_first_lines(DmpDecoder *d, DmpFirstLines first_lines, void *arg)
+{
+	d->reader->first_lines = first_lines;
+	d->reader->first_lines_arg = arg;
 }
 
 int
@@ -443,9 +492,9 @@ bool
 dmp_decoder_wants_origin(const DmpDecoder *d)
 {
 	for (int i = 0; i < d->n; i++)
-		if (d->fields[i].kind != FIELD_JSON && d->fields[i].kind != FIELD_REST)
+		if (d->fields[i].kind != FIELD_MEMBER && d->fields[i].kind != FIELD_REST)
 			return true;
-	return false;
+	return d->reader->wants_origin;
 }
 
 const char *
@@ -454,191 +503,24 @@ dmp_decoder_batch_column(const DmpDecoder *d)
 	return d->batch_column;
 }
 
-/* fills why; reason is a message as the server writes them */
-static bool
-reject(DmpRejected *why, const Field *field, int sqlerrcode, const char *reason)
+const char *
+dmp_decoder_header(const DmpDecoder *d, const DmpRecordOrigin *origin)
 {
-	why->column_name = field ? field->column : NULL;
-	why->reason = reason;
-	why->sqlstate = pstrdup(unpack_sql_state(sqlerrcode));
-	return false;
+	return d->reader->header ? d->reader->header(d->reader, origin) : NULL;
 }
 
-static bool
-convert(DmpRejected *why, const Field *field, DmpSoftType *soft, const char *text, size_t length,
-		Datum *result)
+DmpDecoded
+dmp_record_rejected(DmpRejected *why, int sqlerrcode, const char *reason)
 {
-	const char *reason;
-	int sqlerrcode;
-
-	if (dmp_soft_input(soft, text, (int) length, result, &reason, &sqlerrcode))
-		return true;
-	return reject(why, field, sqlerrcode, reason);
-}
-
-/*
- * The text of a scalar in *text and *length. Strings with escapes are resolved
- * into palloc'd memory. Escapes beyond ASCII need a UTF-8 database.
- */
-static bool
-scalar_text(DmpRejected *why, const Field *field, const DmpJsonValue *value, const char **text,
-			size_t *length)
-{
-	char *buffer;
-
-	*text = value->start;
-	*length = value->length;
-	if (value->type != DMP_JSON_STRING || !value->escaped)
-		return true;
-	buffer = palloc(value->length + 1);
-	*length = dmp_json_unescape(value->start, value->length, buffer);
-	*text = buffer;
-	if (GetDatabaseEncoding() != PG_UTF8 && strstr(pnstrdup(value->start, value->length), "\\u"))
-		for (size_t i = 0; i < *length; i++)
-			if (IS_HIGHBIT_SET(buffer[i]))
-				return reject(why, field, ERRCODE_UNTRANSLATABLE_CHARACTER,
-							  "an escape has no place in the encoding of the database");
-	return true;
-}
-
-static bool
-is_missing(const DmpDecoder *d, const char *text, size_t length)
-{
-	if (d->n_missing == 0 || length > d->longest_missing)
-		return false;
-	for (int i = 0; i < d->n_missing; i++)
-		if (d->missing_length[i] == length && memcmp(d->missing[i], text, length) == 0)
-			return true;
-	return false;
-}
-
-/*
- * An integer column and a number with a fraction or an exponent: the same
- * number written as an integer, when it is one.
- */
-static bool
-integral_text(const DmpDecoder *d, const char **text, size_t *length)
-{
-	const char *reason;
-	int sqlerrcode;
-	Datum number;
-	Datum whole;
-
-	if (memchr(*text, '.', *length) == NULL && memchr(*text, 'e', *length) == NULL &&
-		memchr(*text, 'E', *length) == NULL)
-		return false;
-	if (!dmp_soft_input(d->numeric, *text, (int) *length, &number, &reason, &sqlerrcode))
-		return false;
-	whole = DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0));
-	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, number, whole)))
-		return false;
-	*text = DatumGetCString(DirectFunctionCall1(numeric_out, whole));
-	*length = strlen(*text);
-	return true;
-}
-
-typedef struct ElementState
-{
-	const DmpDecoder *decoder;
-	const Field *field;
-	DmpRejected *why;
-	Datum *values;
-	bool *nulls;
-	int n;
-	int space;
-	bool ok;
-} ElementState;
-
-static bool
-convert_element(void *arg, const DmpJsonValue *value)
-{
-	ElementState *state = arg;
-	const char *text;
-	size_t length;
-
-	if (state->n == state->space)
-	{
-		state->space *= 2;
-		state->values = repalloc_huge(state->values, sizeof(Datum) * state->space);
-		state->nulls = repalloc_huge(state->nulls, sizeof(bool) * state->space);
-	}
-	state->nulls[state->n] = value->type == DMP_JSON_NULL;
-	state->values[state->n] = (Datum) 0;
-	if (value->type == DMP_JSON_OBJECT || value->type == DMP_JSON_ARRAY)
-		state->ok = reject(state->why, state->field, ERRCODE_DATATYPE_MISMATCH,
-						   "an array of arrays or objects where the column takes scalars");
-	else if (value->type != DMP_JSON_NULL)
-		state->ok = scalar_text(state->why, state->field, value, &text, &length) &&
-					convert(state->why, state->field, state->field->element, text, length,
-							&state->values[state->n]);
-	state->n++;
-	return state->ok;
-}
-
-static bool
-convert_array(const DmpDecoder *d, const Field *field, const DmpJsonValue *value, Datum *result,
-			  DmpRejected *why)
-{
-	ElementState state = {d, field, why, palloc(sizeof(Datum) * 16), palloc(sizeof(bool) * 16),
-						  0, 16,    true};
-	int lower = 1;
-
-	dmp_json_elements(value->start, value->length, convert_element, &state);
-	if (!state.ok)
-		return false;
-	if (state.n == 0)
-		*result = PointerGetDatum(construct_empty_array(field->element_type));
-	else
-		*result = PointerGetDatum(construct_md_array(state.values, state.nulls, 1, &state.n, &lower,
-													 field->element_type, field->element_length,
-													 field->element_byval, field->element_align));
-	return true;
-}
-
-/* a value that is present and not null */
-static bool
-convert_value(const DmpDecoder *d, const Field *field, const DmpJsonValue *value, Datum *result,
-			  bool *isnull, DmpRejected *why)
-{
-	const char *text;
-	size_t length;
-
-	if (value->type == DMP_JSON_OBJECT || value->type == DMP_JSON_ARRAY)
-	{
-		if (field->json)
-			return convert(why, field, field->soft, value->start, value->length, result);
-		if (value->type == DMP_JSON_ARRAY && field->element != NULL)
-			return convert_array(d, field, value, result, why);
-		return reject(why, field, ERRCODE_DATATYPE_MISMATCH,
-					  psprintf("%s where the column takes a scalar",
-							   value->type == DMP_JSON_ARRAY ? "an array" : "an object"));
-	}
-	if (!scalar_text(why, field, value, &text, &length))
-		return false;
-	if (is_missing(d, text, length))
-	{
-		*isnull = true;
-		return true;
-	}
-	if (field->plain_text)
-	{
-		if (length > MaxAllocSize - VARHDRSZ)
-			return reject(why, field, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "the value is too long");
-		*result = PointerGetDatum(cstring_to_text_with_len(text, (int) length));
-		return true;
-	}
-	if (field->json && value->type == DMP_JSON_STRING)
-		return convert(why, field, field->soft, value->start - 1, value->length + 2, result);
-	if (field->integer && value->type == DMP_JSON_NUMBER)
-		(void) integral_text(d, &text, &length);
-	return convert(why, field, field->soft, text, length, result);
+	(void) dmp_field_rejected(why, NULL, sqlerrcode, reason);
+	return DMP_REJECTED;
 }
 
 static bool
 decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, Datum *value,
 			 bool *isnull, bool *absent, DmpRejected *why)
 {
-	const DmpJsonValue *json;
+	const DmpJsonValue *member;
 	const char *reason;
 	int sqlerrcode;
 
@@ -646,12 +528,12 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 	*absent = false;
 	switch (field->kind)
 	{
-		case FIELD_JSON:
-			json = &d->slots[field->slot];
-			*absent = json->type == DMP_JSON_ABSENT;
-			if (*absent || json->type == DMP_JSON_NULL)
+		case FIELD_MEMBER:
+			member = &d->slots[field->slot];
+			*absent = member->type == DMP_JSON_ABSENT;
+			if (*absent || member->type == DMP_JSON_NULL)
 				*isnull = true;
-			else if (!convert_value(d, field, json, value, isnull, why))
+			else if (!dmp_field_value(&d->convert, &field->type, member, value, isnull, why))
 				return false;
 			break;
 		case FIELD_REST:
@@ -659,7 +541,7 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 			if (*isnull)
 				break;
 			appendStringInfoChar(&d->rest_text, '}');
-			if (!convert(why, field, field->soft, d->rest_text.data, d->rest_text.len, value))
+			if (!dmp_field_text(&field->type, d->rest_text.data, d->rest_text.len, value, why))
 				return false;
 			break;
 		case FIELD_BATCH:
@@ -672,7 +554,7 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 		case FIELD_ORIGIN:
 			*isnull = origin->origin == NULL;
 			if (!*isnull)
-				*value = CStringGetTextDatum(origin->origin);
+				*value = PointerGetDatum(origin->origin);
 			break;
 		case FIELD_RECEIVED_AT:
 			*value = TimestampTzGetDatum(origin->received_at);
@@ -683,38 +565,54 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 		return true;
 	*value = (Datum) 0;
 	if (field->key)
-		return reject(why, field, ERRCODE_NOT_NULL_VIOLATION,
-					  psprintf("key \"%s\" is missing", field->column));
-	if (field->domain && !(*absent && field->has_default) &&
-		!dmp_soft_null(field->soft, &reason, &sqlerrcode))
-		return reject(why, field, sqlerrcode, reason);
+		return dmp_field_rejected(why, &field->type, ERRCODE_NOT_NULL_VIOLATION,
+								  psprintf("key \"%s\" is missing", field->type.column));
+	if (field->type.domain && !(*absent && field->has_default) &&
+		!dmp_soft_null(field->type.soft, &reason, &sqlerrcode))
+		return dmp_field_rejected(why, &field->type, sqlerrcode, reason);
 	return true;
 }
 
-bool
+DmpDecoded
 dmp_decode_record(DmpDecoder *d, const char *line, size_t length, const DmpRecordOrigin *origin,
 				  Datum *values, bool *nulls, bool *absent, DmpRejected *why)
 {
-	DmpJsonType type;
+	DmpDecoded decoded;
 
 	for (int i = 0; i < d->n_slots; i++)
 		d->slots[i].type = DMP_JSON_ABSENT;
 	d->rest_text.len = 0;
 	d->unknown_name = NULL;
 	d->guess = 0;
-	if (!dmp_json_scan(&d->scan, line, length, &type))
-		return reject(
-			why, NULL, ERRCODE_INVALID_TEXT_REPRESENTATION,
-			psprintf("invalid json at byte %zu: %s", d->scan.position + 1, d->scan.message));
-	if (type != DMP_JSON_OBJECT)
-		return reject(why, NULL, ERRCODE_INVALID_PARAMETER_VALUE, "the record is no json object");
+	decoded = d->reader->read(d->reader, line, length, origin, why);
+	if (decoded != DMP_DECODED)
+		return decoded;
 	if (d->unknown_name != NULL)
-		return reject(why, NULL, ERRCODE_UNDEFINED_COLUMN,
-					  psprintf("field \"%s\" is not known to the source", d->unknown_name));
+		return dmp_record_rejected(
+			why, ERRCODE_UNDEFINED_COLUMN,
+			psprintf("field \"%s\" is not known to the source", d->unknown_name));
 	for (int i = 0; i < d->n; i++)
 		if (!decode_field(d, &d->fields[i], origin, &values[i], &nulls[i], &absent[i], why))
-			return false;
-	return true;
+			return DMP_REJECTED;
+	return DMP_DECODED;
+}
+
+/* adds "name": n to a json object */
+static void
+push_count(JsonbParseState **state, char *name, int64 n)
+{
+	JsonbValue key;
+	JsonbValue count;
+
+	if (n == 0)
+		return;
+	key.type = jbvString;
+	key.val.string.val = name;
+	key.val.string.len = strlen(name);
+	(void) pushJsonbValue(state, WJB_KEY, &key);
+	count.type = jbvNumeric;
+	count.val.numeric = int64_to_numeric(n);
+	(void) pushJsonbValue(state, WJB_VALUE, &count);
 }
 
 Datum
@@ -722,27 +620,13 @@ dmp_decoder_ignored(const DmpDecoder *d)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
-	JsonbValue key;
-	JsonbValue count;
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i <= d->n_ignored; i++)
-	{
-		bool last = i == d->n_ignored;
-		int64 n = last ? d->other_ignored : d->ignored[i].count;
-		char *name;
-
-		if (n == 0)
-			continue;
-		name = last ? "(others)" : psprintf("%s%s", d->ignored[i].node->path, d->ignored[i].key);
-		key.type = jbvString;
-		key.val.string.val = name;
-		key.val.string.len = strlen(name);
-		(void) pushJsonbValue(&state, WJB_KEY, &key);
-		count.type = jbvNumeric;
-		count.val.numeric = int64_to_numeric(n);
-		(void) pushJsonbValue(&state, WJB_VALUE, &count);
-	}
+	for (int i = 0; i < d->n_ignored; i++)
+		push_count(&state, psprintf("%s%s", d->ignored[i].node->path, d->ignored[i].key),
+				   d->ignored[i].count);
+	push_count(&state, "(others)", d->other_ignored);
+	push_count(&state, "(header lines)", d->reader->headers);
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbPGetDatum(JsonbValueToJsonb(object));
 }

@@ -34,6 +34,7 @@ decode_state(FunctionCallInfo fcinfo)
 	DecodeState *state = fcinfo->flinfo->fn_extra;
 	Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
 	MemoryContext old;
+	DmpSource *by_name;
 	int n;
 
 	if (state != NULL && state->type == type)
@@ -46,7 +47,9 @@ decode_state(FunctionCallInfo fcinfo)
 	state = palloc0(sizeof(DecodeState));
 	state->type = type;
 	state->desc = lookup_rowtype_tupdesc_copy(type, -1);
-	state->decoder = dmp_decoder_make(state->desc, format_type_be(type), NULL, NIL, NIL, "ignore");
+	by_name = palloc0(sizeof(DmpSource));
+	by_name->unknown = "ignore";
+	state->decoder = dmp_decoder_make(state->desc, format_type_be(type), by_name);
 	n = Max(state->desc->natts, 1);
 	state->values = palloc0(sizeof(Datum) * n);
 	state->nulls = palloc0(sizeof(bool) * n);
@@ -89,8 +92,8 @@ dmp_decode(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	state = decode_state(fcinfo);
 	line = PG_GETARG_TEXT_PP(0);
-	if (!dmp_decode_record(state->decoder, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line), &origin,
-						   state->values, state->nulls, state->absent, &why))
+	if (dmp_decode_record(state->decoder, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line), &origin,
+						  state->values, state->nulls, state->absent, &why) != DMP_DECODED)
 		ereport(ERROR, (errcode(MAKE_SQLSTATE(why.sqlstate[0], why.sqlstate[1], why.sqlstate[2],
 											  why.sqlstate[3], why.sqlstate[4])),
 						errmsg("%s", why.reason),

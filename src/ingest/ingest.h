@@ -11,6 +11,7 @@
 #include "access/tupdesc.h"
 #include "base/base.h"
 #include "base/soft.h"
+#include "ingest/format.h"
 #include "ingest/json.h"
 #include "ingest/quarantine.h"
 #include "storage/lockdefs.h"
@@ -32,6 +33,7 @@ typedef struct DmpSource
 	List *key;
 	DmpDoc *mapping; /* NULL: by name */
 	List *missing;
+	DmpFormat format;
 	bool update;   /* a repeated key replaces, else is ignored */
 	char *unknown; /* 'ignore', 'rest', 'quarantine' */
 	char *time_zone;
@@ -62,7 +64,7 @@ extern void dmp_lake_check(const DmpSource *source);
  */
 extern void dmp_lake_ensure_partitions(const DmpSource *source);
 /* the psql line that loads lines unharmed */
-extern char *dmp_lake_copy_command(Oid lake);
+extern char *dmp_lake_copy_command(Oid lake, const DmpFormat *format);
 
 /* the lake table relid is, or is a partition of; InvalidOid when it is no partition and no lake */
 extern Oid dmp_lake_of(Oid relid);
@@ -86,35 +88,58 @@ typedef struct DmpDecoder DmpDecoder;
 /* where a record came from */
 typedef struct DmpRecordOrigin
 {
-	int64 batch;
+	int64 batch; /* this run */
 	int64 lake_id;
 	int64 line_no;
-	char *origin;
+	text *origin;
 	TimestampTz received_at;
+	/* the file it is of: the rows of one transaction with the same batch and origin */
+	int32 cluster;
+	uint64 xact;
+	int64 load_batch;
+	/* of a record from quarantine */
+	bool retry;
+	const char *header;
 } DmpRecordOrigin;
 
+/* the first lines of the lake rows of that file, in order: a List of char * */
+typedef List *(*DmpFirstLines)(void *arg, const DmpRecordOrigin *origin);
+/* the same, of a source */
+extern List *dmp_lake_first_lines(const DmpSource *source, const DmpRecordOrigin *origin);
+
+typedef enum DmpDecoded
+{
+	DMP_DECODED,
+	DMP_REJECTED, /* why has column, reason, sqlstate */
+	DMP_NO_RECORD /* a header: neither a row nor an error */
+} DmpDecoded;
+
 /*
- * Prepares the columns of a table or row type to be filled from records.
- * mapping: {column: path}, NULL by name. Columns that are generated, or left
- * out of the mapping, are not filled. Lives in CurrentMemoryContext.
+ * Prepares the columns of a table or row type to be filled from records: by
+ * source's format, mapping ({column: path}, NULL by name), missing, key and
+ * unknown. Columns that are generated, or left out of the mapping, are not
+ * filled. Lives in CurrentMemoryContext, and uses source as long as it lives.
  */
-extern DmpDecoder *dmp_decoder_make(TupleDesc desc, const char *what, const DmpDoc *mapping,
-									List *missing, List *key, const char *unknown);
+extern DmpDecoder *dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source);
+/* where headers of csv files are looked up; without it a record is a file of its own */
+extern void dmp_decoder_first_lines(DmpDecoder *decoder, DmpFirstLines first_lines, void *arg);
 extern int dmp_decoder_fields(const DmpDecoder *decoder);
 /* column (from 0) of the tuple descriptor that field fills */
 extern int dmp_decoder_column(const DmpDecoder *decoder, int field);
 /* whether a column takes something else than a member: origin is read by dmp_decode_record */
 extern bool dmp_decoder_wants_origin(const DmpDecoder *decoder);
+/* the header of the file a record is of, or NULL */
+extern const char *dmp_decoder_header(const DmpDecoder *decoder, const DmpRecordOrigin *origin);
 /* the column that takes "$batch", or NULL */
 extern const char *dmp_decoder_batch_column(const DmpDecoder *decoder);
 /*
  * Decodes one record into values, nulls and absent (one a field; absent: no
- * such member, value NULL). false: rejected, why has column, reason, sqlstate.
- * Values are palloc'd in CurrentMemoryContext or point into line.
+ * such member, value NULL). Values are palloc'd in CurrentMemoryContext or point
+ * into line.
  */
-extern bool dmp_decode_record(DmpDecoder *decoder, const char *line, size_t length,
-							  const DmpRecordOrigin *origin, Datum *values, bool *nulls,
-							  bool *absent, DmpRejected *why);
+extern DmpDecoded dmp_decode_record(DmpDecoder *decoder, const char *line, size_t length,
+									const DmpRecordOrigin *origin, Datum *values, bool *nulls,
+									bool *absent, DmpRejected *why);
 /* members nobody wanted, {"name": count} as jsonb */
 extern Datum dmp_decoder_ignored(const DmpDecoder *decoder);
 

@@ -21,12 +21,14 @@ CREATE TABLE dmp.quarantine (
 	lake_id bigint,
 	received_at timestamptz,
 	record_bytes bigint,
-	note text
+	note text,
+	header text
 );
 CREATE INDEX quarantine_open ON dmp.quarantine (source, id) WHERE state = 'open';
 COMMENT ON TABLE dmp.quarantine IS 'records that could not be loaded or were rejected, with column and reason; correct record, then dmp.retry_quarantine
 Example: SELECT reason, count(*) FROM dmp.quarantine WHERE state = ''open'' GROUP BY 1';
 COMMENT ON COLUMN dmp.quarantine.raw IS 'the bytes when they are no valid text; only the head of a record of more than 256 MB';
+COMMENT ON COLUMN dmp.quarantine.header IS 'the header that names the fields of a csv record';
 COMMENT ON COLUMN dmp.quarantine.record_bytes IS 'length of the whole record';
 ALTER TABLE dmp.quarantine ENABLE ROW LEVEL SECURITY;
 CREATE POLICY reader ON dmp.quarantine FOR SELECT USING (dmp_internal.owns(owner));
@@ -124,15 +126,15 @@ GRANT SELECT ON dmp_internal.batch TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.batch_id_seq', '');
 
-CREATE FUNCTION dmp_internal.copy_command(regclass) RETURNS text
+CREATE FUNCTION dmp_internal.copy_command(lake regclass, format text, options jsonb) RETURNS text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_copy_command';
-COMMENT ON FUNCTION dmp_internal.copy_command(regclass) IS 'the psql line that loads a file into a lake table';
+COMMENT ON FUNCTION dmp_internal.copy_command(regclass, text, jsonb) IS 'the psql line that loads a file into a lake table';
 
 CREATE VIEW dmp.sources WITH (security_invoker = true) AS
 SELECT name AS source, owner, format, lake_table, into_table, key, mapping, missing, on_duplicate, options, created_at,
 	(SELECT max(b.finished_at) FROM dmp_internal.batch b
 	 WHERE b.source = s.name AND b.kind = 'ingest' AND b.into_table = s.into_table) AS last_ingest_at,
-	dmp_internal.copy_command(lake_table) AS copy_command, live
+	dmp_internal.copy_command(lake_table, format, options) AS copy_command, live
 FROM dmp_internal.source s;
 COMMENT ON VIEW dmp.sources IS 'sources, their lake tables and the tables they fill
 Example: SELECT source, lake_table, into_table FROM dmp.sources';

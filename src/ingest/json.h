@@ -23,7 +23,8 @@ typedef enum DmpJsonType
 	DMP_JSON_NUMBER,
 	DMP_JSON_STRING,
 	DMP_JSON_OBJECT,
-	DMP_JSON_ARRAY
+	DMP_JSON_ARRAY,
+	DMP_JSON_TEXT /* of another format: the text itself */
 } DmpJsonType;
 
 /* A value in the record's text. STRING: without its quotes. */

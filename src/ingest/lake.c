@@ -21,12 +21,15 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/xid8.h"
 
 PG_FUNCTION_INFO_V1(dmp_copy_command);
 
@@ -181,26 +184,82 @@ dmp_lake_ensure_partitions(const DmpSource *source)
 	dmp_spi_finish();
 }
 
+/* records of a file that are looked at for its header */
+#define FIRST_LINES 20
+
+List *
+dmp_lake_first_lines(const DmpSource *source, const DmpRecordOrigin *origin)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext old;
+	DmpArgs args = {0};
+	List *lines = NIL;
+	uint64 n;
+
+	dmp_spi_connect();
+	dmp_arg_int4(&args, origin->cluster);
+	dmp_arg(&args, XID8OID, FullTransactionIdGetDatum(FullTransactionIdFromU64(origin->xact)),
+			false);
+	dmp_arg(&args, INT8OID, Int64GetDatum(origin->load_batch), origin->load_batch == 0);
+	dmp_arg(&args, TEXTOID, PointerGetDatum(origin->origin), origin->origin == NULL);
+	n = dmp_spi(psprintf("SELECT line FROM %s WHERE cluster = $1 AND xact = $2"
+						 " AND batch IS NOT DISTINCT FROM $3 AND origin IS NOT DISTINCT FROM $4"
+						 " AND pg_catalog.btrim(line, E' \\t\\r\\n') <> ''"
+						 " ORDER BY id LIMIT %d",
+						 dmp_relation_name(source->lake), FIRST_LINES),
+				&args, false);
+	old = MemoryContextSwitchTo(context);
+	for (uint64 i = 0; i < n; i++)
+		lines = lappend(lines, dmp_spi_text(i, 1));
+	MemoryContextSwitchTo(old);
+	dmp_spi_finish();
+	return lines;
+}
+
+/*
+ * Quotes that hold line ends are put together before psql sees the lines: the
+ * quotes of a record are even in number.
+ */
+static char *
+join_program(const DmpFormat *format)
+{
+	char *unescape = "";
+
+	if (format->escape != format->quote)
+		unescape = psprintf("gsub(/[\\%03o\\%03o]./, \"\", t); ", format->escape, format->escape);
+	return psprintf("program 'LC_ALL=C awk ''{ r = n++ ? r \"\\n\" $0 : $0; t = $0; %s"
+					"q += gsub(/[\\%03o]/, \"\", t); "
+					"if (q %% 2 == 0) { print \"\\001\" r \"\\001\"; n = 0 } } "
+					"END { if (n) print \"\\001\" r \"\\001\" }'' FILE'",
+					unescape, format->quote);
+}
+
 /*
  * csv with bytes for quote and delimiter that are no part of a text; an empty
  * line becomes a NULL, which ingest skips. Format text would take backslashes
  * as its own.
  */
 char *
-dmp_lake_copy_command(Oid lake)
+dmp_lake_copy_command(Oid lake, const DmpFormat *format)
 {
-	return psprintf("\\copy %s (line) from 'FILE' with (format csv, delimiter E'\\x02', "
-					"quote E'\\x01', encoding 'UTF8')",
-					dmp_relation_name(lake));
+	bool quotes = format->kind == DMP_FORMAT_CSV && format->quote != '\0';
+
+	return psprintf("\\copy %s (line) from %s with (format csv, delimiter E'\\x02', "
+					"quote E'\\x01', encoding '%s')",
+					dmp_relation_name(lake), quotes ? join_program(format) : "'FILE'",
+					pg_encoding_to_char(format->encoding));
 }
 
-/* dmp_internal.copy_command(lake): for the view dmp.sources */
+/* dmp_internal.copy_command(lake, format, options): for the view dmp.sources */
 Datum
 dmp_copy_command(PG_FUNCTION_ARGS)
 {
 	Oid lake = PG_GETARG_OID(0);
+	DmpFormat format;
 
 	if (get_rel_name(lake) == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(dmp_lake_copy_command(lake)));
+	dmp_format_read(&format, dmp_format_kind(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+					dmp_doc_from_jsonb(PG_GETARG_DATUM(2), "options"));
+	PG_RETURN_TEXT_P(cstring_to_text(dmp_lake_copy_command(lake, &format)));
 }

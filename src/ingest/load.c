@@ -38,6 +38,8 @@ typedef struct Load
 	DmpQuarantine *quarantine;
 	DmpLoaded result;
 	const char *path;
+	DmpSplit *split;
+	int encoding; /* of the file */
 	MemoryContext row_context;
 	SPIPlanPtr insert;
 	TupleDesc desc;
@@ -101,7 +103,7 @@ read_file(FILE *file, const char *path, DmpSplit *split, int64 *bytes)
 			if (dmp_split_is_utf16(split))
 				ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 								errmsg("file \"%s\" is in UTF-16", path),
-								errhint("Convert it to UTF-8 first.")));
+								errhint("Convert it first: iconv -f UTF-16 -t UTF-8.")));
 		}
 		*bytes += n;
 	}
@@ -164,32 +166,33 @@ flush(Load *load)
 }
 
 /*
- * A file is UTF-8, whatever the database is: the record as text of the
- * database, or false when it is none.
+ * The record as text of the database, or false when it is none. A file is
+ * UTF-8, whatever the database is, unless the source says what it is.
  */
 static bool
 server_text(Load *load, const char *record, size_t length, const char **text, size_t *text_length)
 {
 	int encoding = GetDatabaseEncoding();
-	int space = (int) length * MAX_CONVERSION_GROWTH + 1;
+	int from = load->encoding;
+	Size space = (Size) length * MAX_CONVERSION_GROWTH + 1;
 	unsigned char *converted;
 	Oid proc;
 	size_t ascii = 0;
 
 	*text = record;
 	*text_length = length;
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+	if (encoding == from || encoding == PG_SQL_ASCII || from == PG_SQL_ASCII)
 		return pg_verify_mbstr(encoding, record, (int) length, true);
 	while (ascii < length && !IS_HIGHBIT_SET(record[ascii]))
 		ascii++;
 	if (ascii == length)
 		return true;
-	proc = FindDefaultConversionProc(PG_UTF8, encoding);
-	if (!OidIsValid(proc) || pg_encoding_verifymbstr(PG_UTF8, record, (int) length) != (int) length)
+	proc = FindDefaultConversionProc(from, encoding);
+	if (!OidIsValid(proc) || pg_encoding_verifymbstr(from, record, (int) length) != (int) length)
 		return false;
 	converted = MemoryContextAllocHuge(load->row_context, space);
-	if (pg_do_encoding_conversion_buf(proc, PG_UTF8, encoding, (unsigned char *) record,
-									  (int) length, converted, space, true) != (int) length)
+	if (pg_do_encoding_conversion_buf(proc, from, encoding, (unsigned char *) record, (int) length,
+									  converted, (int) space, true) != (int) length)
 		return false;
 	*text = (const char *) converted;
 	*text_length = strlen(*text);
@@ -207,6 +210,12 @@ load_record(void *arg, const char *record, size_t length, int64 full_length, int
 	size_t text_length = length;
 	DmpRejected why = {0};
 
+	if (load->encoding != PG_UTF8 && dmp_split_is_marked(load->split))
+	{
+		ereport(NOTICE, (errmsg("file \"%s\" is marked as UTF-8 and is read as such, not as %s",
+								load->path, pg_encoding_to_char(load->encoding))));
+		load->encoding = PG_UTF8;
+	}
 	if (nul || full_length > 0 || !server_text(load, record, length, &text, &text_length))
 	{
 		why.record = record;
@@ -275,6 +284,7 @@ dmp_load(const DmpSource *source, const char *path)
 {
 	Load load = {0};
 	DmpBatch batch = {0};
+	DmpSplitFormat format;
 	DmpSplit *split;
 	FILE *file;
 	char *hash;
@@ -306,7 +316,10 @@ dmp_load(const DmpSource *source, const char *path)
 	load.result.batch = dmp_batch_next();
 	load.quarantine = dmp_quarantine_begin(load.result.batch, source->name, NULL, source->owner);
 	prepare_load(&load);
-	split = dmp_split_begin(load_record, &load);
+	load.encoding = source->format.encoding;
+	format = dmp_format_split(&source->format);
+	split = dmp_split_begin(&format, load_record, &load);
+	load.split = split;
 	if (strcmp(hash, read_file(file, path, split, &load.result.bytes)) != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("file \"%s\" changed while it was read", path)));

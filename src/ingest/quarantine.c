@@ -41,7 +41,7 @@ static const struct
 	{"line_no", INT8OID},      {"record", TEXTOID},  {"raw", BYTEAOID},
 	{"column_name", TEXTOID},  {"reason", TEXTOID},  {"sqlstate", TEXTOID},
 	{"origin", TEXTOID},       {"lake_id", INT8OID}, {"received_at", TIMESTAMPTZOID},
-	{"record_bytes", INT8OID},
+	{"record_bytes", INT8OID}, {"header", TEXTOID},
 };
 #define N_COLUMNS ((int) lengthof(quarantine_columns))
 
@@ -126,6 +126,7 @@ dmp_quarantine_add(DmpQuarantine *q, const DmpRejected *row)
 	values[7] = optional_int8(row->lake_id, &nulls[7]);
 	values[8] = TimestampTzGetDatum(row->received_at);
 	nulls[8] = (row->received_at == 0);
+	values[10] = optional_text(row->header, &nulls[10]);
 	tuplestore_putvalues(q->rows, q->desc, values, nulls);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(q->row_context);
@@ -151,9 +152,9 @@ dmp_quarantine_end(DmpQuarantine *q)
 			args.nulls[0] = 'n';
 		dmp_spi_registry(
 			"INSERT INTO dmp.quarantine (batch, source, recipe, line_no, record, raw, column_name,"
-			" reason, sqlstate, owner, origin, lake_id, received_at, record_bytes)"
+			" reason, sqlstate, owner, origin, lake_id, received_at, record_bytes, header)"
 			" SELECT $1, $2, $3, line_no, record, raw, column_name, reason, sqlstate, $4, origin,"
-			" lake_id, received_at, record_bytes FROM dmp_rejected",
+			" lake_id, received_at, record_bytes, header FROM dmp_rejected",
 			&args, false);
 		SPI_unregister_relation("dmp_rejected");
 		dmp_spi_finish();

@@ -23,6 +23,7 @@ typedef struct DmpRejected
 	const char *column_name; /* the column at fault, NULL: the whole record */
 	const char *reason;      /* what is wrong, as an error message reads */
 	const char *sqlstate;    /* five characters */
+	const char *header;      /* that names the fields of the record, NULL: none */
 	bool raw;                /* keep the bytes as raw in any case */
 } DmpRejected;
 

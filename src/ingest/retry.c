@@ -78,7 +78,8 @@ dmp_retry_quarantine(PG_FUNCTION_ARGS)
 	dmp_arg(&args, INT8ARRAYOID, ids, false);
 	portal = SPI_cursor_open_with_args(NULL,
 									   "SELECT coalesce(lake_id, 0), NULL, record, received_at,"
-									   " origin, line_no, id FROM dmp.quarantine"
+									   " origin, line_no, NULL, NULL, id, header"
+									   " FROM dmp.quarantine"
 									   " WHERE id = ANY ($1) ORDER BY id",
 									   args.n, args.types, args.values, args.nulls, false, 0);
 	dmp_run_cursor(run, portal);

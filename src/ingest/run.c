@@ -62,8 +62,20 @@ row_origin(const DmpRun *run, int row, DmpRecordOrigin *origin)
 	origin->batch = run->batch.id;
 	origin->lake_id = row_int8(run, row, DMP_RUN_ID);
 	origin->line_no = row_int8(run, row, DMP_RUN_LINE_NO);
-	origin->origin = isnull ? NULL : TextDatumGetCString(value);
+	origin->origin = isnull ? NULL : DatumGetTextPP(value);
 	origin->received_at = row_int8(run, row, DMP_RUN_RECEIVED_AT);
+	origin->retry = run->outcome != NULL;
+	if (origin->retry)
+	{
+		value = row_value(run, row, DMP_RUN_HEADER, &isnull);
+		origin->header = isnull ? NULL : TextDatumGetCString(value);
+		return;
+	}
+	value = row_value(run, row, DMP_RUN_XACT, &isnull);
+	origin->xact = U64FromFullTransactionId(DatumGetFullTransactionId(value));
+	origin->load_batch = row_int8(run, row, DMP_RUN_BATCH);
+	value = row_value(run, row, DMP_RUN_CLUSTER, &isnull);
+	origin->cluster = DatumGetInt32(value);
 }
 
 /* a row of the chunk goes to quarantine, or, when it comes from there, back */
@@ -100,7 +112,8 @@ reject_row(void *arg, int row, const DmpRejected *why)
 		rejected.length = VARSIZE_ANY_EXHDR(record);
 		rejected.line_no = origin.line_no;
 		rejected.lake_id = origin.lake_id;
-		rejected.origin = origin.origin;
+		rejected.origin = origin.origin ? text_to_cstring(origin.origin) : NULL;
+		rejected.header = dmp_decoder_header(run->decoder, &origin);
 		rejected.received_at = origin.received_at;
 		dmp_quarantine_add(run->quarantine, &rejected);
 	}
@@ -148,17 +161,23 @@ process_row(DmpRun *run, int row)
 	/* in the lake a blank line is no record; one made blank in quarantine is a bad one */
 	if (run->outcome == NULL && is_blank(VARDATA_ANY(record), length))
 		return;
-	run->batch.rows_read++;
 	if (run->wants_origin)
 		row_origin(run, row, &origin);
-	if (dmp_decode_record(run->decoder, VARDATA_ANY(record), length, &origin, run->values,
-						  run->nulls, run->absent, &why))
+	switch (dmp_decode_record(run->decoder, VARDATA_ANY(record), length, &origin, run->values,
+							  run->nulls, run->absent, &why))
 	{
-		dmp_insert_add(run->insert, run->values, run->nulls, run->absent, row);
-		dmp_insert_bytes(run->insert, length);
+		case DMP_DECODED:
+			run->batch.rows_read++;
+			dmp_insert_add(run->insert, run->values, run->nulls, run->absent, row);
+			dmp_insert_bytes(run->insert, length);
+			break;
+		case DMP_REJECTED:
+			run->batch.rows_read++;
+			reject_row(run, row, &why);
+			break;
+		case DMP_NO_RECORD:
+			break;
 	}
-	else
-		reject_row(run, row, &why);
 }
 
 void
@@ -199,6 +218,12 @@ dmp_run_cursor(DmpRun *run, Portal portal)
 	SPI_cursor_close(portal);
 }
 
+static List *
+first_lines(void *source, const DmpRecordOrigin *origin)
+{
+	return dmp_lake_first_lines(source, origin);
+}
+
 DmpRun *
 dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz started_at)
 {
@@ -222,8 +247,8 @@ dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz star
 								quote_literal_cstr(source->name))));
 	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	relation_close(rel, NoLock);
-	run->decoder = dmp_decoder_make(desc, dmp_relation_name(source->into), source->mapping,
-									source->missing, source->key, source->unknown);
+	run->decoder = dmp_decoder_make(desc, dmp_relation_name(source->into), source);
+	dmp_decoder_first_lines(run->decoder, first_lines, source);
 	run->wants_origin = dmp_decoder_wants_origin(run->decoder);
 	run->insert = dmp_insert_begin(source, desc, run->decoder);
 	run->values = palloc(sizeof(Datum) * dmp_decoder_fields(run->decoder));

@@ -20,10 +20,13 @@ enum
 	DMP_RUN_RECEIVED_AT,
 	DMP_RUN_ORIGIN,
 	DMP_RUN_LINE_NO,
-	DMP_RUN_QUARANTINE_ID
+	DMP_RUN_BATCH,
+	DMP_RUN_CLUSTER,
+	DMP_RUN_QUARANTINE_ID,
+	DMP_RUN_HEADER
 };
-/* the first six, of a lake table */
-#define DMP_RUN_COLUMNS "id, xact, line, received_at, origin, line_no"
+/* the first eight, of a lake table */
+#define DMP_RUN_COLUMNS "id, xact, line, received_at, origin, line_no, batch, cluster"
 
 typedef struct DmpRun
 {

@@ -27,7 +27,9 @@ PG_FUNCTION_INFO_V1(dmp_drop_source);
 /* partitions of the lake table get a suffix, and a name has at most 63 bytes */
 #define NAME_MAX_BYTES 50
 
-static const char *const option_names[] = {"unknown", "time_zone", "date_style", "keep", NULL};
+static const char *const option_names[] = {"unknown",   "time_zone", "date_style", "keep",
+										   "delimiter", "quote",     "escape",     "header",
+										   "columns",   "ragged",    "encoding",   NULL};
 
 /* arguments of create_source and alter_source, by position */
 enum
@@ -83,11 +85,12 @@ check_setting(const char *name, const char *value)
 								 false);
 }
 
-/* options of a source, checked, into it */
+/* options of a source of that format, checked, into it */
 static void
-read_options(DmpSource *source, const DmpDoc *options)
+read_options(DmpSource *source, DmpFormatKind format, const DmpDoc *options)
 {
 	dmp_doc_check_keys(options, "options", option_names);
+	dmp_format_read(&source->format, format, options);
 	source->unknown = dmp_doc_string(options, "unknown", "ignore", "options");
 	if (strcmp(source->unknown, "ignore") != 0 && strcmp(source->unknown, "rest") != 0 &&
 		strcmp(source->unknown, "quarantine") != 0)
@@ -115,7 +118,7 @@ dmp_source_get(const char *name, bool lock)
 	dmp_spi_connect();
 	dmp_arg_text(&args, name);
 	if (dmp_spi_registry(psprintf("SELECT id, owner::oid, lake_table, into_table, key, mapping,"
-								  " missing, on_duplicate, options, live, search_path"
+								  " missing, on_duplicate, options, live, search_path, format"
 								  " FROM dmp_internal.source"
 								  " WHERE name = $1%s",
 								  lock ? " FOR UPDATE" : ""),
@@ -137,7 +140,8 @@ dmp_source_get(const char *name, bool lock)
 	source->update = strcmp(dmp_spi_text(0, 8), "update") == 0;
 	source->live = dmp_spi_bool(0, 10, false);
 	source->search_path = dmp_spi_text(0, 11);
-	read_options(source, dmp_doc_from_jsonb(dmp_spi_datum(0, 9, &isnull), "options"));
+	read_options(source, dmp_format_kind(dmp_spi_text(0, 12)),
+				 dmp_doc_from_jsonb(dmp_spi_datum(0, 9, &isnull), "options"));
 	MemoryContextSwitchTo(old);
 	dmp_spi_finish();
 	dmp_check_owner(source->owner, "source", name);
@@ -167,8 +171,7 @@ check_target(Oid relid, const DmpSource *source)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" cannot be the table of a source", get_rel_name(relid))));
 	/* checks mapping, key and options against the columns */
-	(void) dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(relid), source->mapping,
-							source->missing, source->key, source->unknown);
+	(void) dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(relid), source);
 	relation_close(rel, AccessShareLock);
 }
 
@@ -194,19 +197,6 @@ ensure_key_index(Oid relid, List *key)
 	dmp_spi(psprintf("CREATE UNIQUE INDEX ON %s (%s)", dmp_relation_name(relid),
 					 dmp_join_identifiers(key, "")),
 			NULL, false);
-}
-
-static void
-check_format(const char *format)
-{
-	if (strcmp(format, "json") == 0)
-		return;
-	if (strcmp(format, "csv") == 0 || strcmp(format, "weblog") == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("format '%s' is not supported yet", format)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("format '%s' is not known", format),
-			 errhint("Known formats are 'json', 'csv' and 'weblog'.")));
 }
 
 static bool
@@ -258,7 +248,7 @@ return_source(FunctionCallInfo fcinfo, const DmpSource *source)
 
 	values[0] = CStringGetTextDatum(source->name);
 	values[1] = ObjectIdGetDatum(source->lake);
-	values[2] = CStringGetTextDatum(dmp_lake_copy_command(source->lake));
+	values[2] = CStringGetTextDatum(dmp_lake_copy_command(source->lake, &source->format));
 	dmp_srf_row(fcinfo, values, nulls);
 }
 
@@ -305,11 +295,10 @@ dmp_create_source(PG_FUNCTION_ARGS)
 	DmpSource source = {0};
 	DmpArgs args = {0};
 	char *mapping;
-	char *format;
+	DmpFormatKind format;
 
 	source.name = dmp_text_argument(fcinfo, ARG_NAME, "name");
-	format = dmp_text_argument(fcinfo, ARG_FORMAT, "format");
-	check_format(format);
+	format = dmp_format_kind(dmp_text_argument(fcinfo, ARG_FORMAT, "format"));
 	refuse_later(fcinfo);
 	source.owner = GetUserId();
 	source.into = PG_ARGISNULL(ARG_INTO) ? InvalidOid : PG_GETARG_OID(ARG_INTO);
@@ -324,9 +313,10 @@ dmp_create_source(PG_FUNCTION_ARGS)
 	check_live(&source);
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
-	read_options(&source, PG_ARGISNULL(ARG_OPTIONS)
-							  ? dmp_doc_parse("{}", "options")
-							  : dmp_doc_from_jsonb(PG_GETARG_DATUM(ARG_OPTIONS), "options"));
+	read_options(&source, format,
+				 PG_ARGISNULL(ARG_OPTIONS)
+					 ? dmp_doc_parse("{}", "options")
+					 : dmp_doc_from_jsonb(PG_GETARG_DATUM(ARG_OPTIONS), "options"));
 	check_name(source.name);
 	if (OidIsValid(source.into))
 	{
@@ -341,7 +331,7 @@ dmp_create_source(PG_FUNCTION_ARGS)
 
 	dmp_arg_text(&args, source.name);
 	dmp_arg_oid(&args, source.owner);
-	dmp_arg_text(&args, format);
+	dmp_arg_text(&args, dmp_format_name(format));
 	dmp_arg(&args, REGCLASSOID, ObjectIdGetDatum(source.lake), false);
 	dmp_arg(&args, REGCLASSOID, ObjectIdGetDatum(source.into), !OidIsValid(source.into));
 	dmp_arg(&args, TEXTARRAYOID, PG_GETARG_DATUM(ARG_KEY), PG_ARGISNULL(ARG_KEY));
@@ -398,6 +388,7 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 {
 	char *name = dmp_text_argument(fcinfo, ARG_NAME, "name");
 	DmpSource *source;
+	DmpFormatKind format;
 	DmpArgs args = {0};
 	bool was_live;
 	bool isnull;
@@ -405,8 +396,9 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
 	source = dmp_source_get(name, true);
-	if (!PG_ARGISNULL(ARG_FORMAT))
-		check_format(dmp_text_argument(fcinfo, ARG_FORMAT, "format"));
+	format = PG_ARGISNULL(ARG_FORMAT)
+				 ? source->format.kind
+				 : dmp_format_kind(dmp_text_argument(fcinfo, ARG_FORMAT, "format"));
 	refuse_later(fcinfo);
 	if (!PG_ARGISNULL(ARG_INTO))
 		source->into = PG_GETARG_OID(ARG_INTO);
@@ -437,13 +429,14 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	dmp_arg(&args, JSONBOID, PG_GETARG_DATUM(ARG_OPTIONS), PG_ARGISNULL(ARG_OPTIONS));
 	dmp_arg_bool(&args, source->live);
 	dmp_arg_text(&args, source->search_path);
-	dmp_spi_registry(
-		"UPDATE dmp_internal.source SET into_table = $2, key = coalesce($3, key),"
-		" mapping = coalesce($4::text, mapping::text)::json, missing = $5,"
-		" on_duplicate = $6, live = $8, search_path = $9, options = options OPERATOR(pg_catalog.||)"
-		" coalesce($7, '{}') WHERE id = $1 RETURNING options",
-		&args, false);
-	read_options(source, dmp_doc_from_jsonb(dmp_spi_datum(0, 1, &isnull), "options"));
+	dmp_arg_text(&args, dmp_format_name(format));
+	dmp_spi_registry("UPDATE dmp_internal.source SET into_table = $2, key = coalesce($3, key),"
+					 " mapping = coalesce($4::text, mapping::text)::json, missing = $5,"
+					 " on_duplicate = $6, live = $8, search_path = $9, format = $10, options = "
+					 "options OPERATOR(pg_catalog.||)"
+					 " coalesce($7, '{}') WHERE id = $1 RETURNING options",
+					 &args, false);
+	read_options(source, format, dmp_doc_from_jsonb(dmp_spi_datum(0, 1, &isnull), "options"));
 	if (OidIsValid(source->into))
 	{
 		check_target(source->into, source);

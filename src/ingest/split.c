@@ -48,12 +48,16 @@ struct DmpSplit
 {
 	DmpSplitRecord record;
 	void *arg;
+	DmpLines *lines;   /* not json: all is left to split_lines.c */
+	const bool *pairs; /* bytes that are the first of two, or NULL */
 	char *buffer;
 	size_t pos;
 	size_t end;
 	size_t space;
 	bool started; /* the byte order mark is behind us */
 	bool utf16;
+	bool marked;    /* the bytes start with the mark of UTF-8 */
+	bool waits;     /* for the other half of a character */
 	bool final;     /* no more bytes come */
 	int64 line_no;  /* of pos, from 1 */
 	bool after_cr;  /* a LF here belongs to the CR before */
@@ -80,13 +84,16 @@ struct DmpSplit
 };
 
 DmpSplit *
-dmp_split_begin(DmpSplitRecord record, void *arg)
+dmp_split_begin(const DmpSplitFormat *format, DmpSplitRecord record, void *arg)
 {
 	DmpSplit *s = palloc0(sizeof(DmpSplit));
 
 	s->record = record;
 	s->arg = arg;
-	s->space = 256 * 1024;
+	s->pairs = dmp_split_pairs(format->encoding);
+	if (format->kind == DMP_SPLIT_LINES)
+		s->lines = dmp_lines_begin(format, record, arg);
+	s->space = s->lines ? 16 : 256 * 1024;
 	s->buffer = palloc(s->space);
 	s->line_no = 1;
 	return s;
@@ -454,10 +461,26 @@ string(DmpSplit *s)
 			p++;
 	}
 	while (p < end && *p != '"' && *p != '\\' && *p != '\n' && *p != '\r')
+	{
+		/* a second byte may look like a backslash */
+		if (s->pairs != NULL && s->pairs[(unsigned char) *p])
+		{
+			if (p + 1 == end && !s->final)
+				break;
+			if (p + 1 < end && (unsigned char) p[1] >= 0x30)
+				p++;
+		}
 		p++;
+	}
 	s->pos = (size_t) (p - s->buffer);
 	if (p == end || *p == '\n' || *p == '\r')
 		return;
+	if (*p != '"' && *p != '\\')
+	{
+		/* half a character: the rest comes with the next bytes */
+		s->waits = true;
+		return;
+	}
 	s->pos++;
 	if (*p == '\\')
 		s->escaped = true;
@@ -501,8 +524,9 @@ advance(DmpSplit *s)
 
 		if (s->mode == INSIDE && s->in_string)
 		{
+			s->waits = false;
 			string(s);
-			if (s->pos >= s->end)
+			if (s->pos >= s->end || s->waits)
 				break;
 			c = s->buffer[s->pos];
 			if (!s->in_string || s->escaped)
@@ -570,9 +594,63 @@ compact(DmpSplit *s)
 	s->first_line_end -= Min(s->first_line_end, keep);
 }
 
+/* the first bytes are there, or all: what they say of the encoding */
+static void
+look_at_mark(DmpSplit *s)
+{
+	s->started = true;
+	if (s->end >= 2)
+		s->utf16 = memcmp(s->buffer, "\xFF\xFE", 2) == 0 || memcmp(s->buffer, "\xFE\xFF", 2) == 0;
+	s->marked = s->end >= 3 && memcmp(s->buffer, "\xEF\xBB\xBF", 3) == 0;
+	if (s->marked)
+	{
+		s->pos = 3;
+		s->pairs = NULL;
+	}
+}
+
+static void
+feed_lines(DmpSplit *s, const char *bytes, size_t length)
+{
+	while (!s->started && length > 0 && s->end < 3)
+	{
+		s->buffer[s->end++] = *bytes++;
+		length--;
+	}
+	if (!s->started && s->end == 3)
+	{
+		look_at_mark(s);
+		if (s->marked)
+			dmp_lines_utf8(s->lines);
+		else if (!s->utf16)
+			dmp_lines_feed(s->lines, s->buffer, s->end);
+	}
+	if (s->started && !s->utf16 && length > 0)
+		dmp_lines_feed(s->lines, bytes, length);
+}
+
+static void
+end_lines(DmpSplit *s)
+{
+	if (!s->started)
+	{
+		look_at_mark(s);
+		if (!s->utf16)
+			dmp_lines_feed(s->lines, s->buffer, s->end);
+	}
+	dmp_lines_end(s->lines);
+	pfree(s->buffer);
+	pfree(s);
+}
+
 void
 dmp_split_feed(DmpSplit *s, const char *bytes, size_t length)
 {
+	if (s->lines != NULL)
+	{
+		feed_lines(s, bytes, length);
+		return;
+	}
 	compact(s);
 	if (s->space - s->end < length)
 	{
@@ -586,10 +664,7 @@ dmp_split_feed(DmpSplit *s, const char *bytes, size_t length)
 	{
 		if (s->end < 3)
 			return;
-		s->started = true;
-		s->utf16 = memcmp(s->buffer, "\xFF\xFE", 2) == 0 || memcmp(s->buffer, "\xFE\xFF", 2) == 0;
-		if (memcmp(s->buffer, "\xEF\xBB\xBF", 3) == 0)
-			s->pos = 3;
+		look_at_mark(s);
 	}
 	if (s->utf16)
 	{
@@ -606,9 +681,20 @@ dmp_split_is_utf16(const DmpSplit *s)
 	return s->utf16;
 }
 
+bool
+dmp_split_is_marked(const DmpSplit *s)
+{
+	return s->marked;
+}
+
 void
 dmp_split_end(DmpSplit *s)
 {
+	if (s->lines != NULL)
+	{
+		end_lines(s);
+		return;
+	}
 	s->final = true;
 	s->started = true;
 	do

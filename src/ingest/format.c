@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ * format.c
+ *		The formats of sources and their options.
+ *-------------------------------------------------------------------------
+ */
+#include "ingest/format.h"
+
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+
+static const char *const kind_names[] = {"json", "csv"};
+
+#define BIT(kind) (1 << (kind))
+
+/* options, and the formats that have them */
+static const struct
+{
+	const char *name;
+	int formats;
+} option_formats[] = {
+	{"delimiter", BIT(DMP_FORMAT_CSV)},
+	{"quote", BIT(DMP_FORMAT_CSV)},
+	{"escape", BIT(DMP_FORMAT_CSV)},
+	{"header", BIT(DMP_FORMAT_CSV)},
+	{"columns", BIT(DMP_FORMAT_CSV)},
+	{"ragged", BIT(DMP_FORMAT_CSV)},
+	{"encoding", ~0},
+};
+
+DmpFormatKind
+dmp_format_kind(const char *name)
+{
+	List *names = NIL;
+
+	for (int i = 0; i < lengthof(kind_names); i++)
+	{
+		if (strcmp(name, kind_names[i]) == 0)
+			return (DmpFormatKind) i;
+		names = lappend(names, psprintf("'%s'", kind_names[i]));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("format '%s' is not known", name),
+			 errhint("Known formats are %s.", dmp_join(names, ", "))));
+	return DMP_FORMAT_JSON;
+}
+
+const char *
+dmp_format_name(DmpFormatKind kind)
+{
+	return kind_names[kind];
+}
+
+List *
+dmp_format_options(void)
+{
+	List *names = NIL;
+
+	for (int i = 0; i < lengthof(option_formats); i++)
+		names = lappend(names, unconstify(char *, option_formats[i].name));
+	return names;
+}
+
+/* an option that is one ASCII character that can be none of a record's own; '\0': empty or absent */
+static char
+character(const DmpDoc *options, const char *name, const char *default_value)
+{
+	const char *value = dmp_doc_string(options, name, unconstify(char *, default_value), "options");
+
+	if (value == NULL || value[0] == '\0')
+		return '\0';
+	if (value[1] != '\0' || IS_HIGHBIT_SET(value[0]) || value[0] == '\n' || value[0] == '\r')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options: \"%s\" must be one ASCII character, not \"%s\"", name, value),
+				 strcmp(value, "\\t") == 0
+					 ? errhint("In jsonb a tab is written \"\\t\", with one backslash.")
+					 : 0));
+	return value[0];
+}
+
+/* by which an error of two equal options is told */
+static void
+check_distinct(const char *one, char a, const char *two, char b)
+{
+	if (a != '\0' && a == b)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: \"%s\" and \"%s\" are both '%c'", one, two, a)));
+}
+
+static void
+read_header(DmpFormat *format, const DmpDoc *options)
+{
+	const DmpDoc *header = dmp_doc_get(options, "header");
+	ListCell *lc;
+
+	format->columns = dmp_doc_strings(options, "columns", "options");
+	foreach (lc, format->columns)
+		for (int i = 0; i < foreach_current_index(lc); i++)
+			if (strcmp(lfirst(lc), list_nth(format->columns, i)) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("options: \"columns\" has \"%s\" twice", (char *) lfirst(lc))));
+	if (header == NULL || header->kind == DMP_DOC_NULL)
+		format->header = DMP_HEADER_FOUND;
+	else
+		format->header =
+			dmp_doc_bool(options, "header", false, "options") ? DMP_HEADER_TRUE : DMP_HEADER_FALSE;
+}
+
+static void
+read_csv(DmpFormat *format, const DmpDoc *options)
+{
+	const char *ragged = dmp_doc_string(options, "ragged", "quarantine", "options");
+	char quote[2] = {0};
+
+	format->delimiter = character(options, "delimiter", NULL);
+	format->quote = character(options, "quote", "\"");
+	quote[0] = format->quote;
+	format->escape = character(options, "escape", quote);
+	if (format->escape == '\0')
+		format->escape = format->quote;
+	check_distinct("delimiter", format->delimiter, "quote", format->quote);
+	check_distinct("delimiter", format->delimiter, "escape", format->escape);
+	if (strcmp(ragged, "quarantine") != 0 && strcmp(ragged, "pad") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options: \"ragged\" must be 'quarantine' or 'pad', not \"%s\"", ragged)));
+	format->pad = strcmp(ragged, "pad") == 0;
+	read_header(format, options);
+}
+
+/* the encoding of files: any that the server can convert to the database's */
+static void
+read_encoding(DmpFormat *format, const DmpDoc *options)
+{
+	const char *name = dmp_doc_string(options, "encoding", NULL, "options");
+	int database = GetDatabaseEncoding();
+
+	format->encoding = name ? pg_char_to_encoding(name) : PG_UTF8;
+	if (format->encoding < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: encoding \"%s\" is not known", name),
+						errhint("Known are UTF8, GB18030, GBK, BIG5, SJIS, EUC_JP, EUC_KR, LATIN1, "
+								"WIN1252 and the others of the server.")));
+	if (name != NULL && format->encoding != database && format->encoding != PG_SQL_ASCII &&
+		database != PG_SQL_ASCII &&
+		!OidIsValid(FindDefaultConversionProc(format->encoding, database)))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("the server has no conversion from encoding \"%s\" to \"%s\"",
+							   pg_encoding_to_char(format->encoding), GetDatabaseEncodingName())));
+}
+
+void
+dmp_format_read(DmpFormat *format, DmpFormatKind kind, const DmpDoc *options)
+{
+	memset(format, 0, sizeof(DmpFormat));
+	format->kind = kind;
+	for (int i = 0; i < lengthof(option_formats); i++)
+	{
+		const DmpDoc *option = dmp_doc_get(options, option_formats[i].name);
+
+		if (option != NULL && option->kind != DMP_DOC_NULL &&
+			(option_formats[i].formats & BIT(kind)) == 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("options: format '%s' has no \"%s\"", kind_names[kind],
+								   option_formats[i].name)));
+	}
+	read_encoding(format, options);
+	if (kind == DMP_FORMAT_CSV)
+		read_csv(format, options);
+}
+
+void
+dmp_format_check_field(const DmpFormat *format, const char *field, const char *column)
+{
+}
+
+DmpSplitFormat
+dmp_format_split(const DmpFormat *format)
+{
+	DmpSplitFormat split = {0};
+
+	split.kind = format->kind == DMP_FORMAT_JSON ? DMP_SPLIT_JSON : DMP_SPLIT_LINES;
+	if (format->kind == DMP_FORMAT_CSV)
+	{
+		split.quote = format->quote;
+		split.escape = format->escape;
+		split.delimiter = format->delimiter;
+	}
+	split.encoding = format->encoding;
+	return split;
+}
