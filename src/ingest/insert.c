@@ -155,7 +155,7 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 	if (source->update)
 		appendStringInfo(&sql, "(SELECT DISTINCT ON (%s) * FROM dmp_batch ORDER BY %s, tag DESC) b",
 						 batch_keys.data, batch_keys.data);
-	else if (source->live && source->key != NIL)
+	else if (source->key != NIL)
 		/* in one order: two statements that bring the same keys cannot deadlock */
 		appendStringInfo(&sql, "(SELECT * FROM dmp_batch ORDER BY %s, tag) b", batch_keys.data);
 	else
