@@ -74,6 +74,11 @@ CREATE FUNCTION dmp.parse_person_name(value text, OUT title text, OUT given text
 COMMENT ON FUNCTION dmp.parse_person_name(text) IS 'the parts of a person''s name, Chinese and Korean ones too; all NULL when it is none
 Example: SELECT * FROM dmp.parse_person_name(''Dr. Ludwig van Beethoven'')';
 
+CREATE FUNCTION dmp.parse_time(value text, formats text[] DEFAULT '{}', zone text DEFAULT 'UTC') RETURNS timestamptz
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_parse_time';
+COMMENT ON FUNCTION dmp.parse_time(text, text[], text) IS 'a moment from a text: by to_char patterns, or in a form that says by itself which number is what; NULL when it is none
+Example: SELECT dmp.parse_time(''06/07/2024 3:30 PM'', ''{MM/DD/YYYY HH12:MI AM}'', ''America/New_York'')';
+
 -- statistics of a column: the median and its relatives are aggregates, the rest are window functions
 
 CREATE FUNCTION dmp_internal.values_add(state dmp_internal.state, value float8) RETURNS dmp_internal.state

@@ -111,6 +111,7 @@ my @contract = (
 	'parse_person_name' => q{SELECT given, family FROM dmp.parse_person_name('Dr. Ludwig van Beethoven')}, qr/^Ludwig\|van Beethoven$/,
 	'codes' => q{SELECT dmp.is_luhn('79927398713'), dmp.clean_iban('GB82 WEST 1234 5698 7654 32')}, qr/^t\|GB82WEST12345698765432$/,
 	'keys' => q{SELECT dmp.fingerprint('Cruise, Tom'), dmp.ngram_fingerprint('Paris'), dmp.jaro_winkler('a', 'a')}, qr/^cruise tom\|arispari\|1$/,
+	'parse_time' => q{SELECT dmp.parse_time('2024-06-01 12:00+08') = '2024-06-01 04:00Z', dmp.parse_time('6/7/2024', '{MM/DD/YYYY}') = '2024-06-07Z'}, qr/^t\|t$/,
 	'statistics' => q{SELECT dmp.median(x), dmp.mad(x), dmp.quantiles(x, '{0,1}') FROM generate_series(1, 9) x}, qr/^5\|2\|\{1,9\}$/,
 	'windows' => q{SELECT string_agg(dmp.fill_forward, ','), min(z), max(m), min(r) FROM (SELECT dmp.fill_forward(CASE x WHEN 1 THEN 'a' END) OVER w, dmp.z_score(x) OVER w AS z,
 		dmp.min_max(x) OVER w AS m, dmp.robust_scale(x) OVER w AS r FROM (VALUES (1), (3)) t(x) WINDOW w AS (ORDER BY x)) q}, qr/^a,a\|-1\|1\|-1$/,
