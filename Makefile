@@ -24,6 +24,7 @@ REGRESS_ingest  = ingest load csv quarantine infer json_valid weblog url user_ag
 REGRESS_ingest += live
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
 REGRESS_clean  += statistics parse_time
+REGRESS_clean  += recipe_cells
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train fit logit encode bins interactions summary judgement import_model family linear path path_wide groups groups_family update update_wide
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine

@@ -39,8 +39,8 @@ dmp_clean_argument(FunctionCallInfo fcinfo, int n, const char *name)
 	return PG_GETARG_TEXT_PP(n);
 }
 
-static void
-open_source(CleanSource *source, const char *query)
+void
+dmp_clean_open(CleanSource *source, const char *query)
 {
 	source->select = dmp_query_select(query, "query");
 	source->desc = dmp_query_columns(source->select, NULL, &source->relations);
@@ -58,7 +58,7 @@ dmp_clean_sql(PG_FUNCTION_ARGS)
 	CleanSource source;
 	CleanPlan *plan;
 
-	open_source(&source, query);
+	dmp_clean_open(&source, query);
 	plan = dmp_clean_plan(source.select, source.relations, source.desc, CLEAN_PLAIN);
 	dmp_clean_compile(plan, dmp_recipe_of(recipe)->doc);
 	PG_RETURN_TEXT_P(cstring_to_text(dmp_clean_finish(plan)));
@@ -233,7 +233,7 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 							   with_number ? "run_recipe" : "clean"),
 						errhint("Use if_exists => 'replace' or 'append'.")));
 	run->started_at = GetCurrentTimestamp();
-	open_source(&source, run->query);
+	dmp_clean_open(&source, run->query);
 
 	/* once without counting, for the number of counters and for all errors of the recipe */
 	plan = dmp_clean_plan(source.select, source.relations, source.desc, CLEAN_PLAIN);

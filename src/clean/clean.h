@@ -103,7 +103,24 @@ typedef struct CleanConversion
 	int32 domain_typmod;
 } CleanConversion;
 
-typedef struct CleanPlan
+/* An expression that goes with the row through all levels that follow */
+typedef struct CleanKept
+{
+	char *stem; /* of its name there */
+	char *expr; /* at the current level */
+} CleanKept;
+
+typedef struct CleanPlan CleanPlan;
+
+/* Told of each step; see dmp_clean_compile */
+typedef struct CleanWatch
+{
+	void (*before)(CleanPlan *plan, void *arg);
+	void (*after)(CleanPlan *plan, void *arg);
+	void *arg;
+} CleanWatch;
+
+struct CleanPlan
 {
 	CleanForm form;
 	int64 run;     /* counted: number of the run, see counter.c */
@@ -117,6 +134,7 @@ typedef struct CleanPlan
 	List *filters;     /* of CleanFilter, pending */
 	List *hidden;      /* expressions the next level needs beside the columns */
 	List *hidden_as;   /* and their names */
+	List *kept;        /* of CleanKept */
 	char *record;      /* the ctid or the whole of the source row, as SQL, when rejects are noted */
 	char *reject;      /* traced: number of the line that rejected the row, as SQL, or NULL */
 	char *reason;      /* and why */
@@ -134,11 +152,12 @@ typedef struct CleanPlan
 
 	int step;           /* the step being compiled, from 1 */
 	const char *action; /* its name */
+	const CleanWatch *watch;
 	const char *about;  /* the column that errors are about, or NULL */
 	int stop_step;      /* traced: the last step that rejects */
 	int across;         /* the first step that looks at other rows, or 0 */
 	Oid tid_table;      /* record is a ctid of this table; else InvalidOid */
-} CleanPlan;
+};
 
 extern CleanPlan *dmp_clean_plan(const char *select, List *relations, TupleDesc desc,
 								 CleanForm form);
@@ -153,6 +172,7 @@ extern void dmp_clean_replace(CleanColumn *column, const char *expr);
 extern void dmp_clean_replace_as(CleanColumn *column, Oid type, const char *expr);
 extern void dmp_clean_retype(CleanColumn *column, Oid type, int32 typmod);
 extern char *dmp_clean_hide(CleanPlan *plan, const char *expr);
+extern CleanKept *dmp_clean_keep(CleanPlan *plan, const char *stem, const char *expr);
 extern char *dmp_clean_ref(const CleanPlan *plan, const char *name);
 extern void dmp_clean_need_stats(CleanPlan *plan, List *columns);
 extern char *dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate);

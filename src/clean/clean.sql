@@ -334,6 +334,24 @@ CREATE FUNCTION dmp.undo_run(run bigint, OUT object text, OUT action text, OUT r
 COMMENT ON FUNCTION dmp.undo_run(bigint) IS 'put the table back as it was before a run; refused when its rows were changed since
 Example: SELECT * FROM dmp.undo_run(7)';
 
+-- what a recipe would do, and what it did
+
+CREATE FUNCTION dmp.preview_recipe(query text, recipe json, samples integer DEFAULT 5,
+	OUT step integer, OUT action text, OUT column_name text, OUT before text, OUT after text, OUT reason text,
+	OUT rows_alike bigint, OUT rows_total bigint, OUT example json)
+	RETURNS SETOF record
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_preview_recipe';
+COMMENT ON FUNCTION dmp.preview_recipe(text, json, integer) IS 'what dmp.clean would do, without writing: by step and column the most frequent changes of cells, and the reasons for which rows would be rejected
+Example: SELECT * FROM dmp.preview_recipe(''raw_clicks'', ''[{"trim": "*"}, {"cast": {"click_time": "timestamptz"}}]'')';
+
+CREATE FUNCTION dmp.cell_history(run bigint, key jsonb DEFAULT NULL, columns text[] DEFAULT NULL,
+	OUT step integer, OUT action text, OUT column_name text, OUT before text, OUT after text, OUT reason text,
+	OUT sqlstate text, OUT source_row json)
+	RETURNS SETOF record
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_cell_history';
+COMMENT ON FUNCTION dmp.cell_history(bigint, jsonb, text[]) IS 'the cells a run changed and the rows it rejected, of rows with that key or of all; columns are those of the source row to show
+Example: SELECT * FROM dmp.cell_history(7, ''{"click_id": 12}'')';
+
 -- recipes as documents
 
 CREATE FUNCTION dmp.clean(query text, into_table text, recipe json, if_exists text DEFAULT 'error',

@@ -290,6 +290,12 @@ level_list(CleanPlan *plan, bool extras)
 		return text.data;
 	forboth(lc, plan->hidden, lc2, plan->hidden_as)
 		appendStringInfo(&text, ",\n\t%s AS %s", (char *) lfirst(lc), (char *) lfirst(lc2));
+	foreach (lc, plan->kept)
+	{
+		CleanKept *kept = lfirst(lc);
+
+		appendStringInfo(&text, ",\n\t%s AS %s", kept->expr, unused_name(plan, kept->stem));
+	}
 	if (plan->record != NULL)
 		appendStringInfo(&text, ",\n\t%s AS %s", plan->record, unused_name(plan, "dmp_record"));
 	if (plan->form == CLEAN_TRACED)
@@ -317,6 +323,12 @@ next_level(CleanPlan *plan, const char *text, bool materialized)
 		plan->from = psprintf("(\n%s\n) AS %s", text, plan->alias);
 	foreach (lc, plan->columns)
 		set_base(lfirst(lc), plan->alias);
+	foreach (lc, plan->kept)
+	{
+		CleanKept *kept = lfirst(lc);
+
+		kept->expr = dmp_clean_ref(plan, unused_name(plan, kept->stem));
+	}
 	plan->filters = NIL;
 	plan->hidden = NIL;
 	plan->hidden_as = NIL;
@@ -454,6 +466,21 @@ dmp_clean_hide(CleanPlan *plan, const char *expr)
 	plan->hidden = lappend(plan->hidden, pstrdup(expr));
 	plan->hidden_as = lappend(plan->hidden_as, name);
 	return name;
+}
+
+/*
+ * Carry an expression of this level to all that follow: expr of what is
+ * returned is its SQL at the current one. Stems are the caller's to keep apart.
+ */
+CleanKept *
+dmp_clean_keep(CleanPlan *plan, const char *stem, const char *expr)
+{
+	CleanKept *kept = palloc(sizeof(CleanKept));
+
+	kept->stem = pstrdup(stem);
+	kept->expr = pstrdup(expr);
+	plan->kept = lappend(plan->kept, kept);
+	return kept;
 }
 
 char *

@@ -398,7 +398,8 @@ throw_for_step(CleanPlan *plan, MemoryContext context)
 }
 
 /*
- * Compile all steps; in the traced form up to the last that rejects.
+ * Compile all steps; in the traced form up to the last that rejects. A watch is
+ * told before and after each step.
  */
 void
 dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe)
@@ -414,7 +415,11 @@ dmp_clean_compile(CleanPlan *plan, const DmpDoc *recipe)
 		plan->about = NULL;
 		PG_TRY();
 		{
+			if (plan->watch != NULL)
+				plan->watch->before(plan, plan->watch->arg);
 			compile_step(plan, recipe->items[i]);
+			if (plan->watch != NULL)
+				plan->watch->after(plan, plan->watch->arg);
 		}
 		PG_CATCH();
 		{

@@ -38,6 +38,7 @@ typedef struct CleanSource
 	char *temporary; /* it was copied to this table */
 } CleanSource;
 
+extern void dmp_clean_open(CleanSource *source, const char *query);
 /* text argument n of the current function, an error when NULL */
 extern text *dmp_clean_argument(FunctionCallInfo fcinfo, int n, const char *name);
 
@@ -63,12 +64,18 @@ typedef struct CleanRun
 	int64 cells_changed;
 	int64 rows_quarantined;
 	char *steps; /* the answer as json */
+	char *search_path;
+	char *time_zone;
+	char *date_style;
 	TimestampTz started_at;
 } CleanRun;
 
 /* keeps the rows of the table that is about to be replaced */
 extern void dmp_run_keep(CleanRun *run);
 extern void dmp_run_record(const CleanRun *run);
+
+/* the run of that number, for members of who did it; an error when there is none */
+extern CleanRun *dmp_run_find(int64 run);
 
 /* ---- rejects.c */
 

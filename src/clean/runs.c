@@ -142,6 +142,46 @@ dmp_run_record(const CleanRun *run)
 		&args, false);
 }
 
+static void
+pg_attribute_noreturn() no_such_run(int64 number)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("run " INT64_FORMAT " does not exist", number),
+					errhint("dmp.recipe_runs lists them.")));
+}
+
+/* Lives in the context of the caller's SPI connection. */
+CleanRun *
+dmp_run_find(int64 number)
+{
+	CleanRun *run = palloc0(sizeof(CleanRun));
+	DmpRecipe *recipe = palloc0(sizeof(DmpRecipe));
+	DmpArgs args = {0};
+
+	dmp_arg_int8(&args, number);
+	if (dmp_spi_registry("SELECT done_by::oid, recipe, version, document, query, search_path,"
+						 " time_zone, date_style, into_table, if_exists, rows_in, steps"
+						 " FROM dmp_internal.recipe_run WHERE run = $1",
+						 &args, true) == 0)
+		no_such_run(number);
+	dmp_check_owner((Oid) dmp_spi_int8(0, 1, 0), "run", psprintf(INT64_FORMAT, number));
+	run->run = number;
+	recipe->name = dmp_spi_text(0, 2);
+	recipe->version = (int) dmp_spi_int8(0, 3, 0);
+	recipe->text = dmp_spi_text(0, 4);
+	recipe->doc = dmp_doc_parse(recipe->text, "recipe");
+	run->recipe = recipe;
+	run->query = dmp_spi_text(0, 5);
+	run->search_path = dmp_spi_text(0, 6);
+	run->time_zone = dmp_spi_text(0, 7);
+	run->date_style = dmp_spi_text(0, 8);
+	run->into = (Oid) dmp_spi_int8(0, 9, 0);
+	run->if_exists = dmp_spi_text(0, 10);
+	run->rows_in = dmp_spi_int8(0, 11, 0);
+	run->steps = dmp_spi_text(0, 12);
+	return run;
+}
+
 /* ---- undoing */
 
 typedef struct Undo
@@ -180,9 +220,7 @@ read_run(Undo *undo, int64 number)
 						 " cluster, state, done_by::oid FROM dmp_internal.recipe_run"
 						 " WHERE run = $1 FOR UPDATE",
 						 &args, false) == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("run " INT64_FORMAT " does not exist", number),
-						errhint("dmp.recipe_runs lists them.")));
+		no_such_run(number);
 	dmp_check_owner((Oid) dmp_spi_int8(0, 9, 0), "run", psprintf(INT64_FORMAT, number));
 	undo->into = (Oid) dmp_spi_int8(0, 1, 0);
 	undo->kept = (Oid) dmp_spi_int8(0, 2, 0);

@@ -101,10 +101,11 @@ missing_value(CleanPlan *plan, CleanColumn *column, List *tokens, CleanLine *lin
 	if (dmp_clean_touched(column))
 		dmp_clean_flush(plan);
 	if (plan->form == CLEAN_COUNTED)
-		count =
-			psprintf(" AND NOT dmp_internal.tick(" INT64_FORMAT ", %d)", plan->run, line->changed);
-	dmp_clean_replace(column, psprintf("CASE WHEN %s IN (%s)%s THEN NULL ELSE %s END", column->base,
-									   dmp_join(values, ", "), count, column->base));
+		/* unknown AND x evaluates x */
+		count = psprintf(" IS TRUE AND NOT dmp_internal.tick(" INT64_FORMAT ", %d)", plan->run,
+						 line->changed);
+	dmp_clean_replace(column, psprintf("CASE WHEN (%s IN (%s))%s THEN NULL ELSE %s END",
+									   column->base, dmp_join(values, ", "), count, column->base));
 }
 
 static void

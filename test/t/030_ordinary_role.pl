@@ -127,6 +127,8 @@ my @contract = (
 	'recipes' => q{SELECT recipe, version, latest, owner FROM dmp.recipes ORDER BY version}, qr/^tidy\|1\|f\|ann\ntidy\|2\|t\|ann$/,
 	'run_recipe' => q{SELECT min(rows_out) FROM dmp.run_recipe('tidy@1', 'clicks', 'tidied')}, qr/^3000$/,
 	'recipe_runs' => q{SELECT recipe, version, rows_in, done_by FROM dmp.recipe_runs WHERE into_table = 'tidied'::regclass}, qr/^tidy\|1\|3000\|ann$/,
+	'preview_recipe' => q{SELECT count(*) > 0 FROM dmp.preview_recipe('clicks', '"tidy@1"')}, qr/^t$/,
+	'cell_history' => q{SELECT count(*) = (SELECT cells_changed FROM dmp.recipe_runs WHERE into_table = 'tidied'::regclass) FROM dmp.cell_history((SELECT max(run) FROM dmp.recipe_runs))}, qr/^t$/,
 	'undo_run' => q{SELECT action, rows FROM dmp.undo_run((SELECT max(run) FROM dmp.recipe_runs))}, qr/^dropped\|3000\nrows deleted\|0$/,
 	'drop_recipe' => q{SELECT versions FROM dmp.drop_recipe('tidy')}, qr/^2$/,
 	# ---- feature
