@@ -106,5 +106,32 @@ SELECT count(*) FROM dmp.clean('recipes_each', 'recipes_each_out', :'steps');
 SELECT run, cells_changed, rows_quarantined FROM dmp.recipe_runs WHERE into_table = 'recipes_each_out'::regclass \gset
 SELECT count(*) FILTER (WHERE reason IS NULL) = :cells_changed AS cells, count(reason) = :rows_quarantined AS rejected FROM dmp.cell_history(:run);
 
+CREATE TABLE recipes_examples AS SELECT i % 40 AS user_id, CASE WHEN i % 9 > 0 THEN '2024-01-0' || i % 13 END AS click_time, CASE WHEN i % 4 > 0 THEN i % 50 END AS click_duration,
+	CASE WHEN i % 5 > 0 THEN (i % 17 - 3) * (i % 31) + CASE i WHEN 77 THEN 1e6 ELSE 0 END END::float8 AS order_value,
+	(ARRAY[' hom', 'a@b.org', NULL, '?', '', '1.234,5', 'home', 'N/A ', 'example.org', '+49 30 123456', 'A B'])[1 + i % 11] AS page FROM generate_series(1, 300) i;
+CREATE FUNCTION recipes_agree(recipe json) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+	h record;
+BEGIN
+	PERFORM dmp.clean('recipes_examples', 'recipes_example', recipe);
+	SELECT * INTO r FROM dmp.recipe_runs ORDER BY run DESC LIMIT 1;
+	SELECT count(*) FILTER (WHERE reason IS NULL) AS cells, count(reason) AS rejected INTO h FROM dmp.cell_history(r.run);
+	DROP TABLE recipes_example;
+	IF h.cells <> r.cells_changed OR h.rejected <> r.rows_in - r.rows_out THEN
+		RETURN format('%s: %s cells and %s rejected, explained %s and %s', recipe, r.cells_changed, r.rows_in - r.rows_out, h.cells, h.rejected);
+	END IF;
+	RETURN NULL;
+END $$;
+SET client_min_messages = error;
+SELECT recipes_agree(json_build_array(example)) FROM dmp.recipe_steps WHERE recipes_agree(json_build_array(example)) IS NOT NULL;
+-- and what may stand instead of the action for a value that does not fit
+SELECT recipes_agree(json_build_array(example::jsonb - 'action' - 'otherwise' || jsonb_build_object(o, a)))
+FROM dmp.recipe_steps, unnest(options) o, unnest('{clip,missing,keep,quarantine}'::text[]) a
+WHERE o IN ('action', 'otherwise') AND action IN ('email', 'phone', 'url', 'number', 'map', 'clip') AND a <> CASE action WHEN 'clip' THEN 'keep' ELSE 'clip' END AND NOT (action = 'number' AND a = 'keep')
+	AND recipes_agree(json_build_array(example::jsonb - 'action' - 'otherwise' || jsonb_build_object(o, a))) IS NOT NULL;
+
+RESET client_min_messages;
 DROP TABLE recipes_cells, recipes_cleaned, recipes_random, recipes_odd, recipes_odd_out, recipes_wide, recipes_wide_out, recipes_parts, recipes_parts_out, recipes_each, recipes_each_out;
-DROP FUNCTION recipes_told;
+DROP TABLE recipes_examples;
+DROP FUNCTION recipes_told, recipes_agree;

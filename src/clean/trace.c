@@ -41,6 +41,9 @@ typedef struct TracedLine
 {
 	CleanLine *line;
 	CleanColumn *column; /* NULL: the step makes it */
+	Oid type;            /* before the step */
+	int32 typmod;
+	bool retyped;
 	CleanKept *before;
 	CleanKept *after;
 } TracedLine;
@@ -93,8 +96,12 @@ before_step(CleanPlan *plan, void *arg)
 		traced->line = line;
 		traced->column = find_column(plan, line->column);
 		if (traced->column != NULL)
+		{
+			traced->type = traced->column->type;
+			traced->typmod = traced->column->typmod;
 			traced->before = dmp_clean_keep(plan, psprintf("dmp_before_line_%d", line->index),
 											traced->column->base);
+		}
 		trace->traced = lappend(trace->traced, traced);
 	}
 }
@@ -115,38 +122,55 @@ after_step(CleanPlan *plan, void *arg)
 			continue;
 		if (column == NULL)
 			column = find_column(plan, traced->line->column);
-		if (column != NULL && list_member_ptr(plan->columns, column))
-			traced->after = dmp_clean_keep(plan, psprintf("dmp_after_line_%d", traced->line->index),
-										   column->base);
+		if (column == NULL || !list_member_ptr(plan->columns, column))
+			continue;
+		traced->retyped = column->type != traced->type || column->typmod != traced->typmod;
+		traced->after =
+			dmp_clean_keep(plan, psprintf("dmp_after_line_%d", traced->line->index), column->base);
 	}
 }
 
-/* whether dmp.clean counts every cell of the line that is not missing */
-static bool
-counts_every(const CleanLine *line)
+/* the condition that dmp.clean counts the cell as changed, of a row that reached the step */
+static char *
+counted_condition(const CleanPlan *plan, const TracedLine *traced, int behind)
 {
-	return strcmp(line->action, "cast") == 0 || strcmp(line->action, "scale") == 0 ||
-		   strcmp(line->action, "derive") == 0;
+	const char *action = traced->line->action;
+	const char *after = traced->after->expr;
+	const char *before;
+	char *condition;
+
+	if (traced->before == NULL || strcmp(action, "derive") == 0)
+		return psprintf("%s IS NOT NULL", after);
+	before = traced->before->expr;
+	if (!traced->retyped && strcmp(action, "cast") != 0 && strcmp(action, "scale") != 0)
+		condition = psprintf("%s::text COLLATE \"C\" IS DISTINCT FROM %s::text", before, after);
+	else
+		condition = psprintf("(%s IS NOT NULL OR %s IS NOT NULL)", after, before);
+	/* a cell that is lost is either counted or rejects its row */
+	if (plan->reject == NULL)
+		return condition;
+	return psprintf("%s AND (%s IS NOT NULL OR %s IS NULL OR %s >= %d)", condition, after,
+					plan->reject, plan->reject, behind);
 }
 
 /* the condition that the cell of a line was changed */
 static char *
 changed_condition(const Trace *trace, const CleanPlan *plan, const TracedLine *traced)
 {
-	char *condition;
+	int step = traced->line->step;
 	int first = traced->line->index;
+	int behind = traced->line->index;
+	char *condition;
 
-	if (traced->before == NULL || counts_every(traced->line))
-		condition = psprintf("%s IS NOT NULL", traced->after->expr);
-	else
-		condition = psprintf("%s::text COLLATE \"C\" IS DISTINCT FROM %s::text",
-							 traced->before->expr, traced->after->expr);
+	/* lines are numbered in the order of steps: the first of this one, and behind it */
+	while (first > 0 && ((CleanLine *) list_nth(trace->lines, first - 1))->step == step)
+		first--;
+	while (behind < list_length(trace->lines) &&
+		   ((CleanLine *) list_nth(trace->lines, behind))->step == step)
+		behind++;
+	condition = counted_condition(plan, traced, behind);
 	if (plan->reject == NULL)
 		return condition;
-	/* lines are numbered in the order of steps: the row reached this step */
-	while (first > 0 &&
-		   ((CleanLine *) list_nth(trace->lines, first - 1))->step == traced->line->step)
-		first--;
 	return psprintf("%s AND (%s IS NULL OR %s >= %d)", condition, plan->reject, plan->reject,
 					first);
 }
