@@ -153,10 +153,10 @@ struct CleanPlan
 	int step;           /* the step being compiled, from 1 */
 	const char *action; /* its name */
 	const CleanWatch *watch;
-	const char *about;  /* the column that errors are about, or NULL */
-	int stop_step;      /* traced: the last step that rejects */
-	int across;         /* the first step that looks at other rows, or 0 */
-	Oid tid_table;      /* record is a ctid of this table; else InvalidOid */
+	const char *about; /* the column that errors are about, or NULL */
+	int stop_step;     /* traced: the last step that rejects */
+	int across;        /* the first step that looks at other rows, or 0 */
+	Oid tid_table;     /* record is a ctid of this table; else InvalidOid */
 };
 
 extern CleanPlan *dmp_clean_plan(const char *select, List *relations, TupleDesc desc,
