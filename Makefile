@@ -23,6 +23,7 @@ REGRESS_base    = base
 REGRESS_ingest  = ingest load csv quarantine infer json_valid weblog url user_agent
 REGRESS_ingest += live
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
+REGRESS_clean  += clean_fill
 REGRESS_clean  += statistics parse_time
 REGRESS_clean  += recipe_cells
 REGRESS_feature = feature training_set

@@ -131,22 +131,22 @@ COMMENT ON AGGREGATE dmp.quantiles(float8, float8[]) IS 'the quantiles of some s
 Example: SELECT dmp.quantiles(price, ''{0.05, 0.5, 0.95}'') FROM orders';
 
 CREATE FUNCTION dmp.fill_forward(value anyelement) RETURNS anyelement
-	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_fill_forward';
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_fill_forward';
 COMMENT ON FUNCTION dmp.fill_forward(anyelement) IS 'the value, or the last one before it that is not NULL
 Example: SELECT dmp.fill_forward(price) OVER (PARTITION BY product ORDER BY day) FROM prices';
 
 CREATE FUNCTION dmp.z_score(value float8) RETURNS float8
-	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_z_score';
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_z_score';
 COMMENT ON FUNCTION dmp.z_score(float8) IS 'distance from the mean of the partition in standard deviations, divisor n
 Example: SELECT dmp.z_score(price) OVER (PARTITION BY category) FROM products';
 
 CREATE FUNCTION dmp.min_max(value float8) RETURNS float8
-	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_min_max';
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_min_max';
 COMMENT ON FUNCTION dmp.min_max(float8) IS 'place between the smallest (0) and the largest (1) value of the partition
 Example: SELECT dmp.min_max(price) OVER (PARTITION BY category) FROM products';
 
 CREATE FUNCTION dmp.robust_scale(value float8) RETURNS float8
-	LANGUAGE C IMMUTABLE WINDOW AS 'MODULE_PATHNAME', 'dmp_robust_scale';
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_robust_scale';
 COMMENT ON FUNCTION dmp.robust_scale(float8) IS 'distance from the median of the partition in interquartile ranges
 Example: SELECT dmp.robust_scale(price) OVER (PARTITION BY category) FROM products';
 
@@ -222,6 +222,11 @@ CREATE FUNCTION dmp_internal.map_value(value anyelement, keys anyarray, targets 
 	run bigint, changed integer, failed integer) RETURNS anyelement
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_value';
 COMMENT ON FUNCTION dmp_internal.map_value(anyelement, anyarray, anyarray, boolean, bigint, integer, integer) IS 'the same, counting the values that change and those without a key';
+
+CREATE FUNCTION dmp_internal.knn(k integer, point float8[], x float8[], n bigint[], points float8[], spreads float8[])
+	RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME', 'dmp_knn';
+COMMENT ON FUNCTION dmp_internal.knn(integer, float8[], float8[], bigint[], float8[], float8[]) IS 'the mean of x of the k points nearest to the point; the i-th stands for n[i] rows';
 
 CREATE FUNCTION dmp_internal.map_has(value anyelement, keys anyarray) RETURNS boolean
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_has';

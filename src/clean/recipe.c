@@ -96,6 +96,24 @@ dmp_clean_is_number(const CleanColumn *column)
 	}
 }
 
+/*
+ * Condition that leaves infinities and NaN out of an aggregate.
+ */
+char *
+dmp_clean_finite(const CleanColumn *column)
+{
+	switch (getBaseType(column->type))
+	{
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			/* infinity - infinity and NaN - NaN are NaN */
+			return psprintf(" FILTER (WHERE %s - %s = 0)", column->base, column->base);
+		default:
+			return "";
+	}
+}
+
 static void
 check_fits(CleanPlan *plan, CleanColumn *column, bool (*fits)(const CleanColumn *),
 		   const char *kind)

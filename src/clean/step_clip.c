@@ -234,12 +234,9 @@ bounds_from_stats(CleanPlan *plan, Clip *clip)
 	Oid base = getBaseType(column->type);
 	bool integer = base == INT2OID || base == INT4OID || base == INT8OID;
 	char *type = dmp_clean_type(base, -1);
-	char *filter = psprintf(" FILTER (WHERE %s - %s = 0)", column->base, column->base);
+	char *filter = dmp_clean_finite(column);
 
 	clip->x = base == FLOAT8OID ? column->base : psprintf("%s::double precision", column->base);
-	/* infinity - infinity and NaN - NaN are NaN */
-	if (integer)
-		filter = "";
 	if (strcmp(clip->method, "iqr") == 0)
 	{
 		char *first = quantile_sql(clip, 0.25, filter);
