@@ -47,13 +47,19 @@ dmp_batch_record(const DmpSource *source, const DmpBatch *batch)
 	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->started_at), false);
 	dmp_arg_oid(&args, source->owner);
 	dmp_arg_oid(&args, OidIsValid(batch->done_by) ? batch->done_by : GetUserId());
+	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->first_received_at),
+			batch->first_received_at == 0);
+	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->last_received_at),
+			batch->first_received_at == 0);
 	dmp_spi_connect();
-	dmp_spi_registry("INSERT INTO dmp_internal.batch (id, source, kind, origin, into_table,"
-					 " rows_read, rows_loaded, rows_duplicate, rows_quarantined, bytes,"
-					 " fields_ignored, content_hash, started_at, owner, done_by)"
-					 " OVERRIDING SYSTEM VALUE VALUES"
-					 " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-					 &args, false);
+	dmp_spi_registry(
+		"INSERT INTO dmp_internal.batch (id, source, kind, origin, into_table,"
+		" rows_read, rows_loaded, rows_duplicate, rows_quarantined, bytes,"
+		" fields_ignored, content_hash, started_at, owner, done_by,"
+		" first_received_at, last_received_at)"
+		" OVERRIDING SYSTEM VALUE VALUES"
+		" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		&args, false);
 	dmp_spi_finish();
 }
 
@@ -73,8 +79,8 @@ batch_column(const char *source_name, const char *kind, Oid table)
 	rel = relation_open(table, AccessShareLock);
 	source->key = NIL;
 	source->unknown = "ignore";
-	column = dmp_decoder_batch_column(
-		dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(table), source));
+	column = dmp_decoder_special(
+		dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(table), source), "$batch");
 	relation_close(rel, AccessShareLock);
 	return column;
 }

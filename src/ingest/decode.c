@@ -50,7 +50,6 @@ struct DmpDecoder
 {
 	int n;
 	Field *fields;
-	const char *batch_column;
 	DmpReader *reader;
 	DmpJsonNode *root;
 	DmpJsonValue *slots;
@@ -202,7 +201,6 @@ map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 	{
 		field->kind = FIELD_BATCH;
 		require_type(field, path, type == INT8OID, "bigint");
-		d->batch_column = field->type.column;
 	}
 	else if (strcmp(path, "$lake_id") == 0)
 	{
@@ -498,9 +496,16 @@ dmp_decoder_wants_origin(const DmpDecoder *d)
 }
 
 const char *
-dmp_decoder_batch_column(const DmpDecoder *d)
+dmp_decoder_special(const DmpDecoder *d, const char *path)
 {
-	return d->batch_column;
+	FieldKind kind = strcmp(path, "$batch") == 0     ? FIELD_BATCH
+					 : strcmp(path, "$lake_id") == 0 ? FIELD_LAKE_ID
+													 : FIELD_RECEIVED_AT;
+
+	for (int i = 0; i < d->n; i++)
+		if (d->fields[i].kind == kind)
+			return d->fields[i].type.column;
+	return NULL;
 }
 
 const char *

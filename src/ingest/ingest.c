@@ -246,6 +246,21 @@ dmp_run_lake(DmpRun *run)
 	ingest_cluster(run, &own);
 }
 
+void
+dmp_ingest_waiting(DmpSource *source)
+{
+	DmpRun *run = dmp_run_begin(source, "ingest", dmp_batch_next(), GetCurrentTimestamp());
+
+	dmp_run_lake(run);
+	dmp_run_finish(run);
+	if (run->batch.rows_read == 0)
+		return;
+	dmp_batch_record(source, &run->batch);
+	ereport(NOTICE, (errmsg_plural("%lld record that waited in the lake was ingested",
+								   "%lld records that waited in the lake were ingested",
+								   run->batch.rows_read, (long long) run->batch.rows_read)));
+}
+
 /*
  * dmp.ingest(source, path) -> TABLE(batch, rows_read, rows_loaded,
  * rows_duplicate, rows_quarantined, fields_ignored, elapsed): what came to

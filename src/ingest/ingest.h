@@ -49,6 +49,8 @@ typedef struct DmpSource
  * ingests, changes or drops it before the end of the transaction.
  */
 extern DmpSource *dmp_source_get(const char *name, bool lock);
+/* whether no other source fills its table: ids of lake rows mean something there */
+extern bool dmp_source_is_alone(const DmpSource *source);
 /* text argument n of the current function, an error when NULL */
 extern char *dmp_text_argument(FunctionCallInfo fcinfo, int n, const char *what);
 
@@ -130,8 +132,8 @@ extern int dmp_decoder_column(const DmpDecoder *decoder, int field);
 extern bool dmp_decoder_wants_origin(const DmpDecoder *decoder);
 /* the header of the file a record is of, or NULL */
 extern const char *dmp_decoder_header(const DmpDecoder *decoder, const DmpRecordOrigin *origin);
-/* the column that takes "$batch", or NULL */
-extern const char *dmp_decoder_batch_column(const DmpDecoder *decoder);
+/* the column that takes "$batch", "$lake_id" or "$received_at", or NULL */
+extern const char *dmp_decoder_special(const DmpDecoder *decoder, const char *path);
 /*
  * Decodes one record into values, nulls and absent (one a field; absent: no
  * such member, value NULL). Values are palloc'd in CurrentMemoryContext or point
@@ -179,7 +181,7 @@ extern DmpLoaded dmp_load(const DmpSource *source, const char *path);
 typedef struct DmpBatch
 {
 	int64 id;
-	const char *kind; /* 'load', 'ingest', 'retry', 'live' */
+	const char *kind; /* 'load', 'ingest', 'retry', 'live', 'replay' */
 	const char *origin;
 	int64 rows_read;
 	int64 rows_loaded;
@@ -188,6 +190,9 @@ typedef struct DmpBatch
 	int64 bytes;
 	Datum ignored; /* jsonb, 0: NULL */
 	const char *content_hash;
+	/* of the records that were read */
+	TimestampTz first_received_at;
+	TimestampTz last_received_at;
 	TimestampTz started_at;
 	Oid done_by; /* InvalidOid: the current user */
 } DmpBatch;

@@ -111,6 +111,8 @@ CREATE TABLE dmp_internal.batch (
 	bytes bigint,
 	fields_ignored jsonb,
 	content_hash text,
+	first_received_at timestamptz,
+	last_received_at timestamptz,
 	started_at timestamptz NOT NULL,
 	finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	state text NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'reverted')),
@@ -197,6 +199,14 @@ CREATE FUNCTION dmp.ingest(source text, path text DEFAULT NULL,
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_ingest';
 COMMENT ON FUNCTION dmp.ingest(text, text) IS 'decode what came to the lake of a source since the last run, and load it into its table, exactly once
 Example: SELECT * FROM dmp.ingest(''web'')';
+
+CREATE FUNCTION dmp.replay(source text, from_day date, to_day date DEFAULT NULL,
+	OUT batch bigint, OUT rows_read bigint, OUT rows_loaded bigint, OUT rows_duplicate bigint,
+	OUT rows_quarantined bigint, OUT fields_ignored jsonb, OUT elapsed interval)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_replay';
+COMMENT ON FUNCTION dmp.replay(text, date, date) IS 'take the lake records of days (UTC, to_day included) again, after a change of mapping, recipe or table; by key, or in place of what they loaded
+Example: SELECT * FROM dmp.replay(''web'', ''2024-06-01'', ''2024-06-07'')';
 
 CREATE FUNCTION dmp.revert_batch(batch bigint, OUT into_table regclass, OUT rows_deleted bigint)
 	RETURNS SETOF record

@@ -120,7 +120,9 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 {
 	const DmpSource *source = insert->source;
 	char *table = dmp_relation_name(source->into);
-	StringInfoData columns, values, keys, batch_keys, match, sets, sql;
+	const char *lake_id = dmp_decoder_special(decoder, "$lake_id");
+	const char *guarded = NULL;
+	StringInfoData columns, values, keys, batch_keys, match, sets, guard, sql;
 
 	initStringInfo(&columns);
 	initStringInfo(&values);
@@ -128,6 +130,7 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 	initStringInfo(&batch_keys);
 	initStringInfo(&match);
 	initStringInfo(&sets);
+	initStringInfo(&guard);
 	initStringInfo(&sql);
 	for (int i = 0; i < insert->n_fields; i++)
 	{
@@ -150,8 +153,15 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 		}
 		else
 			appendStringInfo(&sets, "%s%s = excluded.%s", sets.len ? ", " : "", quoted, quoted);
+		/* a line never takes the place of a later one of the lake */
+		if (lake_id != NULL && strcmp(name, lake_id) == 0 && dmp_source_is_alone(source))
+		{
+			guarded = quoted;
+			appendStringInfo(&guard, " AND (t.%s IS NULL OR t.%s <= b.c%d)", quoted, quoted, i);
+		}
 	}
-	appendStringInfo(&sql, "INSERT INTO %s (%s) SELECT %s FROM ", table, columns.data, values.data);
+	appendStringInfo(&sql, "INSERT INTO %s AS t (%s) SELECT %s FROM ", table, columns.data,
+					 values.data);
 	if (source->update)
 		appendStringInfo(&sql, "(SELECT DISTINCT ON (%s) * FROM dmp_batch ORDER BY %s, tag DESC) b",
 						 batch_keys.data, batch_keys.data);
@@ -163,7 +173,12 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 	if (source->key != NIL)
 		appendStringInfo(&sql, " ON CONFLICT (%s) DO ", keys.data);
 	if (source->update && sets.len > 0)
+	{
 		appendStringInfo(&sql, "UPDATE SET %s", sets.data);
+		if (guard.len > 0)
+			appendStringInfo(&sql, " WHERE t.%s IS NULL OR t.%s <= excluded.%s", guarded, guarded,
+							 guarded);
+	}
 	else if (source->key != NIL)
 		appendStringInfoString(&sql, "NOTHING");
 	insert->insert = SPI_prepare(sql.data, 0, NULL);
@@ -171,11 +186,12 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 		elog(ERROR, "could not prepare: %s", SPI_result_code_string(SPI_result));
 	if (!source->update)
 		return;
+	/* how many rows the statement updates; the others are new */
 	resetStringInfo(&sql);
 	appendStringInfo(&sql,
-					 "SELECT count(*) FROM (SELECT DISTINCT %s FROM dmp_batch) b WHERE EXISTS"
-					 " (SELECT FROM %s t WHERE %s)",
-					 batch_keys.data, table, match.data);
+					 "SELECT count(*) FROM (SELECT DISTINCT ON (%s) * FROM dmp_batch"
+					 " ORDER BY %s, tag DESC) b WHERE EXISTS (SELECT FROM %s t WHERE %s%s)",
+					 batch_keys.data, batch_keys.data, table, match.data, guard.data);
 	insert->known = SPI_prepare(sql.data, 0, NULL);
 	if (insert->known == NULL)
 		elog(ERROR, "could not prepare: %s", SPI_result_code_string(SPI_result));

@@ -185,10 +185,14 @@ add_to_batch(const DmpBatch *batch)
 	dmp_arg_int8(&args, batch->rows_duplicate);
 	dmp_arg_int8(&args, batch->rows_quarantined);
 	dmp_arg(&args, JSONBOID, batch->ignored, batch->ignored == (Datum) 0);
+	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->first_received_at), false);
+	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->last_received_at), false);
 	dmp_spi_registry(
 		"UPDATE dmp_internal.batch SET rows_read = rows_read + $2, rows_loaded = rows_loaded + $3,"
 		" rows_duplicate = rows_duplicate + $4, rows_quarantined = rows_quarantined + $5,"
 		" finished_at = pg_catalog.clock_timestamp(),"
+		" first_received_at = least(first_received_at, $7),"
+		" last_received_at = greatest(last_received_at, $8),"
 		" fields_ignored = CASE WHEN $6 = '{}' THEN fields_ignored ELSE"
 		" (SELECT pg_catalog.jsonb_object_agg(key, n) FROM"
 		"  (SELECT key, sum(value::bigint) AS n FROM"

@@ -11,35 +11,39 @@
 
 PG_FUNCTION_INFO_V1(dmp_retry_quarantine);
 
-/* what became of the rows of a retry, into dmp.quarantine */
-static void
-record_outcome(DmpRun *run, Datum ids)
+void
+dmp_run_outcome_begin(DmpRun *run)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(4);
+
+	TupleDescInitEntry(desc, 1, "id", INT8OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "column_name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 3, "reason", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 4, "sqlstate", TEXTOID, -1, 0);
+	run->outcome_desc = desc;
+	run->outcome = tuplestore_begin_heap(false, false, work_mem);
+}
+
+void
+dmp_run_outcome_end(DmpRun *run, Datum ids)
 {
 	DmpArgs args = {0};
 
 	dmp_arg(&args, INT8ARRAYOID, ids, false);
 	dmp_register_rows("dmp_outcome", run->outcome_desc, run->outcome, run->n_outcome);
+	/* what a user gave up stays so; what a reverted batch gave up does not */
 	dmp_spi_registry("UPDATE dmp.quarantine q SET column_name = o.column_name, reason = o.reason,"
-					 " sqlstate = o.sqlstate FROM dmp_outcome o"
-					 " WHERE q.id OPERATOR(pg_catalog.=) o.id",
+					 " sqlstate = o.sqlstate, state = CASE WHEN state = 'discarded' AND note IS"
+					 " DISTINCT FROM 'batch reverted' THEN state ELSE 'open' END,"
+					 " note = nullif(note, 'batch reverted')"
+					 " FROM dmp_outcome o WHERE q.id OPERATOR(pg_catalog.=) o.id",
 					 NULL, false);
 	dmp_spi_registry("UPDATE dmp.quarantine SET state = 'loaded' WHERE id = ANY ($1)"
 					 " AND NOT EXISTS (SELECT FROM dmp_outcome o WHERE o.id = quarantine.id)",
 					 &args, false);
 	SPI_unregister_relation("dmp_outcome");
-}
-
-static TupleDesc
-make_outcome_desc(void)
-{
-	TupleDesc desc = CreateTemplateTupleDesc(5);
-
-	TupleDescInitEntry(desc, 1, "id", INT8OID, -1, 0);
-	TupleDescInitEntry(desc, 2, "ok", BOOLOID, -1, 0);
-	TupleDescInitEntry(desc, 3, "column_name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 4, "reason", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 5, "sqlstate", TEXTOID, -1, 0);
-	return desc;
+	tuplestore_end(run->outcome);
+	run->outcome = NULL;
 }
 
 /*
@@ -62,8 +66,8 @@ dmp_retry_quarantine(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	source = dmp_source_get(name, true);
 	run = dmp_run_begin(source, "retry", dmp_batch_next(), GetCurrentTimestamp());
-	run->outcome = tuplestore_begin_heap(false, false, work_mem);
-	run->outcome_desc = make_outcome_desc();
+	run->retry = true;
+	dmp_run_outcome_begin(run);
 	dmp_arg_text(&args, name);
 	dmp_arg(&args, INT8ARRAYOID, PG_GETARG_DATUM(1), PG_ARGISNULL(1));
 	/* a name may have been another's before: a superuser sees those too */
@@ -77,14 +81,13 @@ dmp_retry_quarantine(PG_FUNCTION_ARGS)
 	args.n = 0;
 	dmp_arg(&args, INT8ARRAYOID, ids, false);
 	portal = SPI_cursor_open_with_args(NULL,
-									   "SELECT coalesce(lake_id, 0), NULL, record, received_at,"
-									   " origin, line_no, NULL, NULL, id, header"
+									   "SELECT coalesce(lake_id, 0), NULL, received_at, NULL, NULL,"
+									   " line_no, record, origin, id, header"
 									   " FROM dmp.quarantine"
 									   " WHERE id = ANY ($1) ORDER BY id",
 									   args.n, args.types, args.values, args.nulls, false, 0);
 	dmp_run_cursor(run, portal);
-	record_outcome(run, ids);
-	tuplestore_end(run->outcome);
+	dmp_run_outcome_end(run, ids);
 	dmp_run_end(run, fcinfo, 0);
 	dmp_spi_finish();
 	PG_RETURN_NULL();

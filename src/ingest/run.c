@@ -64,7 +64,7 @@ row_origin(const DmpRun *run, int row, DmpRecordOrigin *origin)
 	origin->line_no = row_int8(run, row, DMP_RUN_LINE_NO);
 	origin->origin = isnull ? NULL : DatumGetTextPP(value);
 	origin->received_at = row_int8(run, row, DMP_RUN_RECEIVED_AT);
-	origin->retry = run->outcome != NULL;
+	origin->retry = run->retry;
 	if (origin->retry)
 	{
 		value = row_value(run, row, DMP_RUN_HEADER, &isnull);
@@ -78,6 +78,12 @@ row_origin(const DmpRun *run, int row, DmpRecordOrigin *origin)
 	origin->cluster = DatumGetInt32(value);
 }
 
+static bool
+is_from_quarantine(const DmpRun *run, int row)
+{
+	return run->outcome != NULL && row_int8(run, row, DMP_RUN_QUARANTINE_ID) != 0;
+}
+
 /* a row of the chunk goes to quarantine, or, when it comes from there, back */
 static void
 reject_row(void *arg, int row, const DmpRejected *why)
@@ -88,16 +94,15 @@ reject_row(void *arg, int row, const DmpRejected *why)
 	DmpRecordOrigin origin = {0};
 
 	run->batch.rows_quarantined++;
-	if (run->outcome != NULL)
+	if (is_from_quarantine(run, row))
 	{
-		Datum values[5];
-		bool nulls[5] = {false, false, why->column_name == NULL, false, false};
+		Datum values[4];
+		bool nulls[4] = {false, why->column_name == NULL, false, false};
 
 		values[0] = Int64GetDatum(row_int8(run, row, DMP_RUN_QUARANTINE_ID));
-		values[1] = BoolGetDatum(false);
-		values[2] = why->column_name ? CStringGetTextDatum(why->column_name) : (Datum) 0;
-		values[3] = CStringGetTextDatum(why->reason);
-		values[4] = CStringGetTextDatum(why->sqlstate);
+		values[1] = why->column_name ? CStringGetTextDatum(why->column_name) : (Datum) 0;
+		values[2] = CStringGetTextDatum(why->reason);
+		values[3] = CStringGetTextDatum(why->sqlstate);
 		tuplestore_putvalues(run->outcome, run->outcome_desc, values, nulls);
 		run->n_outcome++;
 	}
@@ -136,6 +141,19 @@ is_blank(const char *line, size_t length)
 	return true;
 }
 
+/* a record that counts */
+static void
+count_row(DmpRun *run, int row)
+{
+	TimestampTz received_at = row_int8(run, row, DMP_RUN_RECEIVED_AT);
+
+	run->batch.rows_read++;
+	if (run->batch.rows_read == 1 || received_at < run->batch.first_received_at)
+		run->batch.first_received_at = received_at;
+	if (run->batch.rows_read == 1 || received_at > run->batch.last_received_at)
+		run->batch.last_received_at = received_at;
+}
+
 static void
 process_row(DmpRun *run, int row)
 {
@@ -159,7 +177,7 @@ process_row(DmpRun *run, int row)
 	record = DatumGetTextPP(value);
 	length = VARSIZE_ANY_EXHDR(record);
 	/* in the lake a blank line is no record; one made blank in quarantine is a bad one */
-	if (run->outcome == NULL && is_blank(VARDATA_ANY(record), length))
+	if (is_blank(VARDATA_ANY(record), length) && !is_from_quarantine(run, row))
 		return;
 	if (run->wants_origin)
 		row_origin(run, row, &origin);
@@ -167,12 +185,12 @@ process_row(DmpRun *run, int row)
 							  run->nulls, run->absent, &why))
 	{
 		case DMP_DECODED:
-			run->batch.rows_read++;
+			count_row(run, row);
 			dmp_insert_add(run->insert, run->values, run->nulls, run->absent, row);
 			dmp_insert_bytes(run->insert, length);
 			break;
 		case DMP_REJECTED:
-			run->batch.rows_read++;
+			count_row(run, row);
 			reject_row(run, row, &why);
 			break;
 		case DMP_NO_RECORD:

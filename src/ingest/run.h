@@ -16,17 +16,17 @@ enum
 {
 	DMP_RUN_ID = 1, /* of the lake row */
 	DMP_RUN_XACT,
-	DMP_RUN_LINE,
 	DMP_RUN_RECEIVED_AT,
-	DMP_RUN_ORIGIN,
-	DMP_RUN_LINE_NO,
-	DMP_RUN_BATCH,
 	DMP_RUN_CLUSTER,
+	DMP_RUN_BATCH,
+	DMP_RUN_LINE_NO,
+	DMP_RUN_LINE,
+	DMP_RUN_ORIGIN,
 	DMP_RUN_QUARANTINE_ID,
 	DMP_RUN_HEADER
 };
 /* the first eight, of a lake table */
-#define DMP_RUN_COLUMNS "id, xact, line, received_at, origin, line_no, batch, cluster"
+#define DMP_RUN_COLUMNS "id, xact, received_at, cluster, batch, line_no, line, origin"
 
 typedef struct DmpRun
 {
@@ -45,7 +45,8 @@ typedef struct DmpRun
 	/* whether a row is to be read, NULL: each is */
 	bool (*wanted)(void *arg, FullTransactionId xact, int64 id);
 	void *wanted_arg;
-	/* retry: what became of each row */
+	bool retry; /* all rows come from quarantine, with their headers */
+	/* of rows with a quarantine id: those that were rejected again */
 	Tuplestorestate *outcome;
 	TupleDesc outcome_desc;
 	int64 n_outcome;
@@ -69,7 +70,16 @@ extern void dmp_run_finish(DmpRun *run);
  */
 extern void dmp_run_end(DmpRun *run, FunctionCallInfo fcinfo, int64 rejected_before);
 
+/*
+ * retry.c: rows that have a quarantine id go back there. What is rejected again
+ * keeps its entry with the new reason, the others of ids (bigint[]) are closed.
+ */
+extern void dmp_run_outcome_begin(DmpRun *run);
+extern void dmp_run_outcome_end(DmpRun *run, Datum ids);
+
 /* ingest.c: everything in the lake that nobody consumed, as the caller */
 extern void dmp_run_lake(DmpRun *run);
+/* the same as a batch of its own, with a NOTICE when there was something */
+extern void dmp_ingest_waiting(DmpSource *source);
 
 #endif /* DMP_RUN_H */

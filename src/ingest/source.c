@@ -148,6 +148,18 @@ dmp_source_get(const char *name, bool lock)
 	return source;
 }
 
+bool
+dmp_source_is_alone(const DmpSource *source)
+{
+	DmpArgs args = {0};
+
+	dmp_arg_int4(&args, source->id);
+	dmp_arg_oid(&args, source->into);
+	return dmp_spi_registry("SELECT FROM dmp_internal.source WHERE into_table::oid = $2"
+							" AND id <> $1 LIMIT 1",
+							&args, false) == 0;
+}
+
 /* The target: an ordinary table of the caller's. */
 static void
 check_target(Oid relid, const DmpSource *source)
@@ -363,20 +375,10 @@ dmp_create_source(PG_FUNCTION_ARGS)
 static void
 go_live(DmpSource *source)
 {
-	DmpRun *run;
-
 	dmp_lake_check(source);
 	dmp_live_on(source);
 	dmp_lake_ensure_partitions(source);
-	run = dmp_run_begin(source, "ingest", dmp_batch_next(), GetCurrentTimestamp());
-	dmp_run_lake(run);
-	dmp_run_finish(run);
-	if (run->batch.rows_read == 0)
-		return;
-	dmp_batch_record(source, &run->batch);
-	ereport(NOTICE, (errmsg_plural("%lld record that waited in the lake was ingested",
-								   "%lld records that waited in the lake were ingested",
-								   run->batch.rows_read, (long long) run->batch.rows_read)));
+	dmp_ingest_waiting(source);
 }
 
 /*

@@ -94,6 +94,7 @@ my @contract = (
 		INSERT INTO lake.numbered (line) VALUES ('{"click_id": 1}'), ('{"click_id": 2}');
 		SELECT batch FROM dmp.ingest('numbered') \gset
 		SELECT rows_deleted FROM dmp.revert_batch(:batch)}, qr/^2$/m,
+	'replay' => q{SELECT rows_read, rows_loaded FROM dmp.replay('numbered', (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date)}, qr/^2\|2$/,
 	'decode' => q{SELECT (dmp.decode('{"click_id": 7, "device": "web"}', NULL::clicks)).click_id}, qr/^7$/,
 	'parse_weblog' => q{SELECT (dmp.parse_weblog('::1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 1')).status}, qr/^200$/,
 	'parse_url' => q{SELECT (dmp.parse_url('http://a.example/?b=c')).query}, qr/^\{"b": "c"\}$/,
