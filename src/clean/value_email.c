@@ -45,7 +45,7 @@ local_fits(const pg_wchar *c, int n)
 	return true;
 }
 
-/* Labels of letters, digits and inner hyphens; the last one is no number. */
+/* Labels of letters, digits and inner hyphens; the last one ends in a letter. */
 bool
 dmp_is_domain(const pg_wchar *c, int n)
 {
@@ -77,7 +77,7 @@ dmp_is_domain(const pg_wchar *c, int n)
 			return false;
 		bytes += utf8_length(c[i]);
 	}
-	return labels >= 2 && letters && n - from >= 2;
+	return labels >= 2 && letters && n - from >= 2 && !dmp_is_digit(c[n - 1]);
 }
 
 static bool

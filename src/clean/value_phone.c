@@ -4,7 +4,8 @@
  *
  * A number with "+" or an international prefix names its country; any other
  * is of the country given: its trunk prefix goes, the calling code comes.
- * Lengths are checked by country. China and the countries of +1 have rules of
+ * Lengths are checked by country (facts of the national plans, compared with
+ * libphonenumber's metadata). China and the countries of +1 have rules of
  * their own. The table is of numbering plans, not of which ranges are in use.
  *-------------------------------------------------------------------------
  */
@@ -23,35 +24,67 @@ typedef struct Plan
 } Plan;
 
 /* where countries share a code, the first one's lengths decide */
-static const Plan plans[] = {{"AE", "971", "0", 8, 9, NULL},  {"AR", "54", "0", 10, 11, NULL},
-							 {"AT", "43", "0", 7, 13, NULL},  {"AU", "61", "0", 9, 9, "0011"},
-							 {"BD", "880", "0", 8, 10, NULL}, {"BE", "32", "0", 8, 9, NULL},
-							 {"BG", "359", "0", 7, 9, NULL},  {"BR", "55", "0", 10, 11, NULL},
-							 {"CA", "1", "1", 10, 10, "011"}, {"CH", "41", "0", 9, 9, NULL},
-							 {"CL", "56", "", 9, 9, NULL},    {"CN", "86", "0", 10, 11, NULL},
-							 {"CO", "57", "", 10, 10, NULL},  {"CZ", "420", "", 9, 9, NULL},
-							 {"DE", "49", "0", 6, 11, NULL},  {"DK", "45", "", 8, 8, NULL},
-							 {"EG", "20", "0", 8, 10, NULL},  {"ES", "34", "", 9, 9, NULL},
-							 {"FI", "358", "0", 6, 11, NULL}, {"FR", "33", "0", 9, 9, NULL},
-							 {"GB", "44", "0", 9, 10, NULL},  {"GR", "30", "", 10, 10, NULL},
-							 {"HK", "852", "", 8, 8, "001"},  {"HU", "36", "06", 8, 9, NULL},
-							 {"ID", "62", "0", 8, 12, NULL},  {"IE", "353", "0", 7, 9, NULL},
-							 {"IL", "972", "0", 8, 9, NULL},  {"IN", "91", "0", 10, 10, NULL},
-							 {"IT", "39", "", 6, 11, NULL},   {"JP", "81", "0", 9, 10, "010"},
-							 {"KE", "254", "0", 9, 9, NULL},  {"KR", "82", "0", 8, 10, "001"},
-							 {"KZ", "7", "8", 10, 10, "810"}, {"MO", "853", "", 8, 8, NULL},
-							 {"MX", "52", "", 10, 10, NULL},  {"MY", "60", "0", 8, 10, NULL},
-							 {"NG", "234", "0", 8, 10, NULL}, {"NL", "31", "0", 9, 9, NULL},
-							 {"NO", "47", "", 8, 8, NULL},    {"NZ", "64", "0", 8, 10, NULL},
-							 {"PE", "51", "0", 8, 9, NULL},   {"PH", "63", "0", 8, 10, NULL},
-							 {"PK", "92", "0", 9, 10, NULL},  {"PL", "48", "", 9, 9, NULL},
-							 {"PT", "351", "", 9, 9, NULL},   {"RO", "40", "0", 9, 9, NULL},
-							 {"RU", "7", "8", 10, 10, "810"}, {"SA", "966", "0", 8, 9, NULL},
-							 {"SE", "46", "0", 7, 9, NULL},   {"SG", "65", "", 8, 8, "001"},
-							 {"SK", "421", "0", 9, 9, NULL},  {"TH", "66", "0", 8, 9, "001"},
-							 {"TR", "90", "0", 10, 10, NULL}, {"TW", "886", "0", 8, 9, "002"},
-							 {"UA", "380", "0", 9, 9, NULL},  {"US", "1", "1", 10, 10, "011"},
-							 {"VN", "84", "0", 9, 10, NULL},  {"ZA", "27", "0", 9, 9, NULL}};
+static const Plan plans[] = {{"AE", "971", "0", 8, 9, NULL},    {"AR", "54", "0", 10, 11, NULL},
+							 {"AT", "43", "0", 4, 13, NULL},    {"AU", "61", "0", 9, 9, "0011"},
+							 {"BD", "880", "0", 6, 10, NULL},   {"BE", "32", "0", 8, 9, NULL},
+							 {"BG", "359", "0", 6, 9, NULL},    {"BR", "55", "0", 10, 11, NULL},
+							 {"CA", "1", "1", 10, 10, "011"},   {"CH", "41", "0", 9, 9, NULL},
+							 {"CL", "56", "", 9, 9, NULL},      {"CN", "86", "0", 10, 11, NULL},
+							 {"CO", "57", "0", 10, 10, NULL},   {"CZ", "420", "", 9, 9, NULL},
+							 {"DE", "49", "0", 5, 13, NULL},    {"DK", "45", "", 8, 8, NULL},
+							 {"EG", "20", "0", 8, 10, NULL},    {"ES", "34", "", 9, 9, NULL},
+							 {"FI", "358", "0", 5, 12, NULL},   {"FR", "33", "0", 9, 9, NULL},
+							 {"GB", "44", "0", 9, 10, NULL},    {"GR", "30", "", 10, 10, NULL},
+							 {"HK", "852", "", 8, 8, "001"},    {"HU", "36", "06", 8, 9, NULL},
+							 {"ID", "62", "0", 7, 12, NULL},    {"IE", "353", "0", 7, 10, NULL},
+							 {"IL", "972", "0", 8, 9, NULL},    {"IN", "91", "0", 10, 10, NULL},
+							 {"IT", "39", "", 6, 12, NULL},     {"JP", "81", "0", 9, 10, "010"},
+							 {"KE", "254", "0", 7, 9, "000"},   {"KR", "82", "0", 8, 10, "001"},
+							 {"KZ", "7", "8", 10, 10, "810"},   {"MO", "853", "", 8, 8, NULL},
+							 {"MX", "52", "", 10, 10, NULL},    {"MY", "60", "0", 8, 10, NULL},
+							 {"NG", "234", "0", 10, 10, "009"}, {"NL", "31", "0", 9, 9, NULL},
+							 {"NO", "47", "", 8, 8, NULL},      {"NZ", "64", "0", 8, 10, NULL},
+							 {"PE", "51", "0", 8, 9, NULL},     {"PH", "63", "0", 8, 10, NULL},
+							 {"PK", "92", "0", 9, 12, NULL},    {"PL", "48", "", 9, 9, NULL},
+							 {"PT", "351", "", 9, 9, NULL},     {"RO", "40", "0", 9, 9, NULL},
+							 {"RU", "7", "8", 10, 10, "810"},   {"SA", "966", "0", 9, 9, NULL},
+							 {"SE", "46", "0", 6, 10, NULL},    {"SG", "65", "", 8, 8, "001"},
+							 {"SK", "421", "0", 9, 9, NULL},    {"TH", "66", "0", 8, 9, "001"},
+							 {"TR", "90", "0", 10, 10, NULL},   {"TW", "886", "0", 8, 9, "002"},
+							 {"UA", "380", "0", 9, 9, NULL},    {"US", "1", "1", 10, 10, "011"},
+							 {"VN", "84", "0", 9, 10, NULL},    {"ZA", "27", "0", 9, 9, NULL}};
+
+/* Numbers for services (freephone, shared cost, voice over IP ...) of lengths of their own. */
+static const struct
+{
+	const char *code;
+	const char *start;
+	int8 shortest;
+	int8 longest;
+} services[] = {{"971", "800", 5, 12},  {"61", "13", 6, 6},      {"61", "1300", 10, 10},
+				{"61", "180", 7, 10},   {"61", "190", 10, 10},   {"55", "300", 8, 10},
+				{"55", "40", 8, 8},     {"55", "500", 9, 9},     {"55", "800", 9, 9},
+				{"55", "900", 9, 9},    {"41", "860", 12, 12},   {"56", "1230", 11, 11},
+				{"56", "600", 10, 11},  {"86", "10800", 12, 12}, {"86", "21800", 12, 12},
+				{"86", "950", 10, 11},  {"57", "1800", 11, 11},  {"57", "19", 11, 11},
+				{"44", "800", 7, 7},    {"30", "800", 10, 12},   {"852", "800", 9, 9},
+				{"852", "900", 11, 11}, {"972", "12", 7, 10},    {"972", "15", 10, 10},
+				{"972", "17", 10, 10},  {"972", "18", 10, 10},   {"972", "19", 10, 10},
+				{"91", "1800", 8, 13},  {"91", "186", 11, 13},   {"254", "800", 10, 10},
+				{"82", "50", 11, 11},   {"31", "800", 7, 10},    {"31", "90", 7, 10},
+				{"31", "97", 11, 11},   {"63", "1800", 11, 13},  {"92", "800", 8, 8},
+				{"92", "900", 8, 8},    {"48", "800", 10, 10},   {"966", "800", 10, 10},
+				{"65", "1800", 11, 11}, {"65", "1900", 11, 11},  {"65", "7000", 11, 11},
+				{"65", "800", 10, 10},  {"66", "1800", 10, 10},  {"66", "1900", 10, 10},
+				{"90", "444", 7, 7},    {"90", "800", 12, 13},   {"886", "20", 7, 9},
+				{"886", "70", 10, 11},  {"380", "800", 10, 10},  {"380", "900", 10, 10},
+				{"84", "12", 8, 8},     {"84", "1800", 8, 10},   {"84", "1900", 8, 10},
+				{"84", "69", 7, 8},     {"27", "861", 10, 10}};
+
+/* areas of three digits in Argentina; 11 has two, all others have four */
+static const char argentine_areas[] = "220 221 223 230 236 237 249 260 261 263 264 266 280 291 294 "
+									  "297 298 299 336 341 342 343 345 348 "
+									  "351 353 354 358 362 364 370 376 379 380 381 383 385 387 388";
 
 #define MOST_DIGITS 24
 
@@ -79,7 +112,14 @@ static bool
 national_fits(const Plan *plan, const char *s)
 {
 	int n = strlen(s);
+	int i;
 
+	for (i = 0; i < lengthof(services); i++)
+	{
+		if (strcmp(services[i].code, plan->code) == 0 && begins(s, services[i].start) &&
+			n >= services[i].shortest && n <= services[i].longest)
+			return true;
+	}
 	if (n < plan->shortest || n > plan->longest)
 		return false;
 	if (strcmp(plan->code, "86") == 0)
@@ -117,12 +157,33 @@ international(const char *s, char *out)
 	return true;
 }
 
+/*
+ * A mobile in Argentina, dialled as area, 15, number, is 9, area, number
+ * behind the code. s has 12 digits, and becomes 11.
+ */
+static bool
+argentine_mobile(const char *s, char *out)
+{
+	char area[4];
+	int digits;
+
+	strlcpy(area, s, sizeof(area));
+	digits = begins(s, "11")                                                ? 2
+			 : begins(s + 3, "15") && strstr(argentine_areas, area) != NULL ? 3
+																			: 4;
+	if (!begins(s + digits, "15"))
+		return false;
+	snprintf(out, MOST_DIGITS + 1, "9%.*s%s", digits, s, s + digits + 2);
+	return true;
+}
+
 /* s as dialled within the plan's country */
 static bool
 national(const Plan *plan, const char *s, char *out)
 {
 	const char *rest = s;
 	bool trunk = plan->trunk[0] != '\0' && begins(s, plan->trunk);
+	char mobile[MOST_DIGITS + 1];
 	bool fits;
 
 	if (plan->prefix != NULL && begins(s, plan->prefix) &&
@@ -132,6 +193,8 @@ national(const Plan *plan, const char *s, char *out)
 		return international(s + 2, out);
 	if (trunk)
 		rest += strlen(plan->trunk);
+	if (strcmp(plan->code, "54") == 0 && strlen(rest) == 12 && argentine_mobile(rest, mobile))
+		rest = mobile;
 	fits = national_fits(plan, rest);
 	if (!fits && trunk)
 	{
