@@ -20,7 +20,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
-REGRESS_ingest  = ingest load csv quarantine infer json_valid weblog url user_agent
+REGRESS_ingest  = ingest load csv logs quarantine infer json_valid weblog url user_agent
 REGRESS_ingest += live replay
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
 REGRESS_clean  += clean_fill

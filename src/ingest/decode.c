@@ -190,7 +190,8 @@ map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 	/* a path may begin with the root, as in SQL/JSON */
 	if (json && path[0] == '$' && (path[1] == '.' || path[1] == '['))
 		path += path[1] == '.' ? 2 : 1;
-	if (path[0] != '$' || is_position(d->format, path))
+	if (path[0] != '$' || is_position(d->format, path) ||
+		(d->format->kind == DMP_FORMAT_KV && strcmp(path, "$text") == 0))
 	{
 		dmp_format_check_field(d->format, path, field->type.column);
 		field->slot = add_slot(d, json ? path_node(d->root, path, field->type.column)
@@ -391,6 +392,11 @@ dmp_reader_make(const DmpFormat *format, DmpJsonNode *root, int n_slots, DmpJson
 		case DMP_FORMAT_CSV:
 			dmp_reader_csv(reader);
 			break;
+		case DMP_FORMAT_WEBLOG:
+		case DMP_FORMAT_SYSLOG:
+		case DMP_FORMAT_KV:
+			dmp_reader_log(reader);
+			break;
 	}
 	return reader;
 }
@@ -413,6 +419,25 @@ check_key(DmpDecoder *d, TupleDesc desc, List *key)
 					 errmsg("key column \"%s\" is not filled by the source", (char *) lfirst(lc)),
 					 dmp_errhint_nearest(lfirst(lc), dmp_column_names(desc))));
 	}
+}
+
+/* columns that take fields by name: one at least is a field, where those are known */
+static void
+check_names(const DmpDecoder *d, const char *what)
+{
+	const char *const *names;
+	int n = dmp_format_fields(d->format, &names);
+
+	for (int i = 0; i < d->n && n > 0; i++)
+		for (int j = 0; j < n; j++)
+			if (strcmp(d->fields[i].type.column, names[j]) == 0)
+				return;
+	if (n > 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("no column of %s is a field of format '%s'", what,
+							   dmp_format_name(d->format->kind)),
+						errdetail("Fields: %s.", dmp_format_field_list(d->format)),
+						errhint("Give a mapping, {column: field}.")));
 }
 
 /* what the fields of a record are called when no header says it */
@@ -448,6 +473,8 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 			(void) dmp_column_number(desc, mapping->keys[i], "mapping: ");
 	}
 	make_fields(d, desc, mapping);
+	if (mapping == NULL)
+		check_names(d, what);
 	if (d->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column of %s can be filled", what)));

@@ -54,6 +54,7 @@ extern DmpJsonNode *dmp_node_child(DmpJsonNode *node, const char *name, size_t l
 
 extern void dmp_reader_json(DmpReader *reader);
 extern void dmp_reader_csv(DmpReader *reader);
+extern void dmp_reader_log(DmpReader *reader);
 
 /* ---- convert.c: a value for a column */
 

@@ -5,10 +5,14 @@
  */
 #include "ingest/format.h"
 
+#include <math.h>
+
+#include "ingest/log.h"
+
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 
-static const char *const kind_names[] = {"json", "csv"};
+static const char *const kind_names[] = {"json", "csv", "weblog", "syslog", "kv"};
 
 #define BIT(kind) (1 << (kind))
 
@@ -18,12 +22,14 @@ static const struct
 	const char *name;
 	int formats;
 } option_formats[] = {
-	{"delimiter", BIT(DMP_FORMAT_CSV)},
-	{"quote", BIT(DMP_FORMAT_CSV)},
+	{"delimiter", BIT(DMP_FORMAT_CSV) | BIT(DMP_FORMAT_KV)},
+	{"quote", BIT(DMP_FORMAT_CSV) | BIT(DMP_FORMAT_KV)},
 	{"escape", BIT(DMP_FORMAT_CSV)},
 	{"header", BIT(DMP_FORMAT_CSV)},
 	{"columns", BIT(DMP_FORMAT_CSV)},
 	{"ragged", BIT(DMP_FORMAT_CSV)},
+	{"assign", BIT(DMP_FORMAT_KV)},
+	{"year", BIT(DMP_FORMAT_SYSLOG)},
 	{"encoding", ~0},
 };
 
@@ -129,6 +135,35 @@ read_csv(DmpFormat *format, const DmpDoc *options)
 	read_header(format, options);
 }
 
+static void
+read_kv(DmpFormat *format, const DmpDoc *options)
+{
+	format->delimiter = character(options, "delimiter", NULL);
+	format->quote = character(options, "quote", "\"");
+	format->assign = character(options, "assign", "=");
+	/* any blank separates */
+	if (format->delimiter == ' ' || format->delimiter == '\t')
+		format->delimiter = '\0';
+	if (format->assign == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: \"assign\" must not be empty")));
+	check_distinct("delimiter", format->delimiter, "quote", format->quote);
+	check_distinct("delimiter", format->delimiter, "assign", format->assign);
+	check_distinct("quote", format->quote, "assign", format->assign);
+}
+
+static void
+read_syslog(DmpFormat *format, const DmpDoc *options)
+{
+	double year = dmp_doc_number(options, "year", 0, "options");
+
+	if (dmp_doc_get(options, "year") != NULL && (year < 1 || year > 9999 || year != floor(year)) &&
+		dmp_doc_get(options, "year")->kind != DMP_DOC_NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: \"year\" must be a whole number from 1 to 9999")));
+	format->year = (int) year;
+}
+
 /* the encoding of files: any that the server can convert to the database's */
 static void
 read_encoding(DmpFormat *format, const DmpDoc *options)
@@ -168,11 +203,54 @@ dmp_format_read(DmpFormat *format, DmpFormatKind kind, const DmpDoc *options)
 	read_encoding(format, options);
 	if (kind == DMP_FORMAT_CSV)
 		read_csv(format, options);
+	else if (kind == DMP_FORMAT_KV)
+		read_kv(format, options);
+	else if (kind == DMP_FORMAT_SYSLOG)
+		read_syslog(format, options);
+}
+
+int
+dmp_format_fields(const DmpFormat *format, const char *const **names)
+{
+	*names = format->kind == DMP_FORMAT_WEBLOG ? dmp_weblog_names : dmp_syslog_names;
+	return format->kind == DMP_FORMAT_WEBLOG   ? DMP_WEBLOG_FIELDS
+		   : format->kind == DMP_FORMAT_SYSLOG ? DMP_SYSLOG_FIELDS
+											   : 0;
+}
+
+static List *
+field_list(const DmpFormat *format)
+{
+	const char *const *names;
+	int n = dmp_format_fields(format, &names);
+	List *list = NIL;
+
+	for (int i = 0; i < n; i++)
+		list = lappend(list, unconstify(char *, names[i]));
+	return list;
+}
+
+char *
+dmp_format_field_list(const DmpFormat *format)
+{
+	return dmp_join(field_list(format), ", ");
 }
 
 void
 dmp_format_check_field(const DmpFormat *format, const char *field, const char *column)
 {
+	List *names = field_list(format);
+	ListCell *lc;
+
+	foreach (lc, names)
+		if (strcmp(lfirst(lc), field) == 0)
+			return;
+	if (names != NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("mapping of column \"%s\": format '%s' has no field \"%s\"", column,
+							   kind_names[format->kind], field),
+						errdetail("Fields: %s.", dmp_join(names, ", ")),
+						dmp_errhint_nearest(field, names)));
 }
 
 DmpSplitFormat

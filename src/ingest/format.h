@@ -14,7 +14,10 @@
 typedef enum DmpFormatKind
 {
 	DMP_FORMAT_JSON,
-	DMP_FORMAT_CSV
+	DMP_FORMAT_CSV,
+	DMP_FORMAT_WEBLOG, /* access logs of web servers */
+	DMP_FORMAT_SYSLOG,
+	DMP_FORMAT_KV /* key=value pairs */
 } DmpFormatKind;
 
 typedef enum DmpHeader
@@ -34,6 +37,8 @@ typedef struct DmpFormat
 	char escape;
 	DmpHeader header;
 	List *columns; /* names of the fields of records without a header, NIL: not given */
+	char assign;   /* kv: between key and value */
+	int year;      /* syslog: of times that do not say it, 0: by when they came */
 	bool pad;      /* short records are filled up, empty fields at the end are dropped */
 } DmpFormat;
 
@@ -44,6 +49,9 @@ extern const char *dmp_format_name(DmpFormatKind kind);
 extern List *dmp_format_options(void);
 /* reads the options of a source that concern its format; others are left alone */
 extern void dmp_format_read(DmpFormat *format, DmpFormatKind kind, const DmpDoc *options);
+/* the fields of a format that has a fixed set of them; 0: it has none */
+extern int dmp_format_fields(const DmpFormat *format, const char *const **names);
+extern char *dmp_format_field_list(const DmpFormat *format);
 /* an error when the format has a fixed set of fields and field is none of them */
 extern void dmp_format_check_field(const DmpFormat *format, const char *field, const char *column);
 /* how to find the records of a file */

@@ -162,7 +162,7 @@ CREATE FUNCTION dmp.create_source(name text, into_table regclass DEFAULT NULL, f
 	OUT source text, OUT lake_table regclass, OUT copy_command text)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_create_source';
-COMMENT ON FUNCTION dmp.create_source(text, regclass, text, text[], json, text[], json, text, boolean, jsonb) IS 'name a stream of raw records: makes lake.<name> for them, to be ingested into a table
+COMMENT ON FUNCTION dmp.create_source(text, regclass, text, text[], json, text[], json, text, boolean, jsonb) IS 'name a stream of raw records (json, csv, weblog, syslog, kv): makes lake.<name> for them, to be ingested into a table
 Example: SELECT * FROM dmp.create_source(''web'', ''events'', key => ARRAY[''click_id''])';
 
 CREATE FUNCTION dmp.alter_source(name text, into_table regclass DEFAULT NULL, format text DEFAULT NULL,
@@ -186,7 +186,7 @@ Example: SELECT * FROM dmp.drop_source(''web'')';
 CREATE FUNCTION dmp.load_file(source text, path text, OUT batch bigint, OUT rows_loaded bigint, OUT bytes bigint)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_load_file';
-COMMENT ON FUNCTION dmp.load_file(text, text) IS 'load a file of the server into the lake of a source: json lines, arrays or concatenated objects
+COMMENT ON FUNCTION dmp.load_file(text, text) IS 'load a file of the server into the lake of a source: json lines, arrays or concatenated objects, csv, lines of logs
 Example: SELECT * FROM dmp.load_file(''web'', ''/srv/in/user_behavior.json'')';
 -- it reads any file the server may read
 REVOKE EXECUTE ON FUNCTION dmp.load_file(text, text) FROM PUBLIC;

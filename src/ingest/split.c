@@ -93,7 +93,7 @@ dmp_split_begin(const DmpSplitFormat *format, DmpSplitRecord record, void *arg)
 	s->pairs = dmp_split_pairs(format->encoding);
 	if (format->kind == DMP_SPLIT_LINES)
 		s->lines = dmp_lines_begin(format, record, arg);
-	s->space = s->lines ? 16 : 256 * 1024;
+	s->space = s->lines ? 16 : 4096;
 	s->buffer = palloc(s->space);
 	s->line_no = 1;
 	return s;

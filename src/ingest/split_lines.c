@@ -92,7 +92,7 @@ dmp_lines_begin(const DmpSplitFormat *format, DmpSplitRecord record, void *arg)
 
 	s->record = record;
 	s->arg = arg;
-	s->space = 256 * 1024;
+	s->space = 4096;
 	s->buffer = palloc(s->space);
 	s->line_no = 1;
 	s->from_line = 1;

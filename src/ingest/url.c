@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/jsonb.h"
 
 #include "ingest/web.h"
@@ -151,7 +152,9 @@ decode(Part part, bool query)
 			n++;
 		if (n > 0)
 		{
-			dmp_web_bytes(&out, s, n, 3);
+			enlargeStringInfo(&out, 3 * n);
+			out.len = dmp_web_bytes(out.data + out.len, s, n, 3, GetDatabaseEncoding()) - out.data;
+			out.data[out.len] = '\0';
 			s += 3 * n;
 			continue;
 		}

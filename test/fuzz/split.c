@@ -7,6 +7,8 @@
  */
 #include "ingest/split.h"
 
+#include "mb/pg_wchar.h"
+
 extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
 typedef struct Records
@@ -50,10 +52,11 @@ record(void *arg, const char *bytes, size_t length, int64 full_length, int64 lin
 }
 
 static Records
-split(const char *text, size_t length, size_t chunk)
+split(const char *text, size_t length, size_t chunk, int encoding)
 {
 	Records r = {text, length, 0, 0, 0, 0};
-	DmpSplit *s = dmp_split_begin(record, &r);
+	DmpSplitFormat format = {DMP_SPLIT_JSON, '\0', '\0', '\0', encoding};
+	DmpSplit *s = dmp_split_begin(&format, record, &r);
 
 	if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
 		r.at = 3;
@@ -67,15 +70,22 @@ split(const char *text, size_t length, size_t chunk)
 	return r;
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
+static void
+check(const char *text, size_t size, int encoding)
 {
-	Records whole = split((const char *) data, size, size + 1);
-	Records bytes = split((const char *) data, size, 1);
-	Records some = split((const char *) data, size, 7);
+	Records whole = split(text, size, size + 1, encoding);
+	Records bytes = split(text, size, 1, encoding);
+	Records some = split(text, size, 7, encoding);
 
 	if (whole.n != bytes.n || whole.hash != bytes.hash || whole.n != some.n ||
 		whole.hash != some.hash)
 		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
+{
+	check((const char *) data, size, PG_UTF8);
+	check((const char *) data, size, PG_GB18030);
 	return 0;
 }
