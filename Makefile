@@ -21,7 +21,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
 REGRESS_ingest  = ingest load csv logs quarantine infer json_valid weblog url user_agent
-REGRESS_ingest += live replay
+REGRESS_ingest += live replay retain
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
 REGRESS_clean  += clean_fill
 REGRESS_clean  += recipe_cells
@@ -32,7 +32,7 @@ REGRESS_learn   = registry train fit logit encode bins interactions summary judg
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
-ISOLATION_ingest = ingest live
+ISOLATION_ingest = ingest live days
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate

@@ -60,6 +60,7 @@ CREATE TABLE dmp_internal.source (
 	on_duplicate text NOT NULL,
 	live boolean NOT NULL DEFAULT false,
 	search_path text,
+	dropped_before date,
 	options jsonb NOT NULL DEFAULT '{}',
 	created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -207,6 +208,13 @@ CREATE FUNCTION dmp.replay(source text, from_day date, to_day date DEFAULT NULL,
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_replay';
 COMMENT ON FUNCTION dmp.replay(text, date, date) IS 'take the lake records of days (UTC, to_day included) again, after a change of mapping, recipe or table; by key, or in place of what they loaded
 Example: SELECT * FROM dmp.replay(''web'', ''2024-06-01'', ''2024-06-07'')';
+
+CREATE FUNCTION dmp.drop_lake_days(source text, before date,
+	OUT partition text, OUT action text, OUT rows bigint, OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_drop_lake_days';
+COMMENT ON FUNCTION dmp.drop_lake_days(text, date) IS 'drop the partitions of a lake with days (UTC) before that one; what dmp.ingest has not taken is kept
+Example: SELECT * FROM dmp.drop_lake_days(''web'', current_date - 30)';
 
 CREATE FUNCTION dmp.revert_batch(batch bigint, OUT into_table regclass, OUT rows_deleted bigint)
 	RETURNS SETOF record

@@ -101,7 +101,7 @@ batches_of(const DmpSource *source, const DmpArgs *days)
 }
 
 /* without a key: what the days loaded goes, as the caller */
-static void
+static int64
 remove_loaded(const DmpRun *run, const DmpArgs *days)
 {
 	const DmpSource *source = run->source;
@@ -112,7 +112,7 @@ remove_loaded(const DmpRun *run, const DmpArgs *days)
 	bool alone = dmp_source_is_alone(source);
 	DmpArgs args = *days;
 	StringInfoData sql;
-	uint64 removed;
+	int64 removed;
 
 	if (batch == NULL && !(alone && (lake_id != NULL || received_at != NULL)))
 		ereport(ERROR,
@@ -158,11 +158,12 @@ remove_loaded(const DmpRun *run, const DmpArgs *days)
 						 quote_identifier(batch));
 		dmp_arg_text(&args, source->name);
 	}
-	removed = dmp_spi(sql.data, &args, false);
+	removed = (int64) dmp_spi(sql.data, &args, false);
 	if (removed > 0)
-		ereport(NOTICE, (errmsg_plural("%llu row those days had loaded was removed from %s",
-									   "%llu rows those days had loaded were removed from %s",
-									   removed, (unsigned long long) removed, table)));
+		ereport(NOTICE, (errmsg_plural("%lld row those days had loaded was removed from %s",
+									   "%lld rows those days had loaded were removed from %s",
+									   removed, (long long) removed, table)));
+	return removed;
 }
 
 /* an update by key from older lines may undo later ones */
@@ -231,6 +232,22 @@ replay_days(DmpRun *run, const DmpArgs *days)
 	dmp_run_outcome_end(run, ids);
 }
 
+/* days that were dropped from the lake would take rows away and bring none */
+static void
+check_days(const DmpSource *source, DateADT from_day)
+{
+	DmpArgs args = {0};
+
+	dmp_arg_int4(&args, source->id);
+	dmp_arg(&args, DATEOID, DateADTGetDatum(from_day), false);
+	if (dmp_spi_registry("SELECT dropped_before FROM dmp_internal.source WHERE id = $1"
+						 " AND dropped_before > $2",
+						 &args, false) > 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("days before %s were dropped from the lake of source \"%s\"",
+							   dmp_spi_text(0, 1), source->name)));
+}
+
 static DateADT
 day_argument(FunctionCallInfo fcinfo, int n, const char *what)
 {
@@ -257,6 +274,7 @@ dmp_replay(PG_FUNCTION_ARGS)
 	DmpRun *run;
 	DateADT from_day;
 	DateADT to_day;
+	int64 removed;
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -270,6 +288,7 @@ dmp_replay(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	source = dmp_source_get(name, true);
 	dmp_lake_check(source);
+	check_days(source, from_day);
 	/* writers wait: only "$lake_id" would tell what they load from what is to be replaced */
 	if (source->live && source->key == NIL)
 		dmp_spi(psprintf("LOCK TABLE %s IN SHARE MODE", dmp_relation_name(source->lake)), NULL,
@@ -277,9 +296,13 @@ dmp_replay(PG_FUNCTION_ARGS)
 	dmp_ingest_waiting(source);
 	set_arguments(&days, source, from_day, to_day);
 	run = dmp_run_begin(source, "replay", dmp_batch_next(), started_at);
-	if (source->key == NIL)
-		remove_loaded(run, &days);
+	removed = source->key == NIL ? remove_loaded(run, &days) : 0;
 	replay_days(run, &days);
+	if (removed > 0 && run->batch.rows_read == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the lake of source \"%s\" has no records of those days", source->name),
+				 errdetail("%lld rows they had loaded would be lost.", (long long) removed)));
 	warn_of_later(run, &days);
 	dmp_run_end(run, fcinfo, 0);
 	dmp_spi_finish();

@@ -95,6 +95,10 @@ my @contract = (
 		SELECT batch FROM dmp.ingest('numbered') \gset
 		SELECT rows_deleted FROM dmp.revert_batch(:batch)}, qr/^2$/m,
 	'replay' => q{SELECT rows_read, rows_loaded FROM dmp.replay('numbered', (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date)}, qr/^2\|2$/,
+	'drop_lake_days' => q{
+		INSERT INTO lake.numbered (received_at, line) VALUES ('2024-06-01', '{"click_id": 3}');
+		SELECT rows_read FROM dmp.ingest('numbered');
+		SELECT action, rows FROM dmp.drop_lake_days('numbered', '2024-06-02')}, qr/^emptied\|1$/m,
 	'decode' => q{SELECT (dmp.decode('{"click_id": 7, "device": "web"}', NULL::clicks)).click_id}, qr/^7$/,
 	'parse_weblog' => q{SELECT (dmp.parse_weblog('::1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 1')).status}, qr/^200$/,
 	'parse_url' => q{SELECT (dmp.parse_url('http://a.example/?b=c')).query}, qr/^\{"b": "c"\}$/,
