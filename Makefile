@@ -24,7 +24,7 @@ REGRESS_ingest  = ingest load csv logs quarantine infer json_valid weblog url us
 REGRESS_ingest += live replay retain
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
 REGRESS_clean  += clean_fill
-REGRESS_clean  += recipe_cells
+REGRESS_clean  += recipe_cells recipe_new_rows
 REGRESS_clean  += statistics
 REGRESS_clean  += parse_time value_truth
 REGRESS_feature = feature training_set
@@ -33,6 +33,7 @@ REGRESS_score   = metrics predict predict_plan predict_quick score score_row exp
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days
+ISOLATION_clean = new_rows
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate

@@ -45,6 +45,18 @@ dmp_clean_open(CleanSource *source, const char *query)
 	source->select = dmp_query_select(query, "query");
 	source->desc = dmp_query_columns(source->select, NULL, &source->relations);
 	source->temporary = NULL;
+	source->increment = NULL;
+}
+
+CleanPlan *
+dmp_clean_source_plan(const CleanSource *source, CleanForm form)
+{
+	CleanPlan *plan = dmp_clean_plan(source->select, source->relations, source->desc, form);
+
+	plan->increment = source->increment;
+	if (plan->increment != NULL)
+		plan->increment->n_stats = 0;
+	return plan;
 }
 
 /*
@@ -59,28 +71,16 @@ dmp_clean_sql(PG_FUNCTION_ARGS)
 	CleanPlan *plan;
 
 	dmp_clean_open(&source, query);
-	plan = dmp_clean_plan(source.select, source.relations, source.desc, CLEAN_PLAIN);
+	plan = dmp_clean_source_plan(&source, CLEAN_PLAIN);
 	dmp_clean_compile(plan, dmp_recipe_of(recipe)->doc);
 	PG_RETURN_TEXT_P(cstring_to_text(dmp_clean_finish(plan)));
 }
 
-/*
- * The traced form reads the source a second time. A source that would not be
- * the same then is copied first: one that calls volatile functions, and the
- * very table that is to be replaced.
- */
-static void
-keep_source(CleanSource *source, const char *into_table, const char *if_exists)
+void
+dmp_clean_copy(CleanSource *source)
 {
-	Oid target = dmp_relation_oid(into_table, true);
 	int n = 0;
 	char *name;
-
-	if (OidIsValid(target) && strcmp(if_exists, "error") == 0)
-		return; /* an error soon */
-	if (!dmp_query_is_volatile(source->select) &&
-		!(strcmp(if_exists, "replace") == 0 && list_member_oid(source->relations, target)))
-		return;
 
 	do
 		name = psprintf("dmp_clean_source_%d", n++);
@@ -94,19 +94,36 @@ keep_source(CleanSource *source, const char *into_table, const char *if_exists)
 }
 
 /*
+ * The traced form reads the source a second time. A source that would not be
+ * the same then is copied first: one that calls volatile functions, and the
+ * very table that is to be replaced.
+ */
+static void
+keep_source(CleanSource *source, const char *into_table, const char *if_exists)
+{
+	Oid target = dmp_relation_oid(into_table, true);
+
+	if (OidIsValid(target) && strcmp(if_exists, "error") == 0)
+		return; /* an error soon */
+	if (!dmp_query_is_volatile(source->select) &&
+		!(strcmp(if_exists, "replace") == 0 && list_member_oid(source->relations, target)))
+		return;
+	dmp_clean_copy(source);
+}
+
+/*
  * One row a line of the answer, and their sums and text into the run.
  */
 static void
 report(FunctionCallInfo fcinfo, CleanRun *run, CleanPlan *plan, DmpCounters *counters,
 	   int64 *rejected, bool with_number)
 {
-	int64 rows = dmp_counters_value(counters, 0);
+	int64 rows = run->rows_in;
 	StringInfoData steps;
 	ListCell *lc;
 
 	initStringInfo(&steps);
 	appendStringInfoChar(&steps, '[');
-	run->rows_in = rows;
 	foreach (lc, plan->lines)
 	{
 		CleanLine *line = lfirst(lc);
@@ -220,6 +237,7 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 {
 	const DmpDoc *recipe = run->recipe->doc;
 	CleanSource source;
+	CleanPlan *plain;
 	CleanPlan *plan;
 	DmpCounters *counters;
 	Snapshot snapshot;
@@ -235,17 +253,24 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 	run->started_at = GetCurrentTimestamp();
 	dmp_clean_open(&source, run->query);
 
-	/* once without counting, for the number of counters and for all errors of the recipe */
-	plan = dmp_clean_plan(source.select, source.relations, source.desc, CLEAN_PLAIN);
-	dmp_clean_compile(plan, recipe);
-	n_slots = plan->n_slots + list_length(plan->lines);
-
 	dmp_spi_connect();
-	run->run = dmp_batch_next();
-	keep_source(&source, run->into_name, run->if_exists);
+	if (run->new_rows != NIL)
+	{
+		dmp_new_rows_begin(run, &source);
+		dmp_new_rows_stats(run, &source);
+	}
+	/* once without counting, for the number of counters and for all errors of the recipe */
+	plain = dmp_clean_source_plan(&source, CLEAN_PLAIN);
+	dmp_clean_compile(plain, recipe);
+	n_slots = plain->n_slots + list_length(plain->lines);
+	if (run->new_rows == NIL)
+	{
+		run->run = dmp_batch_next();
+		keep_source(&source, run->into_name, run->if_exists);
+	}
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	counters = dmp_counters_create(n_slots);
-	plan = dmp_clean_plan(source.select, source.relations, source.desc, CLEAN_COUNTED);
+	plan = dmp_clean_source_plan(&source, CLEAN_COUNTED);
 	plan->run = dmp_counters_id(counters);
 	dmp_clean_compile(plan, recipe);
 	dmp_progress("clean: %d steps into %s", recipe->n, run->into_name);
@@ -264,6 +289,11 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
 	AtEOXact_GUC(true, guc_level);
+	run->rows_in = dmp_counters_value(counters, 0);
+	if (strcmp(run->if_exists, "replace") == 0)
+		dmp_new_rows_close(run);
+	if (run->new_rows != NIL)
+		dmp_new_rows_end(run, &source, plain);
 	if (source.temporary != NULL)
 		dmp_spi(psprintf("DROP TABLE %s", source.temporary), NULL, false);
 
@@ -294,8 +324,8 @@ dmp_clean(PG_FUNCTION_ARGS)
 }
 
 /*
- * dmp.run_recipe(name text, query text, into_table text, if_exists text, keep_replaced boolean)
- *	-> as dmp.clean, and run
+ * dmp.run_recipe(name text, query text, into_table text, if_exists text, keep_replaced boolean,
+ *	new_rows text[]) -> as dmp.clean, and run
  */
 Datum
 dmp_run_recipe(PG_FUNCTION_ARGS)
@@ -307,6 +337,14 @@ dmp_run_recipe(PG_FUNCTION_ARGS)
 	run.into_name = text_to_cstring(dmp_clean_argument(fcinfo, 2, "into_table"));
 	run.if_exists = text_to_cstring(dmp_clean_argument(fcinfo, 3, "if_exists"));
 	run.keep_replaced = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
+	if (!PG_ARGISNULL(5))
+	{
+		run.new_rows = dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(5));
+		if (run.new_rows == NIL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("new_rows names no column"),
+					 errhint("Name the columns that tell the rows of the query apart.")));
+	}
 	execute(fcinfo, &run, true);
 	return (Datum) 0;
 }

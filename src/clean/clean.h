@@ -110,6 +110,28 @@ typedef struct CleanKept
 	char *expr; /* at the current level */
 } CleanKept;
 
+/*
+ * A run over rows that are new since earlier runs of a lineage (new_rows.c):
+ * statistics are those of its first run, and what its runs let through a
+ * deduplicate counts as there.
+ */
+typedef struct CleanIncrement
+{
+	int64 lineage;
+	int64 run;           /* runs before this one count */
+	const DmpDoc *stats; /* array of [value, type], in the order they are asked for; or NULL */
+	int n_stats;         /* of them asked for so far */
+	List *stat_names;    /* asked for while stats is NULL: SQL */
+	List *distinct;      /* of CleanDistinct: plain form */
+} CleanIncrement;
+
+/* The SELECT of the hashes of keys that a deduplicate lets through */
+typedef struct CleanDistinct
+{
+	int step;
+	char *select;
+} CleanDistinct;
+
 typedef struct CleanPlan CleanPlan;
 
 /* Told of each step; see dmp_clean_compile */
@@ -153,10 +175,11 @@ struct CleanPlan
 	int step;           /* the step being compiled, from 1 */
 	const char *action; /* its name */
 	const CleanWatch *watch;
-	const char *about; /* the column that errors are about, or NULL */
-	int stop_step;     /* traced: the last step that rejects */
-	int across;        /* the first step that looks at other rows, or 0 */
-	Oid tid_table;     /* record is a ctid of this table; else InvalidOid */
+	CleanIncrement *increment; /* or NULL */
+	const char *about;         /* the column that errors are about, or NULL */
+	int stop_step;             /* traced: the last step that rejects */
+	int across;                /* the first step that looks at other rows, or 0 */
+	Oid tid_table;             /* record is a ctid of this table; else InvalidOid */
 };
 
 extern CleanPlan *dmp_clean_plan(const char *select, List *relations, TupleDesc desc,

@@ -307,7 +307,12 @@ CREATE TABLE dmp_internal.recipe_run (
 	finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	state text NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'undone')),
 	undone_at timestamptz,
-	done_by dmp_internal.owner NOT NULL
+	done_by dmp_internal.owner NOT NULL,
+	new_rows text[],
+	lineage bigint,
+	rows_select text,
+	stats json,
+	snapshots_before json
 );
 CREATE INDEX recipe_run_into ON dmp_internal.recipe_run (into_table);
 COMMENT ON TABLE dmp_internal.recipe_run IS 'runs of recipes; read dmp.recipe_runs';
@@ -316,22 +321,57 @@ CREATE POLICY reader ON dmp_internal.recipe_run FOR SELECT USING (dmp_internal.o
 GRANT SELECT ON dmp_internal.recipe_run TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_run', '');
 
+-- what runs over new rows took: see new_rows.c
+
+CREATE TABLE dmp_internal.recipe_lineage (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	into_table regclass NOT NULL,
+	query text NOT NULL,
+	new_rows text[] NOT NULL,
+	owner dmp_internal.owner NOT NULL,
+	last_run bigint NOT NULL,
+	closed_by bigint,
+	document json,
+	stats json,
+	snapshots json
+);
+CREATE UNIQUE INDEX recipe_lineage_open ON dmp_internal.recipe_lineage (into_table, md5(query), new_rows)
+	WHERE closed_by IS NULL;
+COMMENT ON TABLE dmp_internal.recipe_lineage IS 'runs of one query into one table that take new rows only';
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_lineage', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_lineage_id_seq', '');
+
+CREATE TABLE dmp_internal.recipe_taken (
+	lineage bigint NOT NULL,
+	run bigint NOT NULL,
+	step int NOT NULL,
+	part int NOT NULL,
+	keys bigint[] NOT NULL,
+	owner dmp_internal.owner NOT NULL,
+	PRIMARY KEY (lineage, step, run, part)
+);
+COMMENT ON TABLE dmp_internal.recipe_taken IS 'keys of the rows that runs took (step 0), and let through a deduplicate';
+ALTER TABLE dmp_internal.recipe_taken ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.recipe_taken FOR SELECT USING (dmp_internal.owns(owner));
+GRANT SELECT ON dmp_internal.recipe_taken TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_taken', '');
+
 CREATE VIEW dmp.recipe_runs WITH (security_invoker = true) AS
 SELECT run, recipe, version, query, into_table, if_exists, state, rows_in, rows_out, cells_changed, rows_quarantined,
-	started_at, finished_at, done_by, kept_table, undone_at, steps, document
+	started_at, finished_at, done_by, kept_table, undone_at, steps, document, new_rows
 FROM dmp_internal.recipe_run;
 COMMENT ON VIEW dmp.recipe_runs IS 'runs of recipes, by dmp.run_recipe and dmp.clean (recipe is NULL when it was given as a document)
 Example: SELECT run, recipe, version, rows_in, rows_out, state FROM dmp.recipe_runs WHERE into_table = ''clicks''::regclass ORDER BY run';
 GRANT SELECT ON dmp.recipe_runs TO PUBLIC;
 
 CREATE FUNCTION dmp.run_recipe(name text, query text, into_table text, if_exists text DEFAULT 'error',
-	keep_replaced boolean DEFAULT false,
+	keep_replaced boolean DEFAULT false, new_rows text[] DEFAULT NULL,
 	OUT step integer, OUT action text, OUT column_name text, OUT rows_in bigint, OUT rows_out bigint,
 	OUT cells_changed bigint, OUT rows_quarantined bigint, OUT run bigint)
 	RETURNS SETOF record
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_run_recipe';
-COMMENT ON FUNCTION dmp.run_recipe(text, text, text, text, boolean) IS 'dmp.clean by a stored recipe (name, name@3); keep_replaced keeps what is replaced, so that dmp.undo_run can put it back
-Example: SELECT * FROM dmp.run_recipe(''tidy'', ''raw_clicks'', ''clicks'')';
+COMMENT ON FUNCTION dmp.run_recipe(text, text, text, text, boolean, text[]) IS 'dmp.clean by a stored recipe (name, name@3); keep_replaced keeps what is replaced for dmp.undo_run; new_rows, a key or a column of type xid8, takes only rows that no earlier run took
+Example: SELECT * FROM dmp.run_recipe(''tidy'', ''raw_clicks'', ''clicks'', ''append'', new_rows => ''{click_id}'')';
 
 CREATE FUNCTION dmp.undo_run(run bigint, OUT object text, OUT action text, OUT rows bigint)
 	RETURNS SETOF record

@@ -507,12 +507,21 @@ void
 dmp_clean_need_stats(CleanPlan *plan, List *columns)
 {
 	bool ready = plan->stats != NULL && plan->filters == NIL && !plan->window;
+	bool touched = false;
 	ListCell *lc;
 
-	dmp_clean_across(plan);
 	foreach (lc, columns)
-		ready &= !dmp_clean_touched(lfirst(lc));
-	if (ready)
+		touched |= dmp_clean_touched(lfirst(lc));
+	if (plan->increment != NULL && plan->increment->stats != NULL)
+	{
+		/* they are known */
+		if (touched)
+			dmp_clean_flush(plan);
+		return;
+	}
+	if (plan->increment == NULL)
+		dmp_clean_across(plan);
+	if (ready && !touched)
 		return;
 	flush(plan, "SELECT", "", true);
 	plan->stats = makeStringInfo();
@@ -526,8 +535,26 @@ dmp_clean_need_stats(CleanPlan *plan, List *columns)
 char *
 dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate)
 {
-	char *name = psprintf("%s_%d", what, ++plan->n_names);
+	CleanIncrement *increment = plan->increment;
+	char *name;
 
+	if (increment != NULL && increment->stats != NULL)
+	{
+		const DmpDoc *stat;
+
+		if (increment->n_stats >= increment->stats->n)
+			elog(ERROR, "statistic %d of the recipe is not known", increment->n_stats);
+		stat = increment->stats->items[increment->n_stats++];
+		return psprintf("%s::%s",
+						stat->items[0]->kind == DMP_DOC_NULL
+							? "NULL"
+							: quote_literal_cstr(stat->items[0]->text),
+						stat->items[1]->text);
+	}
+	name = psprintf("%s_%d", what, ++plan->n_names);
+	if (increment != NULL)
+		increment->stat_names = lappend(increment->stat_names,
+										psprintf("(SELECT %s FROM %s)", name, plan->stats_alias));
 	appendStringInfo(plan->stats, "%s%s AS %s", plan->stats->len > 0 ? ",\n\t" : "", aggregate,
 					 name);
 	return psprintf("%s.%s", plan->stats_alias, name);
@@ -541,6 +568,7 @@ dmp_clean_stat(CleanPlan *plan, const char *what, const char *aggregate)
 void
 dmp_clean_need_rows(CleanPlan *plan)
 {
+	dmp_clean_across(plan);
 	flush(plan, "SELECT", "", true);
 	plan->joins = true;
 }
@@ -650,6 +678,49 @@ dmp_clean_filter(CleanPlan *plan, CleanLine *line, char *keep, char *reason)
 }
 
 /*
+ * dmp_clean_distinct among the rows and those that earlier runs let through,
+ * whose keys are known by hashes. What was let through stays.
+ */
+static void
+distinct_from_before(CleanPlan *plan, CleanLine *line, const char *keys, const char *order)
+{
+	char *before = unused_name(plan, psprintf("before_%d", ++plan->n_names));
+	char *hash = psprintf("dmp.row_hash(ROW(%s))", keys);
+	char *alive = dmp_clean_alive(plan);
+	char *place;
+	char *taken;
+
+	plan->from =
+		psprintf("%s\nLEFT JOIN (SELECT DISTINCT pg_catalog.unnest(t.keys) AS dmp_taken"
+				 " FROM dmp_internal.recipe_taken AS t WHERE t.lineage = " INT64_FORMAT
+				 " AND t.step = %d AND t.run < " INT64_FORMAT ") AS %s\n\tON %s.dmp_taken = %s",
+				 plan->from, plan->increment->lineage, plan->step, plan->increment->run, before,
+				 before, hash);
+	if (plan->form == CLEAN_PLAIN)
+	{
+		CleanDistinct *distinct = palloc(sizeof(CleanDistinct));
+		char *where = level_where(plan);
+
+		distinct->step = plan->step;
+		distinct->select =
+			psprintf("%s\nSELECT DISTINCT %s FROM %s%s%s %s.dmp_taken IS NULL", plan->with.data,
+					 hash, level_from(plan), where, where[0] ? "\n\tAND" : "\nWHERE", before);
+		plan->increment->distinct = lappend(plan->increment->distinct, distinct);
+	}
+	place = dmp_clean_hide(plan, psprintf("row_number() OVER (PARTITION BY %s%s ORDER BY %s)",
+										  alive ? psprintf("(%s), ", alive) : "", keys, order));
+	taken = dmp_clean_hide(plan, psprintf("%s.dmp_taken", before));
+	dmp_clean_flush(plan);
+	line->rejected = plan->n_slots++;
+	taken = dmp_clean_ref(plan, taken);
+	dmp_clean_filter(plan, line,
+					 psprintf("%s = 1 AND %s IS NULL", dmp_clean_ref(plan, place), taken),
+					 psprintf("CASE WHEN %s IS NULL THEN '23505 duplicate of a row that is kept' "
+							  "ELSE '23505 duplicate of a row that an earlier run kept' END",
+							  taken));
+}
+
+/*
  * Of rows that agree in keys (SQL expressions) let the first one in order
  * (SQL with directions) pass; whole_row: of rows that agree in all columns any
  * one. Columns must be plain.
@@ -660,6 +731,11 @@ dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order, bo
 	char *all_keys = dmp_join(keys, ", ");
 	char *all_order = dmp_join(list_concat_copy(keys, order), ", ");
 
+	if (plan->increment != NULL)
+	{
+		distinct_from_before(plan, line, all_keys, all_order);
+		return;
+	}
 	dmp_clean_across(plan);
 	/* every row goes on to the filter when those that it drops are wanted */
 	if (plan->form == CLEAN_TRACED || (plan->record != NULL && line->quarantine))

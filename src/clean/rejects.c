@@ -141,7 +141,7 @@ traced_rejects(CleanSource *source, const DmpDoc *recipe, List *lines, int step,
 {
 	MemoryContext batch_context =
 		AllocSetContextCreate(CurrentMemoryContext, "dmp clean trace", ALLOCSET_DEFAULT_SIZES);
-	CleanPlan *plan = dmp_clean_plan(source->select, source->relations, source->desc, CLEAN_TRACED);
+	CleanPlan *plan = dmp_clean_source_plan(source, CLEAN_TRACED);
 	Portal portal;
 
 	dmp_progress("clean: tracing rejected rows");

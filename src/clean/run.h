@@ -35,10 +35,15 @@ typedef struct CleanSource
 	char *select;
 	TupleDesc desc;
 	List *relations;
-	char *temporary; /* it was copied to this table */
+	char *temporary;           /* it was copied to this table */
+	CleanIncrement *increment; /* it is what is new since earlier runs, or NULL */
 } CleanSource;
 
 extern void dmp_clean_open(CleanSource *source, const char *query);
+/* makes the source a temporary table of its rows; the caller drops it */
+extern void dmp_clean_copy(CleanSource *source);
+/* a plan over the source */
+extern CleanPlan *dmp_clean_source_plan(const CleanSource *source, CleanForm form);
 /* text argument n of the current function, an error when NULL */
 extern text *dmp_clean_argument(FunctionCallInfo fcinfo, int n, const char *name);
 
@@ -52,6 +57,7 @@ typedef struct CleanRun
 	char *into_name;
 	char *if_exists;
 	bool keep_replaced;
+	List *new_rows; /* columns that tell which rows are new, or NIL: all are taken */
 	/* done */
 	int64 run; /* its number */
 	Oid into;
@@ -68,7 +74,27 @@ typedef struct CleanRun
 	char *time_zone;
 	char *date_style;
 	TimestampTz started_at;
+	/* of new rows, see new_rows.c */
+	int64 lineage; /* 0: none */
+	Oid lineage_owner;
+	char *rows_select; /* the SELECT of its rows, for later */
+	char *stats;       /* json */
+	char *before;      /* json: the lineage's snapshots before the run */
+	char *after;       /* json: and after */
 } CleanRun;
+
+/* ---- new_rows.c: rows that no earlier run took */
+
+/* source becomes the rows that are new; needs the caller's SPI connection. Sets run->run. */
+extern void dmp_new_rows_begin(CleanRun *run, CleanSource *source);
+/* the statistics of the lineage, taken by this run when there are none */
+extern void dmp_new_rows_stats(CleanRun *run, CleanSource *source);
+/* remembers what was taken; plan: the plain form */
+extern void dmp_new_rows_end(CleanRun *run, CleanSource *source, CleanPlan *plan);
+/* the run replaced its table: lineages into it end */
+extern void dmp_new_rows_close(const CleanRun *run);
+/* the lineage as it was before the run */
+extern void dmp_new_rows_undo(int64 run, int64 lineage, const char *before);
 
 /* keeps the rows of the table that is about to be replaced */
 extern void dmp_run_keep(CleanRun *run);

@@ -133,12 +133,18 @@ dmp_run_record(const CleanRun *run)
 	dmp_arg_text(&args, run->steps);
 	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(run->started_at), false);
 	dmp_arg_oid(&args, GetUserId());
+	dmp_arg(&args, INT8OID, Int64GetDatum(run->lineage), run->lineage == 0);
+	dmp_arg_text(&args, run->rows_select);
+	dmp_arg_text(&args, run->stats);
+	dmp_arg_text(&args, run->before);
+	dmp_arg_text_array(&args, run->new_rows);
 	dmp_spi_registry(
 		"INSERT INTO dmp_internal.recipe_run (run, recipe, version, document, query, search_path,"
 		" time_zone, date_style, into_table, if_exists, created, kept_table, cluster, xact,"
 		" rows_written, rows_in, rows_out, cells_changed, rows_quarantined, steps, started_at,"
-		" done_by) VALUES ($1, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-		" $16, $17, $18, $19, $20::json, $21, $22)",
+		" done_by, lineage, rows_select, stats, snapshots_before, new_rows)"
+		" VALUES ($1, $2, $3, $4::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+		" $18, $19, $20::json, $21, $22, $23, $24, $25::json, $26::json, nullif($27, '{}'))",
 		&args, false);
 }
 
@@ -160,8 +166,8 @@ dmp_run_find(int64 number)
 
 	dmp_arg_int8(&args, number);
 	if (dmp_spi_registry("SELECT done_by::oid, recipe, version, document, query, search_path,"
-						 " time_zone, date_style, into_table, if_exists, rows_in, steps"
-						 " FROM dmp_internal.recipe_run WHERE run = $1",
+						 " time_zone, date_style, into_table, if_exists, rows_in, steps,"
+						 " lineage, rows_select, stats FROM dmp_internal.recipe_run WHERE run = $1",
 						 &args, true) == 0)
 		no_such_run(number);
 	dmp_check_owner((Oid) dmp_spi_int8(0, 1, 0), "run", psprintf(INT64_FORMAT, number));
@@ -179,6 +185,9 @@ dmp_run_find(int64 number)
 	run->if_exists = dmp_spi_text(0, 10);
 	run->rows_in = dmp_spi_int8(0, 11, 0);
 	run->steps = dmp_spi_text(0, 12);
+	run->lineage = dmp_spi_int8(0, 13, 0);
+	run->rows_select = dmp_spi_text(0, 14);
+	run->stats = dmp_spi_text(0, 15);
 	return run;
 }
 
@@ -195,6 +204,8 @@ typedef struct Undo
 	int64 rows_written;
 	FullTransactionId xact;
 	int32 cluster;
+	int64 lineage;
+	char *snapshots; /* of the lineage, before */
 } Undo;
 
 static void
@@ -216,10 +227,11 @@ read_run(Undo *undo, int64 number)
 
 	undo->run = number;
 	dmp_arg_int8(&args, number);
-	if (dmp_spi_registry("SELECT into_table, kept_table, created, if_exists, rows_written, xact,"
-						 " cluster, state, done_by::oid FROM dmp_internal.recipe_run"
-						 " WHERE run = $1 FOR UPDATE",
-						 &args, false) == 0)
+	if (dmp_spi_registry(
+			"SELECT into_table, kept_table, created, if_exists, rows_written, xact,"
+			" cluster, state, done_by::oid, lineage, snapshots_before FROM dmp_internal.recipe_run"
+			" WHERE run = $1 FOR UPDATE",
+			&args, false) == 0)
 		no_such_run(number);
 	dmp_check_owner((Oid) dmp_spi_int8(0, 9, 0), "run", psprintf(INT64_FORMAT, number));
 	undo->into = (Oid) dmp_spi_int8(0, 1, 0);
@@ -231,12 +243,31 @@ read_run(Undo *undo, int64 number)
 	undo->xact = DatumGetFullTransactionId(dmp_spi_datum(0, 6, &isnull));
 	undo->cluster = (int32) dmp_spi_int8(0, 7, 0);
 	state = dmp_spi_text(0, 8);
+	undo->lineage = dmp_spi_int8(0, 10, 0);
+	undo->snapshots = dmp_spi_text(0, 11);
 	if (strcmp(state, "undone") == 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("run " INT64_FORMAT " is undone already", number)));
 	if (get_rel_name(undo->into) == NULL)
 		cannot_undo(undo, "The table it wrote no longer exists.");
 	undo->table = dmp_relation_name(undo->into);
+}
+
+/* Later runs over new rows count on what this one took. */
+static void
+check_lineage(const Undo *undo)
+{
+	DmpArgs args = {0};
+
+	if (undo->lineage == 0)
+		return;
+	dmp_arg_int8(&args, undo->lineage);
+	dmp_spi_registry("SELECT last_run FROM dmp_internal.recipe_lineage WHERE id = $1 FOR UPDATE",
+					 &args, false);
+	if (SPI_processed > 0 && dmp_spi_int8(0, 1, 0) != undo->run)
+		cannot_undo(undo, psprintf("Run " INT64_FORMAT " went on with the rows behind it: undo "
+								   "that first.",
+								   dmp_spi_int8(0, 1, 0)));
 }
 
 /* Whether the table is as the run left it, as far as undoing it goes. */
@@ -340,8 +371,10 @@ dmp_undo_run(PG_FUNCTION_ARGS)
 	dmp_spi(psprintf("LOCK TABLE %s IN %s MODE", undo.table,
 					 undo.created || undo.replaced ? "ACCESS EXCLUSIVE" : "SHARE ROW EXCLUSIVE"),
 			NULL, false);
+	check_lineage(&undo);
 	check_table(&undo);
 	restore_table(fcinfo, &undo);
+	dmp_new_rows_undo(undo.run, undo.lineage, undo.snapshots);
 	dmp_arg_int8(&args, undo.run);
 	undone(fcinfo, "dmp.quarantine", "rows deleted",
 		   (int64) dmp_spi_registry(

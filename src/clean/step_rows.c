@@ -85,6 +85,9 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 				 errmsg("recipe step %d: \"keep\" needs \"by\"", plan->step),
 				 errhint("Rows of a table have no order of their own: name the column that says "
 						 "which is first.")));
+	/* a row that an earlier run wrote would have to go */
+	if (plan->increment != NULL && keep != NULL && keep[0] == 'l')
+		dmp_clean_across(plan);
 	line = dmp_clean_line(plan, NULL, false, false);
 	line->quarantine = dmp_clean_quarantine(plan, step);
 	if (plan->form == CLEAN_TRACED && plan->filters != NIL)

@@ -284,8 +284,7 @@ check_keys(Trace *trace, CleanPlan *plan)
 static char *
 cells_select(Trace *trace, int from, int to)
 {
-	CleanPlan *plan = dmp_clean_plan(trace->source.select, trace->source.relations,
-									 trace->source.desc, CLEAN_TRACED);
+	CleanPlan *plan = dmp_clean_source_plan(&trace->source, CLEAN_TRACED);
 	CleanWatch watch = {before_step, after_step, trace};
 	StringInfoData values;
 	ListCell *lc;
@@ -327,13 +326,13 @@ cells_select(Trace *trace, int from, int to)
 
 /* the lines of the recipe over the source; all errors of it come from here */
 static void
-prepare(Trace *trace, const char *query, const DmpDoc *recipe)
+prepare(Trace *trace, const char *query, const DmpDoc *recipe, CleanIncrement *increment)
 {
 	CleanPlan *plan;
 
 	dmp_clean_open(&trace->source, query);
-	plan = dmp_clean_plan(trace->source.select, trace->source.relations, trace->source.desc,
-						  CLEAN_PLAIN);
+	trace->source.increment = increment;
+	plan = dmp_clean_source_plan(&trace->source, CLEAN_PLAIN);
 	dmp_clean_compile(plan, recipe);
 	trace->recipe = recipe;
 	trace->lines = plan->lines;
@@ -451,7 +450,7 @@ dmp_preview_recipe(PG_FUNCTION_ARGS)
 						errmsg("samples must be at least 1, not %d", preview.samples)));
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
-	prepare(&trace, query, recipe->doc);
+	prepare(&trace, query, recipe->doc, NULL);
 	trace.record = "row_to_json(%s)";
 	each_pass(&trace, preview_pass, &preview);
 	dmp_spi_finish();
@@ -623,6 +622,7 @@ dmp_cell_history(PG_FUNCTION_ARGS)
 {
 	History history = {fcinfo};
 	Trace trace = {0};
+	CleanIncrement increment = {0};
 	CleanRun *run;
 	DmpDoc *steps;
 	int guc_level;
@@ -644,7 +644,14 @@ dmp_cell_history(PG_FUNCTION_ARGS)
 	pin("search_path", run->search_path);
 	pin("TimeZone", run->time_zone);
 	pin("DateStyle", run->date_style);
-	prepare(&trace, run->query, run->recipe->doc);
+	if (run->lineage != 0)
+	{
+		increment.lineage = run->lineage;
+		increment.run = run->run;
+		increment.stats = dmp_doc_parse(run->stats, "stats");
+	}
+	prepare(&trace, run->rows_select ? run->rows_select : run->query, run->recipe->doc,
+			run->lineage != 0 ? &increment : NULL);
 	if (dmp_query_is_volatile(trace.source.select) ||
 		(strcmp(run->if_exists, "replace") == 0 &&
 		 list_member_oid(trace.source.relations, run->into)))
