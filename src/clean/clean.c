@@ -192,7 +192,7 @@ count_rejected(CleanPlan *plan, DmpCounters *counters)
  * Write the table, in a subtransaction of its own.
  */
 static void
-write_table(CleanRun *run, const char *select)
+write_table(CleanRun *run, CleanSource *source, const char *select)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -221,6 +221,7 @@ write_table(CleanRun *run, const char *select)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
+		dmp_clean_blame(source, run->recipe->doc, error);
 		ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -281,7 +282,7 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 	if (plan->joins)
 		(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-	write_table(run, dmp_clean_finish(plan));
+	write_table(run, &source, dmp_clean_finish(plan));
 
 	rejected = count_rejected(plan, counters);
 	PushActiveSnapshot(snapshot);

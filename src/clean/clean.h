@@ -215,6 +215,9 @@ extern void dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, Lis
 							   bool whole_row);
 extern char *dmp_clean_alive(CleanPlan *plan);
 extern char *dmp_clean_type(Oid type, int32 typmod);
+/* a select list holds 1664; some are kept for what is carried along */
+#define CLEAN_LEVEL_COLUMNS 1650
+extern List *dmp_clean_sort_keys(CleanPlan *plan, List *keys);
 
 /* ---- convert.c: conversions whose failure rejects the row */
 

@@ -164,6 +164,19 @@ dmp_clean_plan(const char *select, List *relations, TupleDesc desc, CleanForm fo
 }
 
 /*
+ * Keys to sort by, which stand beside the columns: where that is more than the
+ * server lets a SELECT have, one key of them all, compared by their texts.
+ */
+List *
+dmp_clean_sort_keys(CleanPlan *plan, List *keys)
+{
+	/* twice, since others may stand beside them */
+	if (list_length(plan->columns) + 2 * list_length(keys) <= CLEAN_LEVEL_COLUMNS)
+		return keys;
+	return list_make1(psprintf("ROW(%s)::text COLLATE \"C\"", dmp_join(keys, ", ")));
+}
+
+/*
  * The type as SQL, with its typmod.
  */
 char *
@@ -728,8 +741,12 @@ distinct_from_before(CleanPlan *plan, CleanLine *line, const char *keys, const c
 void
 dmp_clean_distinct(CleanPlan *plan, CleanLine *line, List *keys, List *order, bool whole_row)
 {
-	char *all_keys = dmp_join(keys, ", ");
-	char *all_order = dmp_join(list_concat_copy(keys, order), ", ");
+	char *all_keys;
+	char *all_order;
+
+	keys = dmp_clean_sort_keys(plan, keys);
+	all_keys = dmp_join(keys, ", ");
+	all_order = dmp_join(list_concat_copy(keys, order), ", ");
 
 	if (plan->increment != NULL)
 	{

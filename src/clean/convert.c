@@ -13,9 +13,6 @@
 
 #include "clean/clean.h"
 
-/* a select list holds 1664; some are kept for what is carried along */
-#define MAX_LEVEL_COLUMNS 1650
-
 /*
  * Before the first conversion of a step: start with expressions that the
  * filters can repeat.
@@ -46,7 +43,7 @@ dmp_clean_convert(CleanPlan *plan, CleanColumn *column, CleanLine *line, const c
 	CleanConversion *conversion = palloc0(sizeof(CleanConversion));
 
 	/* what was converted from stands beside the columns, up to a limit of the server */
-	if (list_length(plan->columns) + list_length(plan->conversions) >= MAX_LEVEL_COLUMNS)
+	if (list_length(plan->columns) + list_length(plan->conversions) >= CLEAN_LEVEL_COLUMNS)
 	{
 		dmp_clean_end_conversions(plan);
 		dmp_clean_begin_conversions(plan);

@@ -383,6 +383,22 @@ dmp_clean_check(const DmpDoc *recipe)
 }
 
 /*
+ * An expression named a column that is not there: say which are, and the
+ * nearest instead of the server's hint, which names the level.
+ */
+static void
+describe_columns(CleanPlan *plan, ErrorData *error)
+{
+	List *names = column_names(plan);
+	const char *start = strchr(error->message, '"');
+	const char *end = start ? strchr(start + 1, '"') : NULL;
+	const char *nearest = end ? dmp_nearest(pnstrdup(start + 1, end - start - 1), names) : NULL;
+
+	error->detail = psprintf("Columns at this step: %s.", dmp_join(names, ", "));
+	error->hint = nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL;
+}
+
+/*
  * The error under way, with the step named in front of its message unless it
  * says that already, or is not about the recipe.
  */
@@ -406,7 +422,7 @@ throw_for_step(CleanPlan *plan, MemoryContext context)
 	}
 	FlushErrorState();
 	if (error->sqlerrcode == ERRCODE_UNDEFINED_COLUMN && error->detail == NULL)
-		error->detail = psprintf("Columns at this step: %s.", dmp_join(column_names(plan), ", "));
+		describe_columns(plan, error);
 	ereport(ERROR, (errcode(error->sqlerrcode),
 					plan->about ? errmsg("recipe step %d: column \"%s\": %s", plan->step,
 										 plan->about, error->message)

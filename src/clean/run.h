@@ -103,6 +103,10 @@ extern void dmp_run_record(const CleanRun *run);
 /* the run of that number, for members of who did it; an error when there is none */
 extern CleanRun *dmp_run_find(int64 run);
 
+/* ---- blame.c */
+
+extern void dmp_clean_blame(CleanSource *source, const DmpDoc *recipe, ErrorData *error);
+
 /* ---- rejects.c */
 
 extern void dmp_clean_rejects(CleanSource *source, const CleanRun *run, CleanPlan *plan,

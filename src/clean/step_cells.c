@@ -10,6 +10,7 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/typcache.h"
 
 #include "base/soft.h"
 #include "clean/clean.h"
@@ -88,6 +89,10 @@ missing_value(CleanPlan *plan, CleanColumn *column, List *tokens, CleanLine *lin
 	List *values = NIL;
 	ListCell *lc;
 
+	if (!OidIsValid(lookup_type_cache(column->type, TYPECACHE_EQ_OPR)->eq_opr))
+		dmp_clean_error(plan, ERRCODE_DATATYPE_MISMATCH,
+						"column \"%s\" is %s, whose values cannot be compared", column->name,
+						type_name);
 	foreach (lc, tokens)
 	{
 		const char *reason;

@@ -248,6 +248,7 @@ fill_along(CleanPlan *plan, CleanColumn *column, bool forward, const DmpDoc *by,
 {
 	List *order_columns;
 	List *keys = NIL;
+	List *ties = NIL;
 	List *placed = NIL;
 	CleanLine *line;
 	char *partition;
@@ -278,7 +279,8 @@ fill_along(CleanPlan *plan, CleanColumn *column, bool forward, const DmpDoc *by,
 	}
 	foreach (lc, plan->columns)
 		if (!list_member_ptr(order_columns, lfirst(lc)))
-			keys = lappend(keys, dmp_clean_key(lfirst(lc)));
+			ties = lappend(ties, dmp_clean_key(lfirst(lc)));
+	keys = list_concat(keys, dmp_clean_sort_keys(plan, ties));
 	is_placed = dmp_join(placed, " AND ");
 	fill_with(
 		plan, column, line,

@@ -103,12 +103,14 @@ dmp_clean_deduplicate(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argumen
 			ordered &=
 				OidIsValid(column->collation) && get_collation_isdeterministic(column->collation);
 	}
-	if (by_column != NULL)
-		order = list_make1(psprintf("%s %sNULLS LAST", dmp_clean_key(by_column),
-									keep != NULL && keep[0] == 'l' ? "DESC " : ""));
 	foreach (lc, plan->columns)
 		if (!list_member_ptr(columns, lfirst(lc)) && lfirst(lc) != by_column)
 			order = lappend(order, dmp_clean_key(lfirst(lc)));
+	order = dmp_clean_sort_keys(plan, order);
+	if (by_column != NULL)
+		order = lcons(psprintf("%s %sNULLS LAST", dmp_clean_key(by_column),
+							   keep != NULL && keep[0] == 'l' ? "DESC " : ""),
+					  order);
 	dmp_clean_distinct(plan, line, keys, order, whole_row && ordered);
 }
 

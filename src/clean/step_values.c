@@ -103,6 +103,14 @@ convert_column(CleanPlan *plan, CleanColumn *column, const ValueKind *kind, cons
 	if (kind->failure != NULL && fate != CLEAN_REJECT)
 		dmp_clean_failures(
 			plan, line, psprintf("%s, %s", kind->failure, keep ? "left as it is" : "made missing"));
+	if (line->rejected >= 0)
+	{
+		/* first of all, since it may start a level */
+		CleanConversion *conversion = dmp_clean_convert(plan, column, line, open, to);
+
+		conversion->error_before = psprintf("'22P02 %s: \"' || left(", kind->failure);
+		conversion->error_after = ", 100) || '\"'";
+	}
 	if (number)
 	{
 		before = psprintf("dmp.clean_number(%s", open);
@@ -125,13 +133,7 @@ convert_column(CleanPlan *plan, CleanColumn *column, const ValueKind *kind, cons
 	if (plan->form != CLEAN_COUNTED)
 		counted = psprintf("%s%s%s", before, column->expr, after);
 	if (line->rejected >= 0)
-	{
-		CleanConversion *conversion = dmp_clean_convert(plan, column, line, open, to);
-
-		conversion->error_before = psprintf("'22P02 %s: \"' || left(", kind->failure);
-		conversion->error_after = ", 100) || '\"'";
 		dmp_clean_replace(column, counted);
-	}
 	else
 		dmp_clean_wrap(column, counted, before, after);
 	if (number)
