@@ -27,6 +27,7 @@ REGRESS_clean  += clean_fill clean_hostile clean_by_hand
 REGRESS_clean  += recipe_cells recipe_new_rows
 REGRESS_clean  += statistics
 REGRESS_clean  += parse_time value_truth
+REGRESS_clean  += cluster
 REGRESS_feature = feature training_set
 REGRESS_learn   = registry train fit logit encode bins interactions summary judgement import_model family linear path path_wide groups groups_family update update_wide
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine

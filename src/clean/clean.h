@@ -293,8 +293,10 @@ extern void dmp_clean_clip(CleanPlan *plan, const DmpDoc *step, const DmpDoc *ar
 extern void dmp_clean_derive(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern char *dmp_clean_key(const CleanColumn *column);
 
-/* ---- step_rules.c */
+/* ---- step_clusters.c, step_rules.c */
 
+extern void dmp_clean_canonicalize(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
+extern void dmp_clean_repair(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument);
 extern void dmp_clean_functional_dependency(CleanPlan *plan, const DmpDoc *step,
 											const DmpDoc *argument);
 

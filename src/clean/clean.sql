@@ -149,6 +149,32 @@ CREATE FUNCTION dmp.robust_scale(value float8) RETURNS float8
 	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_robust_scale';
 COMMENT ON FUNCTION dmp.robust_scale(float8) IS 'distance from the median of the partition in interquartile ranges
 Example: SELECT dmp.robust_scale(price) OVER (PARTITION BY category) FROM products';
+-- a type of its own: an argument has the name of a column, too
+CREATE TYPE dmp_internal.value_cluster AS (cluster bigint, canonical text, variant text, rows bigint, method text,
+	confidence double precision);
+
+CREATE FUNCTION dmp.cluster_values(query text, column_name text, method text DEFAULT 'fingerprint',
+	threshold double precision DEFAULT NULL, n integer DEFAULT NULL)
+	RETURNS SETOF dmp_internal.value_cluster
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_cluster_values';
+COMMENT ON FUNCTION dmp.cluster_values(text, text, text, double precision, integer) IS 'values of a column that mean the same, by keys (fingerprint, ngram_fingerprint, metaphone, cologne) or nearness (levenshtein, jaro_winkler, words)
+Example: SELECT * FROM dmp.cluster_values(''events'', ''city'', ''levenshtein'', threshold => 2)';
+
+CREATE FUNCTION dmp_internal.sound_key(value text, method text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_sound_key';
+COMMENT ON FUNCTION dmp_internal.sound_key(text, text) IS 'what words sound like, by metaphone or cologne';
+
+CREATE TYPE dmp_internal.near_value AS (canonical text, confidence double precision);
+
+CREATE FUNCTION dmp_internal.near_cluster(value text, n bigint, method text, threshold double precision) RETURNS dmp_internal.near_value
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_near_cluster';
+COMMENT ON FUNCTION dmp_internal.near_cluster(text, bigint, text, double precision) IS 'the canonical value of the cluster a value is in';
+
+CREATE TYPE dmp_internal.meant_value AS (meant text, confidence double precision);
+
+CREATE FUNCTION dmp_internal.typo_of("column" integer, value text, n bigint) RETURNS dmp_internal.meant_value
+	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_typo_of';
+COMMENT ON FUNCTION dmp_internal.typo_of(integer, text, bigint) IS 'what a rare value of a column was meant to be';
 
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them

@@ -38,6 +38,10 @@ extern bool dmp_chars_read(text *value, DmpFold fold, DmpChars *out);
 extern text *dmp_chars_write(const pg_wchar *c, int n);
 extern void dmp_chars_fold(DmpChars *chars, DmpFold fold);
 extern void dmp_chars_tidy(DmpChars *chars);
+/* value_key.c: what keys are made of */
+extern bool dmp_chars_read_plain(text *value, DmpChars *chars);
+extern void dmp_chars_to_ascii(DmpChars *chars);
+extern double dmp_jaro_winkler_chars(const DmpChars *a, const DmpChars *b);
 extern bool dmp_is_domain(const pg_wchar *c, int n);
 extern bool dmp_is_phone_country(const char *country);
 

@@ -52,9 +52,12 @@ is_punctuation(pg_wchar c)
 	return false;
 }
 
-/* Lower case, without punctuation, controls and hidden characters, tidy. */
-static bool
-read_plain(text *value, DmpChars *chars)
+/*
+ * Lower case, without punctuation, controls and hidden characters, tidy; false
+ * when the value cannot be read.
+ */
+bool
+dmp_chars_read_plain(text *value, DmpChars *chars)
 {
 	int n = 0;
 	int i;
@@ -78,8 +81,8 @@ read_plain(text *value, DmpChars *chars)
  * Western letters as ASCII: those of Latin without their marks, and the
  * letters that are two. Marks of other scripts are spelling and stay.
  */
-static void
-to_ascii(DmpChars *chars)
+void
+dmp_chars_to_ascii(DmpChars *chars)
 {
 	static const struct
 	{
@@ -192,9 +195,9 @@ dmp_fingerprint(PG_FUNCTION_ARGS)
 	int n = 0;
 	int i = 0;
 
-	if (!read_plain(PG_GETARG_TEXT_PP(0), &chars))
+	if (!dmp_chars_read_plain(PG_GETARG_TEXT_PP(0), &chars))
 		PG_RETURN_NULL();
-	to_ascii(&chars);
+	dmp_chars_to_ascii(&chars);
 	parts = palloc_extended(sizeof(Part) * ((Size) chars.n / 2 + 1), MCXT_ALLOC_HUGE);
 	while (i < chars.n)
 	{
@@ -232,7 +235,7 @@ dmp_ngram_fingerprint(PG_FUNCTION_ARGS)
 	if (size < 1 || size > MOST_N)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("n must be between 1 and %d", MOST_N)));
-	if (!read_plain(PG_GETARG_TEXT_PP(0), &chars))
+	if (!dmp_chars_read_plain(PG_GETARG_TEXT_PP(0), &chars))
 		PG_RETURN_NULL();
 	for (i = 0; i < chars.n; i++)
 	{
@@ -248,7 +251,7 @@ dmp_ngram_fingerprint(PG_FUNCTION_ARGS)
 	}
 	if (!join_parts(parts, n, false, &key))
 		PG_RETURN_NULL();
-	to_ascii(&key);
+	dmp_chars_to_ascii(&key);
 	if ((result = dmp_chars_write(key.c, key.n)) == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(result);
@@ -300,6 +303,25 @@ jaro(const DmpChars *a, const DmpChars *b)
 }
 
 /*
+ * Jaro-Winkler similarity of two texts as characters.
+ */
+double
+dmp_jaro_winkler_chars(const DmpChars *a, const DmpChars *b)
+{
+	double j;
+	int prefix = 0;
+
+	if (a->n == 0 || b->n == 0)
+		return a->n == b->n ? 1.0 : 0.0;
+	if (a->n == b->n && memcmp(a->c, b->c, sizeof(pg_wchar) * a->n) == 0)
+		return 1.0;
+	j = jaro(a, b);
+	while (prefix < 4 && prefix < a->n && prefix < b->n && a->c[prefix] == b->c[prefix])
+		prefix++;
+	return j + prefix * 0.1 * (1.0 - j);
+}
+
+/*
  * dmp.jaro_winkler(a text, b text) -> float8
  *
  * Between 0, nothing in common, and 1, equal: Jaro's similarity j, raised by
@@ -311,18 +333,9 @@ dmp_jaro_winkler(PG_FUNCTION_ARGS)
 {
 	DmpChars a;
 	DmpChars b;
-	double j;
-	int prefix = 0;
 
 	if (!dmp_chars_read(PG_GETARG_TEXT_PP(0), DMP_FOLD_NONE, &a) ||
 		!dmp_chars_read(PG_GETARG_TEXT_PP(1), DMP_FOLD_NONE, &b))
 		PG_RETURN_NULL();
-	if (a.n == 0 || b.n == 0)
-		PG_RETURN_FLOAT8(a.n == b.n ? 1.0 : 0.0);
-	if (a.n == b.n && memcmp(a.c, b.c, sizeof(pg_wchar) * a.n) == 0)
-		PG_RETURN_FLOAT8(1.0);
-	j = jaro(&a, &b);
-	while (prefix < 4 && prefix < a.n && prefix < b.n && a.c[prefix] == b.c[prefix])
-		prefix++;
-	PG_RETURN_FLOAT8(j + prefix * 0.1 * (1.0 - j));
+	PG_RETURN_FLOAT8(dmp_jaro_winkler_chars(&a, &b));
 }
