@@ -195,7 +195,7 @@ dmp_cluster_values(PG_FUNCTION_ARGS)
 
 typedef struct NearClusters
 {
-	DmpValues values;
+	DmpClusterValues values;
 	TupleDesc result;
 	int32 *canonical; /* by root: the value's number */
 	text **texts;     /* by root: its text, of clusters of two or more */
@@ -205,7 +205,7 @@ typedef struct NearClusters
 static void
 find_canonical(NearClusters *near)
 {
-	DmpValues *values = &near->values;
+	DmpClusterValues *values = &near->values;
 	int32 *sizes =
 		palloc_extended(sizeof(int32) * Max(values->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	int i;
@@ -215,7 +215,7 @@ find_canonical(NearClusters *near)
 		palloc_extended(sizeof(text *) * Max(values->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (i = 0; i < values->n; i++)
 	{
-		int32 root = dmp_values_root(values, i);
+		int32 root = dmp_cluster_root(values, i);
 
 		/* in the order of the bytes: the first of most rows stays */
 		if (sizes[root]++ == 0 || values->rows[i] > values->rows[near->canonical[root]])
@@ -223,11 +223,11 @@ find_canonical(NearClusters *near)
 	}
 	for (i = 0; i < values->n; i++)
 	{
-		int32 root = dmp_values_root(values, i);
+		int32 root = dmp_cluster_root(values, i);
 
 		CHECK_FOR_INTERRUPTS();
 		if (sizes[root] > 1 && near->canonical[root] == i)
-			near->texts[root] = dmp_values_text(values, i);
+			near->texts[root] = dmp_cluster_text(values, i);
 	}
 	pfree(sizes);
 }
@@ -236,7 +236,7 @@ static NearClusters *
 cluster_near(WindowObject win, FunctionCallInfo fcinfo)
 {
 	NearClusters *near = palloc0(sizeof(NearClusters));
-	DmpValues *values = &near->values;
+	DmpClusterValues *values = &near->values;
 	int64 rows = WinGetPartitionRowCount(win);
 	bool isnull;
 	char *method = TextDatumGetCString(WinGetFuncArgCurrent(win, 2, &isnull));
@@ -321,7 +321,7 @@ dmp_near_cluster(PG_FUNCTION_ARGS)
 	}
 	near = *state;
 	near->at = (int) WinGetCurrentPosition(win);
-	canonical = near->texts[dmp_values_root(&near->values, near->at)];
+	canonical = near->texts[dmp_cluster_root(&near->values, near->at)];
 	if (canonical != NULL)
 	{
 		bool isnull;

@@ -34,25 +34,25 @@ extern char *dmp_cluster_sql(const DmpClusterMethod *method, const char *counts)
 /* ---- cluster_near.c: texts within a distance, by blocks */
 
 /* The values of a partition, in the order of their bytes */
-typedef struct DmpValues
+typedef struct DmpClusterValues
 {
 	WindowObject win;
 	int argument; /* of the text */
 	int n;
 	int64 *rows;    /* by value */
 	int32 *parents; /* union-find: values of a cluster have one root */
-} DmpValues;
+} DmpClusterValues;
 
-extern text *dmp_values_text(const DmpValues *values, int i);
-extern int32 dmp_values_root(DmpValues *values, int32 i);
-extern void dmp_values_merge(DmpValues *values, int32 a, int32 b);
-extern void dmp_cluster_levenshtein(DmpValues *values, int most);
-extern void dmp_cluster_jaro_winkler(DmpValues *values, double least);
+extern text *dmp_cluster_text(const DmpClusterValues *values, int i);
+extern int32 dmp_cluster_root(DmpClusterValues *values, int32 i);
+extern void dmp_cluster_merge(DmpClusterValues *values, int32 a, int32 b);
+extern void dmp_cluster_levenshtein(DmpClusterValues *values, int most);
+extern void dmp_cluster_jaro_winkler(DmpClusterValues *values, double least);
 /* distance of two texts, or most + 1 when it is more */
 extern int dmp_edit_distance(const pg_wchar *a, int n, const pg_wchar *b, int m, int most);
 
 /* ---- cluster_words.c: texts of similar words */
 
-extern void dmp_cluster_words(DmpValues *values, double least);
+extern void dmp_cluster_words(DmpClusterValues *values, double least);
 
 #endif /* DMP_CLUSTER_H */

@@ -43,7 +43,7 @@
 
 /* The text of value i, a copy */
 text *
-dmp_values_text(const DmpValues *values, int i)
+dmp_cluster_text(const DmpClusterValues *values, int i)
 {
 	bool isnull;
 	bool isout;
@@ -56,7 +56,7 @@ dmp_values_text(const DmpValues *values, int i)
 }
 
 int32
-dmp_values_root(DmpValues *values, int32 i)
+dmp_cluster_root(DmpClusterValues *values, int32 i)
 {
 	int32 *parents = values->parents;
 
@@ -66,10 +66,10 @@ dmp_values_root(DmpValues *values, int32 i)
 }
 
 void
-dmp_values_merge(DmpValues *values, int32 a, int32 b)
+dmp_cluster_merge(DmpClusterValues *values, int32 a, int32 b)
 {
-	a = dmp_values_root(values, a);
-	b = dmp_values_root(values, b);
+	a = dmp_cluster_root(values, a);
+	b = dmp_cluster_root(values, b);
 	/* the smaller number is the root: no outcome depends on the order of pairs */
 	if (a < b)
 		values->parents[b] = a;
@@ -187,7 +187,7 @@ compare_members(const void *a, const void *b, void *unused)
 }
 
 static void
-compare_group(DmpValues *values, Member *members, int n, IsNear is_near, double limit)
+compare_group(DmpClusterValues *values, Member *members, int n, IsNear is_near, double limit)
 {
 	int window = n;
 	int i;
@@ -208,9 +208,9 @@ compare_group(DmpValues *values, Member *members, int n, IsNear is_near, double 
 
 			if ((a->role == 0 && b->role == 0) || (a->role == 1 && b->role == 1) || a->id == b->id)
 				continue;
-			if (dmp_values_root(values, a->id) != dmp_values_root(values, b->id) &&
+			if (dmp_cluster_root(values, a->id) != dmp_cluster_root(values, b->id) &&
 				is_near(a, b, limit))
-				dmp_values_merge(values, a->id, b->id);
+				dmp_cluster_merge(values, a->id, b->id);
 		}
 	}
 }
@@ -219,7 +219,7 @@ compare_group(DmpValues *values, Member *members, int n, IsNear is_near, double 
  * Read the sorted keys and compare the texts of each.
  */
 static void
-compare_blocks(Blocks *blocks, DmpValues *values, IsNear is_near, double limit)
+compare_blocks(Blocks *blocks, DmpClusterValues *values, IsNear is_near, double limit)
 {
 	MemoryContext old = CurrentMemoryContext;
 	Member *members = palloc(sizeof(Member) * 64);
@@ -370,7 +370,7 @@ put_segments(Blocks *blocks, int32 id, const DmpChars *chars, int most)
  * to twice that many characters are too short to tell.
  */
 void
-dmp_cluster_levenshtein(DmpValues *values, int most)
+dmp_cluster_levenshtein(DmpClusterValues *values, int most)
 {
 	Blocks *blocks = begin_blocks();
 	int i;
@@ -381,7 +381,7 @@ dmp_cluster_levenshtein(DmpValues *values, int most)
 		DmpChars chars;
 
 		CHECK_FOR_INTERRUPTS();
-		if (read_chars(dmp_values_text(values, i), &chars))
+		if (read_chars(dmp_cluster_text(values, i), &chars))
 			put_segments(blocks, i, &chars, most);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(blocks->context);
@@ -461,7 +461,7 @@ put_grams(Blocks *blocks, int32 id, const DmpChars *chars, const int32 *counts)
  * key.
  */
 void
-dmp_cluster_jaro_winkler(DmpValues *values, double least)
+dmp_cluster_jaro_winkler(DmpClusterValues *values, double least)
 {
 	Blocks *blocks = begin_blocks();
 	int32 *counts = palloc0(sizeof(int32) * SKETCH);
@@ -477,7 +477,7 @@ dmp_cluster_jaro_winkler(DmpValues *values, double least)
 			int k;
 
 			CHECK_FOR_INTERRUPTS();
-			if (read_chars(dmp_values_text(values, i), &chars))
+			if (read_chars(dmp_cluster_text(values, i), &chars))
 			{
 				for (k = 0; pass == 0 && k + GRAM <= chars.n; k++)
 					counts[gram_key(chars.c + k, GRAM, 2) % SKETCH]++;

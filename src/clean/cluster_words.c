@@ -129,7 +129,7 @@ read_words(Texts *texts, HTAB *words, text *value, int64 start)
 }
 
 static Texts *
-read_texts(DmpValues *values)
+read_texts(DmpClusterValues *values)
 {
 	Texts *texts = palloc0(sizeof(Texts));
 	MemoryContext one =
@@ -151,7 +151,7 @@ read_texts(DmpValues *values)
 	for (i = 0; i < values->n; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(one);
-		text *value = dmp_values_text(values, i);
+		text *value = dmp_cluster_text(values, i);
 
 		CHECK_FOR_INTERRUPTS();
 		texts->start[i + 1] = read_words(texts, words, value, texts->start[i]);
@@ -309,7 +309,7 @@ typedef struct Neighbours
 
 typedef struct Merger
 {
-	DmpValues *values;
+	DmpClusterValues *values;
 	Neighbours *clusters;
 	HTAB *links;
 	Pair *heap; /* a binary heap, the strongest first; entries may be out of date */
@@ -431,7 +431,7 @@ merge(Merger *merger, int32 a, int32 b, double least)
 	from->n = 0;
 	to->size += from->size;
 	from->size = 0;
-	dmp_values_merge(merger->values, a, b);
+	dmp_cluster_merge(merger->values, a, b);
 	for (i = 0; i < to->n; i++)
 	{
 		double strength = strength_of(merger, a, to->ids[i]);
@@ -442,7 +442,7 @@ merge(Merger *merger, int32 a, int32 b, double least)
 }
 
 static void
-merge_pairs(DmpValues *values, Pairs *pairs, double least)
+merge_pairs(DmpClusterValues *values, Pairs *pairs, double least)
 {
 	Merger merger = {0};
 	HASHCTL ctl = {0};
@@ -490,7 +490,7 @@ merge_pairs(DmpValues *values, Pairs *pairs, double least)
  * Merge values as long as clusters have a mean similarity of least or more.
  */
 void
-dmp_cluster_words(DmpValues *values, double least)
+dmp_cluster_words(DmpClusterValues *values, double least)
 {
 	Texts *texts = read_texts(values);
 	Pairs pairs = {0};
