@@ -23,7 +23,7 @@ SELECT dmp.infer_schema_sql('infer', 'regress_dmp_infer."My Table"') AS sql \gse
 :sql;
 SELECT source FROM dmp.alter_source('infer', into_table => '"My Table"');
 SELECT rows_read, rows_loaded, rows_quarantined FROM dmp.ingest('infer');
-SELECT column_name, count(*) FROM dmp.quarantine WHERE source = 'infer' GROUP BY 1;
+SELECT column_name, count(*) FROM dmp.quarantine WHERE source = 'infer' GROUP BY 1 ORDER BY 1;
 SELECT * FROM dmp.infer_schema('infr');
 SELECT dmp.infer_schema_sql('infer', NULL);
 SELECT dmp.infer_schema_sql('infer', 'a b');
