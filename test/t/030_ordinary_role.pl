@@ -118,7 +118,7 @@ my @contract = (
 	'keys' => q{SELECT dmp.fingerprint('Cruise, Tom'), dmp.ngram_fingerprint('Paris'), dmp.jaro_winkler('a', 'a')}, qr/^cruise tom\|arispari\|1$/,
 	'parse_time' => q{SELECT dmp.parse_time('2024-06-01 12:00+08') = '2024-06-01 04:00Z', dmp.parse_time('6/7/2024', '{MM/DD/YYYY}') = '2024-06-07Z'}, qr/^t\|t$/,
 	'statistics' => q{SELECT dmp.median(x), dmp.mad(x), dmp.quantiles(x, '{0,1}') FROM generate_series(1, 9) x}, qr/^5\|2\|\{1,9\}$/,
-	'windows' => q{SELECT string_agg(dmp.fill_forward, ','), min(z), max(m), min(r) FROM (SELECT dmp.fill_forward(CASE x WHEN 1 THEN 'a' END) OVER w, dmp.z_score(x) OVER w AS z,
+	'windows' => q{SELECT string_agg(f, ','), min(z), max(m), min(r) FROM (SELECT dmp.fill_forward(CASE x WHEN 1 THEN 'a' END) OVER w AS f, dmp.z_score(x) OVER w AS z,
 		dmp.min_max(x) OVER w AS m, dmp.robust_scale(x) OVER w AS r FROM (VALUES (1), (3)) t(x) WINDOW w AS (ORDER BY x)) q}, qr/^a,a\|-1\|1\|-1$/,
 	'clean' => q{SELECT count(*) FROM dmp.clean('clicks', 'events', '[{"trim": "*"}, {"missing": ["N/A"]}, {"drop_missing": ["user_id"]},
 		{"cast": {"click_duration": "float8"}}, {"deduplicate": ["click_id"], "keep": "last", "by": "click_time"}, {"scale": {"click_duration": {"divide": 60}}},
@@ -255,6 +255,9 @@ $node->safe_psql('examples', q{
 	CREATE TABLE clicks (LIKE events);
 	CREATE TABLE visitors (city text, bought boolean, age float8, visits float8, spend float8);
 	CREATE TABLE t (y boolean, x1 float8, x2 float8);
+	CREATE TABLE orders (country text, price float8);
+	CREATE TABLE prices (product text, day date, price float8);
+	CREATE TABLE products (category text, price float8);
 	CREATE TABLE lake.web (line text);
 	GRANT SELECT ON ALL TABLES IN SCHEMA public, lake TO ann;
 });
