@@ -211,6 +211,7 @@ typedef struct DmpFitSpec
 	double *lambdas; /* falling; NULL: to be chosen */
 	int nfolds;      /* 0: none; else "split" is the fold of a row, from 0 on, and -1 a test row */
 	bool one_se;     /* the largest lambda within a standard error of the best, not the best */
+	bool keep_wide;  /* the loss of a fit with hashed columns is asked for */
 	DmpFitSource *source; /* of the rows; NULL: select_sql */
 } DmpFitSpec;
 
@@ -232,6 +233,23 @@ typedef struct DmpLoss
 	double *factor, *lower, *upper; /* 1 + width */
 	double unit;
 } DmpLoss;
+
+/*
+ * The same of a fit with hashed columns: the intercept, the design columns, then
+ * hashed columns, in the units of DmpDesign.scale. Sums over rows. All second
+ * derivatives are those of the block; of other columns there are their own.
+ */
+#define DMP_WIDE_BLOCK 1000
+
+typedef struct DmpWideLoss
+{
+	int n;
+	double *gradient;
+	double *diagonal;
+	int nblock;
+	int *block;
+	double *hessian; /* nblock x nblock */
+} DmpWideLoss;
 
 typedef struct DmpFit
 {
@@ -268,6 +286,7 @@ typedef struct DmpFit
 	int64 memory_used; /* peak of the packed rows and solver, bytes, this process */
 	List *warnings;    /* of char * */
 	DmpLoss *kept;     /* NULL: not converged, or too many columns */
+	DmpWideLoss *wide_kept;
 	/* of dmp_fit_wide(), else 0 and NULL. coef has a run of nclasses for each column then. */
 	double lambda;
 	int nclasses;       /* 0: binomial */

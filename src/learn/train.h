@@ -47,6 +47,7 @@ typedef struct DmpTrainArgs
 	char *std_err;     /* "model", "robust", or NULL: not said */
 	char *cluster;     /* column, or NULL */
 	char *base_margin; /* column, or NULL */
+	bool ftrl;         /* how updates of hashed columns learn */
 	DmpDoc *penalty_factor;
 	DmpDoc *bounds;
 	bool judge;    /* read a sample for warnings and the baseline */

@@ -41,12 +41,10 @@ enum
 };
 
 static const char *const known_options[] = {
-	"max_iterations", "standardize", "intercept", "positive",
-	"min_count",      "split",       "compat",    "encode",
-	"class_weight",   "calibrate",   "impute",    "base_margin",
-	"penalty_factor", "bounds",      "select",    "fold_column",
-	"interactions",   "std_err",     "cluster",   "judge",
-	"lambdas",        "ftrl",        NULL};
+	"max_iterations", "standardize", "intercept",    "positive",    "min_count",    "split",
+	"compat",         "encode",      "class_weight", "calibrate",   "impute",       "base_margin",
+	"penalty_factor", "bounds",      "select",       "fold_column", "interactions", "std_err",
+	"cluster",        "judge",       "lambdas",      "ftrl",        "solver",       NULL};
 
 static char *
 text_arg(FunctionCallInfo fcinfo, int i, const char *name, bool required)
@@ -189,7 +187,7 @@ read_options(DmpTrainArgs *args)
 	args->bounds =
 		object_option(options, "bounds", "{\"column\": [0, null]} or {\"column\": \"positive\"}");
 	args->base_margin = dmp_doc_string(options, "base_margin", NULL, "options");
-	dmp_update_wide_options(options, &number, &beta);
+	args->ftrl = dmp_update_wide_options(options, &number, &beta);
 }
 
 static int

@@ -737,6 +737,7 @@ make_plan(DmpTrainArgs *args, DmpTrainPlan *plan)
 	spec->nlambdas = args->nlambdas;
 	spec->nfolds = args->cv;
 	spec->one_se = args->one_se;
+	spec->keep_wide = !args->ftrl && args->class_weight == NULL && args->penalty_factor == NULL;
 	if (args->nlambdas > 1)
 		spec->no_errors = "lambda was chosen by the same rows";
 	if (args->lambdas != NIL)

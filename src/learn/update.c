@@ -7,7 +7,7 @@
  *		rows + prior     --update_fit.c---> the new optimum, the new prior
  *		model            --here-----------> stored, deployed as dmp.train deploys
  *
- * Rows of hashed columns go through update_wide.c instead, one at a time.
+ * Rows of hashed columns go through update_wide.c instead.
  *
  * The lock on the name is held to the end of the transaction: of two updates
  * at a time the second waits, and goes on from the version the first has made.
@@ -55,6 +55,8 @@ dmp_update_keep(const char *name, int version, const DmpFit *fit, const DmpModel
 {
 	DmpUpdateState *state = dmp_update_state_of_fit(fit, model, spec, class_weight, shift);
 
+	if (fit->wide_kept != NULL)
+		dmp_registry_put_state(name, version, dmp_update_wide_first(fit, spec));
 	if (state != NULL)
 		dmp_registry_put_state(name, version, dmp_update_state_write(state, &model->design));
 }

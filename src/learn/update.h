@@ -192,11 +192,16 @@ extern int64 dmp_update_few(const DmpBatch *batch);
 
 /* ---- update_wide.c, update_wide_state.c */
 
-/* option "ftrl" of dmp.train, checked; what it leaves out as it is by default */
-extern void dmp_update_wide_options(const DmpDoc *options, double *rate, double *beta);
+/*
+ * Options "solver" and "ftrl" of dmp.train, checked; what they leave out as it
+ * is by default. Whether updates learn by FTRL-Proximal.
+ */
+extern bool dmp_update_wide_options(const DmpDoc *options, double *rate, double *beta);
 /* state NULL: the version comes from dmp.train. Returns why it cannot be updated, or NULL */
 extern const char *dmp_update_wide_open(DmpBatch *batch, const bytea *state);
-/* reads all rows and learns from each once */
+/* what is kept of a fit, as bytes */
+extern bytea *dmp_update_wide_first(const DmpFit *fit, const DmpFitSpec *spec);
+/* reads all rows and learns from them */
 extern void dmp_update_wide_read(DmpBatch *batch, const char *sql, bool has_weight, double decay);
 extern void dmp_update_wide_finish(DmpBatch *batch);
 extern bytea *dmp_update_wide_write(const DmpWideUpdate *u, const DmpModel *model);

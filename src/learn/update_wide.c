@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  * update_wide.c
- *		dmp.update_model of hashed columns and n-grams: FTRL-Proximal.
+ *		dmp.update_model of hashed columns and n-grams: rows, and FTRL-Proximal.
  *
- * A polynomial of the loss (update_state.c) has a term for each pair of
- * columns; here there are up to millions of columns. What is kept of each is
- * z and n (McMahan et al. 2013, "Ad Click Prediction: a View from the
- * Trenches", algorithm 1): n the sum of its squared gradients g, z the sum of
- * g - sigma w. Its coefficient, on the scale of the solver, is
+ * A row becomes a sparse row of coordinates. Rows are gathered as memory
+ * allows; then update_wide_fit.c learns from them together, or with option
+ * "solver": "ftrl" this file from one after the other. FTRL-Proximal keeps z
+ * and n of each coordinate (McMahan et al. 2013, "Ad Click Prediction: a View
+ * from the Trenches", algorithm 1): n the sum of its squared gradients g, z the
+ * sum of g - sigma w. Its coefficient, on the scale of the solver, is
  *
  *		w = 0 when |z| <= L1, else (sign(z) L1 - z) / ((beta + sqrt(n)) / rate + L2)
  *
- * Each new row is learned from once. Rows are taken in a random order within
- * what memory holds, so that a query sorted by its target does no harm.
+ * Each new row is learned from once. Rows are taken in a random order, so that
+ * a query sorted by its target does no harm.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -44,9 +45,11 @@ new_coordinate(DmpWideUpdate *u, double factor)
 		u->z = repalloc_huge(u->z, sizeof(double) * u->room);
 		u->squares = repalloc_huge(u->squares, sizeof(double) * u->room);
 		u->factor = repalloc_huge(u->factor, sizeof(float) * u->room);
+		u->place = repalloc_huge(u->place, sizeof(int) * u->room);
 	}
 	u->w[c] = u->z[c] = u->squares[c] = 0;
 	u->factor[c] = (float) factor;
+	u->place[c] = -1;
 	return u->n++;
 }
 
@@ -60,6 +63,11 @@ decay_state(DmpWideUpdate *u, double decay)
 		return;
 	u->decayed = true;
 	u->weight *= decay;
+	if (!u->ftrl)
+	{
+		dmp_update_wide_decay(u, decay);
+		return;
+	}
 	for (c = 0; c < u->n; c++)
 	{
 		u->squares[c] *= decay;
@@ -109,12 +117,10 @@ next_random(DmpWideUpdate *u)
 
 /* from the rows that were gathered, each once */
 static void
-learn(DmpBatch *batch)
+learn_by_row(DmpWideUpdate *u)
 {
-	DmpWideUpdate *u = batch->wide;
 	int left;
 
-	batch->bytes_most = Max(batch->bytes_most, u->bytes);
 	for (left = u->nrows; left > 0; left--)
 	{
 		int i = (int) (next_random(u) % (uint64) left);
@@ -124,7 +130,20 @@ learn(DmpBatch *batch)
 		learn_row(u, u->row[i]);
 		u->row[i] = u->row[left - 1];
 	}
+}
+
+static void
+learn(DmpBatch *batch)
+{
+	DmpWideUpdate *u = batch->wide;
+
+	batch->bytes_most = Max(batch->bytes_most, u->bytes);
+	if (u->ftrl)
+		learn_by_row(u);
+	else if (u->nrows > 0)
+		dmp_update_wide_fit(batch);
 	u->nrows = 0;
+	u->rows_weight = 0;
 	u->bytes = 0;
 	MemoryContextReset(u->rows_context);
 }
@@ -237,7 +256,7 @@ read_features(DmpBatch *batch, const Datum *values, const bool *nulls, const Oid
 	missing = palloc(sizeof(bool) * (design->nfeatures + 1));
 	u->nentries = 0;
 	*offset = 0;
-	if (u->intercept)
+	if (u->intercept && u->ftrl)
 		add_entry(u, 0, 1);
 	/* numbers first: an infinite one takes the row out before a bucket of it gets a column */
 	for (pass = 0; pass < 2; pass++)
@@ -304,7 +323,9 @@ keep_row(DmpBatch *batch, double y, double weight, double offset)
 	u->row[u->nrows++] = row;
 	u->bytes += size + sizeof(row);
 	u->rows++;
-	u->weight += weight;
+	u->rows_weight += weight;
+	if (u->ftrl)
+		u->weight += weight;
 	batch->read++;
 	batch->positive += y > 0;
 }
@@ -446,6 +467,22 @@ in_order(const double *from, const int *place, int fixed, int n)
 	return to;
 }
 
+/* the block's coordinates are hashed columns in order too */
+static void
+order_block(DmpWideUpdate *u, const int *place, int fixed)
+{
+	int *old = palloc_extended(sizeof(int) * u->n, MCXT_ALLOC_HUGE), k;
+
+	memcpy(old, u->place, sizeof(int) * u->n);
+	for (k = 0; k < u->n; k++)
+	{
+		u->place[k] = k < fixed ? old[k] : old[place[k - fixed]];
+		if (u->place[k] >= 0)
+			u->block[u->place[k]] = k;
+	}
+	pfree(old);
+}
+
 /* model and state are those after the batch */
 void
 dmp_update_wide_finish(DmpBatch *batch)
@@ -462,6 +499,7 @@ dmp_update_wide_finish(DmpBatch *batch)
 	u->w = in_order(u->w, place, fixed, u->n);
 	u->z = in_order(u->z, place, fixed, u->n);
 	u->squares = in_order(u->squares, place, fixed, u->n);
+	order_block(u, place, fixed);
 	model->a = u->w[0];
 	for (j = 0; j < u->width; j++)
 		if (j != u->base_margin)

@@ -2,11 +2,13 @@
  * update_wide_state.c
  *		What a model of hashed columns remembers: made, read, written.
  *
- * A model of dmp.train comes without z and n. z is then what gives its
- * coefficients, and n is rows * v * (mean square of the column), v = p (1 - p)
- * of the share of positives, the squared residual of a model that knows nothing
- * else. A block of a text has norm 1, which is shared out among its grams by
- * rows_k idf_k^2; hashed values, whose counts are not kept, share evenly.
+ * Of a fit the loss about its solution is kept (wide_keep.c), and so it is
+ * after each update. For FTRL a model of dmp.train comes without z and n. z is
+ * then what gives its coefficients, and n is rows * v * (mean square of the
+ * column), v = p (1 - p) of the share of positives, the squared residual of a
+ * model that knows nothing else. A block of a text has norm 1, which is shared
+ * out among its grams by rows_k idf_k^2; hashed values, whose counts are not
+ * kept, share evenly.
  *-------------------------------------------------------------------------
  */
 #include "dmp.h"
@@ -17,22 +19,32 @@
 #include "port/pg_bswap.h"
 #include "utils/memutils.h"
 
-#define WIDE_MAGIC UINT64CONST(0x314c525446504d44) /* "DMPFTRL1" */
+#define FTRL_MAGIC UINT64CONST(0x314c525446504d44) /* "DMPFTRL1" */
+#define LOSS_MAGIC UINT64CONST(0x3145444957504d44) /* "DMPWIDE1" */
 #define DEFAULT_RATE 1.0
 #define DEFAULT_BETA 1.0
 
 /* -------------------------------------------------------------- options */
 
-void
+bool
 dmp_update_wide_options(const DmpDoc *options, double *rate, double *beta)
 {
 	static const char *const keys[] = {"rate", "beta", NULL};
 	const DmpDoc *doc = dmp_doc_get(options, "ftrl");
+	char *solver = dmp_doc_string(options, "solver", "newton", "options");
+	bool ftrl = strcmp(solver, "ftrl") == 0;
 
+	if (!ftrl && strcmp(solver, "newton") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown solver \"%s\"", solver),
+				 errdetail("It may be \"newton\", \"ftrl\".")));
 	*rate = DEFAULT_RATE;
 	*beta = DEFAULT_BETA;
 	if (doc == NULL || doc->kind == DMP_DOC_NULL)
-		return;
+		return ftrl;
+	if (!ftrl)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"ftrl\" needs the option \"solver\": \"ftrl\"")));
 	if (doc->kind != DMP_DOC_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"ftrl\" must be an object"),
@@ -44,6 +56,7 @@ dmp_update_wide_options(const DmpDoc *options, double *rate, double *beta)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"ftrl\": rate must be above 0 and at most 1000, beta from "
 							   "0 to 1e9")));
+	return true;
 }
 
 /* ----------------------------------------------------------- coordinates */
@@ -121,6 +134,9 @@ make_update(const DmpModel *model)
 	u->z = palloc_extended(sizeof(double) * u->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	u->squares = palloc_extended(sizeof(double) * u->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	u->factor = palloc_extended(sizeof(float) * u->room, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	u->place = palloc_extended(sizeof(int) * u->room, MCXT_ALLOC_HUGE);
+	memset(u->place, -1, sizeof(int) * u->n);
+	u->block = palloc(sizeof(int) * DMP_WIDE_BLOCK);
 	u->unit = palloc(sizeof(double) * (design->width + 1));
 	for (j = 0; j < design->width; j++)
 		u->unit[j] = design->scale[j] > 0 ? design->scale[j] : 1;
@@ -220,10 +236,103 @@ get_pair(DmpBytes *b, double *z, double *n)
 	words[1] = pg_bswap32(words[1]);
 #endif
 	memcpy(pair, words, sizeof(pair));
-	if (!isfinite(pair[0]) || !isfinite(pair[1]) || pair[1] < 0)
+	if (!isfinite(pair[0]) || !isfinite(pair[1]))
 		dmp_update_bad_state();
 	*z = pair[0];
 	*n = pair[1];
+}
+
+/* second derivatives of the block: packed lower, two of them in 8 bytes */
+static void
+put_block(DmpBytes *b, int nblock, const int *block, const double *hessian)
+{
+	float kept = 0;
+	bool odd = false;
+	int i, j;
+
+	dmp_update_put_word(b, nblock);
+	for (i = 0; i < nblock; i++)
+		dmp_update_put_word(b, block[i]);
+	for (i = 0; i < nblock; i++)
+		for (j = 0; j <= i; j++, odd = !odd)
+		{
+			if (odd)
+				put_pair(b, kept, hessian[(Size) i * nblock + j]);
+			else
+				kept = (float) hessian[(Size) i * nblock + j];
+		}
+	if (odd)
+		put_pair(b, kept, 0);
+}
+
+static void
+get_block(DmpBytes *b, DmpWideUpdate *u)
+{
+	double pair[2] = {0, 0};
+	bool odd = false;
+	uint64 word;
+	int i, j;
+
+	word = dmp_update_get_word(b);
+	if (word > DMP_WIDE_BLOCK)
+		dmp_update_bad_state();
+	u->nblock = (int) word;
+	for (i = 0; i < u->nblock; i++)
+	{
+		word = dmp_update_get_word(b);
+		if (word >= u->n || u->place[word] >= 0)
+			dmp_update_bad_state();
+		u->block[i] = (int) word;
+		u->place[word] = i;
+	}
+	u->hessian = palloc(sizeof(double) * Max(u->nblock * u->nblock, 1));
+	for (i = 0; i < u->nblock; i++)
+		for (j = 0; j <= i; j++, odd = !odd)
+		{
+			if (!odd)
+				get_pair(b, &pair[0], &pair[1]);
+			u->hessian[i * u->nblock + j] = u->hessian[j * u->nblock + i] = pair[odd];
+		}
+}
+
+static bytea *
+as_bytea(DmpBytes *b, int n)
+{
+	bytea *out;
+
+	if (b->used > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the state of %d coefficients is too large to be stored", n)));
+	out = palloc(VARHDRSZ + b->used);
+	SET_VARSIZE(out, VARHDRSZ + b->used);
+	memcpy(VARDATA(out), b->data, b->used);
+	pfree(b->data);
+	return out;
+}
+
+bytea *
+dmp_update_wide_first(const DmpFit *fit, const DmpFitSpec *spec)
+{
+	const DmpWideLoss *loss = fit->wide_kept;
+	DmpBytes b = {NULL, 0, 0};
+	bool growing = spec->nlambdas > 0 || !isnan(spec->lambda);
+	int c;
+
+	dmp_update_put_word(&b, LOSS_MAGIC);
+	dmp_update_put_word(&b, fit->design.width);
+	dmp_update_put_word(&b, fit->wide_width);
+	dmp_update_put_word(&b, spec->intercept | growing << 2);
+	dmp_update_put_word(&b, fit->rows);
+	dmp_update_put_word(&b, fit->rows);
+	dmp_update_put_number(&b, fit->weight_sum);
+	dmp_update_put_number(&b, fit->lambda * spec->alpha * fit->weight_sum);
+	dmp_update_put_number(&b, fit->lambda * (1 - spec->alpha) * fit->weight_sum);
+	dmp_update_put_number(&b, DEFAULT_RATE);
+	dmp_update_put_number(&b, DEFAULT_BETA);
+	for (c = 0; c < loss->n; c++)
+		put_pair(&b, loss->gradient[c], loss->diagonal[c]);
+	put_block(&b, loss->nblock, loss->block, loss->hessian);
+	return as_bytea(&b, loss->n);
 }
 
 /*
@@ -234,13 +343,12 @@ bytea *
 dmp_update_wide_write(const DmpWideUpdate *u, const DmpModel *model)
 {
 	DmpBytes b = {NULL, 0, 0};
-	bytea *out;
 	int c;
 
-	dmp_update_put_word(&b, WIDE_MAGIC);
+	dmp_update_put_word(&b, u->ftrl ? FTRL_MAGIC : LOSS_MAGIC);
 	dmp_update_put_word(&b, u->width);
 	dmp_update_put_word(&b, model->wide_width);
-	dmp_update_put_word(&b, u->intercept | u->decayed << 1);
+	dmp_update_put_word(&b, u->intercept | u->decayed << 1 | u->growing << 2);
 	dmp_update_put_word(&b, u->rows_first);
 	dmp_update_put_word(&b, u->rows);
 	dmp_update_put_number(&b, u->weight);
@@ -249,29 +357,25 @@ dmp_update_wide_write(const DmpWideUpdate *u, const DmpModel *model)
 	dmp_update_put_number(&b, u->rate);
 	dmp_update_put_number(&b, u->beta);
 	for (c = 0; c < u->n; c++)
-	{
 		put_pair(&b, u->z[c], u->squares[c]);
-	}
-	if (b.used > MaxAllocSize - VARHDRSZ)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("the state of %d coefficients is too large to be stored", u->n)));
-	out = palloc(VARHDRSZ + b.used);
-	SET_VARSIZE(out, VARHDRSZ + b.used);
-	memcpy(VARDATA(out), b.data, b.used);
-	pfree(b.data);
-	return out;
+	if (!u->ftrl)
+		put_block(&b, u->nblock, u->block, u->hessian);
+	return as_bytea(&b, u->n);
 }
 
 static void
 read_state(DmpWideUpdate *u, const bytea *bytes, const DmpModel *model)
 {
 	DmpBytes b = {(char *) VARDATA_ANY(bytes), 0, VARSIZE_ANY_EXHDR(bytes)};
-	uint64 flags;
+	uint64 magic, flags;
 	int c;
 
-	if (dmp_update_get_word(&b) != WIDE_MAGIC || dmp_update_get_word(&b) != u->width ||
-		dmp_update_get_word(&b) != model->wide_width || (flags = dmp_update_get_word(&b)) > 3)
+	magic = dmp_update_get_word(&b);
+	if ((magic != FTRL_MAGIC && magic != LOSS_MAGIC) || dmp_update_get_word(&b) != u->width ||
+		dmp_update_get_word(&b) != model->wide_width || (flags = dmp_update_get_word(&b)) > 7)
 		dmp_update_bad_state();
+	u->ftrl = magic == FTRL_MAGIC;
+	u->growing = (flags & 4) != 0;
 	u->intercept = (flags & 1) != 0;
 	u->decayed = (flags & 2) != 0;
 	u->rows_first = (int64) dmp_update_get_word(&b);
@@ -281,14 +385,18 @@ read_state(DmpWideUpdate *u, const bytea *bytes, const DmpModel *model)
 	u->l2 = dmp_update_get_finite(&b, 0);
 	u->rate = dmp_update_get_finite(&b, 0);
 	u->beta = dmp_update_get_finite(&b, 0);
-	if (u->rows_first < 1 || u->rows < 1 || u->rate <= 0)
+	if (u->rows_first < 1 || u->rows < 1 || u->rate <= 0 || u->weight <= 0)
 		dmp_update_bad_state();
 	for (c = 0; c < u->n; c++)
 	{
 		get_pair(&b, &u->z[c], &u->squares[c]);
-		if (c > 0 || u->intercept)
+		if (u->squares[c] < 0)
+			dmp_update_bad_state();
+		if (u->ftrl && (c > 0 || u->intercept))
 			dmp_update_wide_solve(u, c);
 	}
+	if (!u->ftrl)
+		get_block(&b, u);
 	if (b.used != b.size)
 		dmp_update_bad_state();
 	if (u->base_margin >= 0)
@@ -306,7 +414,8 @@ dmp_update_wide_open(DmpBatch *batch, const bytea *state)
 	DmpArgs args = {0};
 	DmpDoc *options;
 	const DmpDoc *item;
-	double lambda, alpha, p;
+	double lambda, alpha, p, rate, beta;
+	bool ftrl;
 
 	if (model->nclasses > 0)
 		return "It has several classes";
@@ -329,6 +438,9 @@ dmp_update_wide_open(DmpBatch *batch, const bytea *state)
 	alpha = dmp_spi_float8(0, 4, 0);
 	if (state == NULL && dmp_spi_text(0, 7) != NULL)
 		return "Nothing was kept of its last update";
+	ftrl = dmp_update_wide_options(options, &rate, &beta);
+	if (state == NULL && !ftrl)
+		return "Nothing was kept of its fit";
 	u = make_update(model);
 	batch->wide = u;
 	if (state != NULL)
@@ -343,7 +455,9 @@ dmp_update_wide_open(DmpBatch *batch, const bytea *state)
 		u->intercept = dmp_doc_bool(options, "intercept", true, "options");
 		u->l1 = lambda * alpha * u->weight;
 		u->l2 = lambda * (1 - alpha) * u->weight;
-		dmp_update_wide_options(options, &u->rate, &u->beta);
+		u->ftrl = true;
+		u->rate = rate;
+		u->beta = beta;
 		if (u->base_margin >= 0)
 			u->w[1 + u->base_margin] = 0;
 		start_state(u, model, p * (1 - p));

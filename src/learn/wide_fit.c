@@ -258,15 +258,13 @@ dmp_wide_descend(const DmpWideSolver *solver, const DmpSparseProblem *problem, d
 				 double tolerance)
 {
 	const DmpFitSpec *spec = solver->scan->spec;
-	int history = solver->history;
+	int history =
+		dmp_sparse_size(problem) < SMALL_PROBLEM ? Max(solver->history, 20) : solver->history;
 
-	if (solver->hashed)
-		return dmp_sparse_solve(problem, solver->theta, history, spec->max_iterations, 1e-9,
-								HASHED_TOLERANCE * null_loss);
 	/* steps are first order: max_iterations counts those of Newton, worth ten and more of these */
-	return dmp_sparse_solve(problem, solver->theta,
-							dmp_sparse_size(problem) < SMALL_PROBLEM ? Max(history, 20) : history,
-							spec->max_iterations * 20, tolerance, 0);
+	return dmp_sparse_solve(problem, solver->theta, history, spec->max_iterations * 20,
+							solver->hashed ? 1e-9 : tolerance,
+							solver->hashed ? HASHED_TOLERANCE * null_loss : 0);
 }
 
 DmpSparseResult
@@ -605,6 +603,9 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	fit->status = status_of(solution.status, fit);
 	MemoryContextSwitchTo(result);
 	dmp_wide_coefficients(scan, &layout, &problem, solver.theta, fit);
+	if (spec->keep_wide && solver.hashed && problem.nclasses == 1 && spec->family == DMP_BINOMIAL &&
+		fit->status == DMP_FIT_CONVERGED)
+		fit->wide_kept = dmp_wide_keep(scan, &layout, &problem, solver.theta, fit);
 	if (spec->family == DMP_GAUSSIAN)
 		restore_units(&problem, fit);
 	if (spec->base_margin != NULL)

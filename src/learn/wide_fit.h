@@ -37,6 +37,14 @@ extern void dmp_wide_rewrite(DmpWideScan *scan, const DmpWideLayout *layout, Dmp
 extern void dmp_wide_coefficients(const DmpWideScan *scan, const DmpWideLayout *layout,
 								  const DmpSparseProblem *problem, double *theta, DmpFit *fit);
 
+/* wide_keep.c: the loss about theta, for dmp.update_model */
+extern DmpWideLoss *dmp_wide_keep(const DmpWideScan *scan, const DmpWideLayout *layout,
+								  const DmpSparseProblem *problem, const double *theta,
+								  const DmpFit *fit);
+/* members for what is left of a block of DMP_WIDE_BLOCK: the fixed columns, then by diagonal */
+extern int dmp_wide_block(const double *diagonal, int n, int fixed, int nblock, int *block,
+						  int *place);
+
 /* wide_fit.c: the penalty that is told as lambda; sd: of the target, where numbers are scaled by it */
 extern void dmp_wide_set_lambda(const DmpFitSpec *spec, DmpSparseProblem *problem, double lambda,
 								double sd);

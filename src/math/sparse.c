@@ -321,6 +321,8 @@ dmp_sparse_value(const DmpSparseProblem *p, const double *theta, double *gradien
 	sum /= p->weight_sum;
 	if (loss != NULL)
 		*loss = sum;
+	if (p->prior != NULL)
+		sum += dmp_sparse_prior_value(p, theta, gradient);
 	return sum + add_ridge(p, theta, gradient);
 }
 

@@ -13,7 +13,7 @@
  * coefficients. Parameters are theta[(1 + c) * K + k], the intercepts first.
  * What is minimised:
  *
- *		(1/W) sum_i w_i loss_i
+ *		(1/W) [ sum_i w_i loss_i + prior ]
  *			+ lambda sum_{c,k} [ alpha s_c |b| + (1 - alpha)/2 s_c^2 b^2 ]
  *-------------------------------------------------------------------------
  */
@@ -60,6 +60,21 @@ typedef struct DmpSparseRows
 	char *(*load)(void *arg, int chunk, size_t *length);
 } DmpSparseRows;
 
+/*
+ * The loss of rows that are not there any more, to second order about a point
+ * (one class). Sums over rows, by parameter (0: the intercept). Parameters of
+ * the block have all their second derivatives, others their own only.
+ */
+typedef struct DmpSparsePrior
+{
+	const double *start;
+	const double *gradient;
+	const double *diagonal; /* 0 in the block */
+	int nblock;
+	const int *block;      /* parameters */
+	const double *hessian; /* nblock x nblock */
+} DmpSparsePrior;
+
 typedef struct DmpSparseProblem
 {
 	const DmpSparseRows *rows;
@@ -74,8 +89,9 @@ typedef struct DmpSparseProblem
 	const double *scale; /* s_c, ncolumns; NULL: all 1 */
 	double mean;         /* of counts */
 	int has_offset;
-	const double *factor; /* of the penalty, ncolumns; NULL: all 1 */
-	double weight_sum;    /* W */
+	const double *factor;        /* of the penalty, ncolumns; NULL: all 1 */
+	double weight_sum;           /* W */
+	const DmpSparsePrior *prior; /* NULL: none */
 	const DmpMathEnv *env;
 } DmpSparseProblem;
 
@@ -101,6 +117,26 @@ extern double dmp_sparse_loss(int nclasses, int target, double *margins);
 /* the same of any family */
 extern double dmp_sparse_row_loss(const DmpSparseProblem *p, const DmpSparseRow *row,
 								  double *margins);
+
+/* ------------------------------------------------ sparse_prior.c; one class, binomial */
+
+/* value of the prior / W; its gradient is added */
+extern double dmp_sparse_prior_value(const DmpSparseProblem *p, const double *theta,
+									 double *gradient);
+/* gradient of the prior at theta, sums over rows */
+extern void dmp_sparse_prior_gradient(const DmpSparsePrior *prior, size_t n, const double *theta,
+									  double *gradient);
+/* the rows' gradient and own second derivatives at theta are added; sums over rows */
+extern void dmp_sparse_derivatives(const DmpSparseProblem *p, const double *theta, double *gradient,
+								   double *diagonal);
+/*
+ * The rows' second derivatives of the block are added to hessian (nblock x
+ * nblock, both halves); place: of a parameter in the block, or -1. When rows
+ * have more than max_pairs pairs of them in all, some of the rows stand for
+ * all, scaled so that the diagonal is what it is.
+ */
+extern void dmp_sparse_block(const DmpSparseProblem *p, const double *theta, const int *place,
+							 int nblock, double *hessian, double max_pairs);
 
 /* epochs of plain stochastic gradient steps from theta on, without the lasso; rows shuffled by seed */
 extern void dmp_sparse_sgd(const DmpSparseProblem *p, double *theta, int epochs, uint64_t seed);

@@ -143,6 +143,10 @@ curvature(Solver *s)
 		}
 	}
 	s->passes++;
+	for (c = 0; p->prior != NULL && c <= p->ncolumns; c++)
+		d[c] += p->prior->diagonal[c] / bound;
+	for (c = 0; p->prior != NULL && c < p->prior->nblock; c++)
+		d[p->prior->block[c]] += p->prior->hessian[(size_t) c * p->prior->nblock + c] / bound;
 	for (c = 0; c <= p->ncolumns; c++)
 	{
 		double scale = c > 0 && p->scale ? p->scale[c - 1] : 1;

@@ -266,6 +266,82 @@ check_lasso(int nclasses, double alpha, const char *what)
 	ok(zeros > 0 && same == zeros, "zeros are zero");
 }
 
+/* what is kept of all rows stands for them: derivatives against differences, value by formula */
+static void
+check_prior(void)
+{
+	DmpSparseRows rows = {DENSE, CHUNKS, ROWS, 1, NULL, load}, none = {DENSE, 0, 0, 1, NULL, load};
+	DmpSparseProblem p = problem(&rows, 1, 0, 0, NULL), q = problem(&none, 1, 0.01, 0, NULL);
+	enum
+	{
+		N = COLUMNS + 1
+	};
+	double start[N], theta[N], gradient[N] = {0}, own[N] = {0}, up[N], down[N], all[N * N] = {0};
+	double part[N * N] = {0}, diagonal[N], sum[N], worst = 0, value = 0;
+	int block[N], place[N], i, j;
+	DmpSparsePrior prior = {start, gradient, diagonal, 0, block, all};
+	DmpRandom r;
+
+	dmp_random_init(&r, 11, 1);
+	for (i = 0; i < N; i++)
+	{
+		start[i] = dmp_random_normal(&r);
+		theta[i] = start[i] + dmp_random_normal(&r) / 10;
+		block[i] = place[i] = i;
+	}
+	dmp_sparse_derivatives(&p, start, gradient, own);
+	dmp_sparse_block(&p, start, place, N, all, 1e9);
+	for (i = 0; i < N; i++)
+	{
+		double keep = start[i];
+
+		start[i] = keep + 1e-5;
+		dmp_sparse_value(&p, start, up, NULL);
+		start[i] = keep - 1e-5;
+		dmp_sparse_value(&p, start, down, NULL);
+		start[i] = keep;
+		for (j = 0; j < N; j++)
+			worst = fmax(worst, fabs((up[j] - down[j]) / 2e-5 * p.weight_sum - all[i * N + j]));
+		near(own[i], all[i * N + i], 1e-9, "own second derivative");
+	}
+	near(worst, 0, 1e-5, "second derivatives of the block");
+	/* a part of the rows: the diagonal is that of all */
+	dmp_sparse_block(&p, start, place, N, part, 3000);
+	for (i = 0; i < N; i++)
+		near(part[i * N + i], all[i * N + i], 1e-9, "diagonal from some of the rows");
+	/* the last four columns are not in the block */
+	q.prior = &prior;
+	prior.nblock = N - 4;
+	prior.hessian = part;
+	memset(diagonal, 0, sizeof(diagonal));
+	memset(part, 0, sizeof(part));
+	for (i = 0; i < N; i++)
+		place[i] = i < N - 4 ? i : -1;
+	dmp_sparse_block(&p, start, place, N - 4, part, 1e9);
+	for (i = 0; i < N; i++)
+	{
+		double d = theta[i] - start[i];
+
+		if (i >= N - 4)
+			diagonal[i] = own[i];
+		value += gradient[i] * d + diagonal[i] * d * d / 2;
+		for (j = 0; i < N - 4 && j < N - 4; j++)
+			value += all[i * N + j] * d * (theta[j] - start[j]) / 2;
+	}
+	near(dmp_sparse_prior_value(&q, theta, NULL), value / q.weight_sum, 1e-13, "value of a prior");
+	check_gradient(&q, "gradient with a prior");
+	memset(up, 0, sizeof(up));
+	dmp_sparse_prior_value(&q, theta, up);
+	dmp_sparse_prior_gradient(&prior, N, theta, sum);
+	for (worst = i = 0; i < N; i++)
+		worst = fmax(worst, fabs(sum[i] / q.weight_sum - up[i]));
+	near(worst, 0, 1e-14, "gradient of a prior");
+	/* a quadratic is solved: the gradient is 0 */
+	memcpy(theta, start, sizeof(theta));
+	ok(dmp_sparse_solve(&q, theta, 5, 2000, 1e-10, 0).status == DMP_SPARSE_CONVERGED,
+	   "a prior without rows has a minimum");
+}
+
 void
 test_sparse(void)
 {
@@ -288,6 +364,7 @@ test_sparse(void)
 	p.family = DMP_BINOMIAL;
 	p.has_offset = 0;
 	check_optimum(1, 0.01, scale, "logistic optimum is Newton's");
+	check_prior();
 	check_lasso(1, 1, "logistic lasso");
 	check_lasso(1, 0.5, "logistic elastic net");
 
