@@ -20,7 +20,7 @@ INSERT INTO template (step) VALUES
 	('{"fill":{"@T":"mode","@N":"median"}}'), ('{"fill":{"@N":"mean"}}'), ('{"fill":{"@T":"v","@N":{"constant":4}}}'), ('{"fill":{"@N":{"mean_by":"@T"}}}'), ('{"fill":{"@N":{"median_by":["@T"]},"@T":{"mode_by":"@O"}}}'),
 	('{"fill":{"@T":{"forward":{"by":"@N","order":"@O"}}}}'), ('{"fill":{"@T":"backward"},"order":["@O","@N"]}'), ('{"fill":{"@N":{"knn":2,"by":["@O"]}}}'),
 	('{"require":"@qN > 1"}'), ('{"derive":{"@T":"@qN + @qO","@N":"@qT"}}'), ('{"derive":{"new":"@qT || 1"}}'), ('{"rename":{"@T":"@N","@N":"@T"}}'), ('{"select":["@O","@T"]}'),
-	('{"canonicalize":{"@T":"fingerprint"}}'), ('{"functional_dependency":{"@T":"@N"}}');
+	('{"canonicalize":{"@T":"fingerprint"}}'), ('{"functional_dependency":{"@T":"@N"}}'), ('{"repair":"@T"}');
 -- what others add is tried, too
 SELECT action AS not_in_the_templates FROM dmp.recipe_steps WHERE NOT EXISTS (SELECT FROM template WHERE starts_with(step, format('{"%s"', action))) GROUP BY 1;
 DELETE FROM template WHERE NOT EXISTS (SELECT FROM dmp.recipe_steps WHERE starts_with(step, format('{"%s"', action)));
@@ -166,9 +166,13 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN concat_ws(' | ', SQLERRM, nullif(detail, ''), nullif(hint, ''));
 END $$;
 CREATE TABLE steps_events (user_id bigint, click_time text, click_duration int, order_value float8, page text);
-SELECT action, refusal('steps_events', format('[{"trim":"*"},%s]', jsonb_set(s.example::jsonb, '{nosuch}', '1'))) FROM (SELECT DISTINCT ON (action) * FROM dmp.recipe_steps ORDER BY action, example::text) s ORDER BY 1;
-SELECT action, m.refusal FROM (SELECT DISTINCT ON (action) * FROM dmp.recipe_steps ORDER BY action, example::text) s,
-	LATERAL (SELECT refusal('steps_events', format('[%s]', replace(replace(replace(replace(replace(example::text, 'user_id', 'user_ids'), 'page', 'pages'), 'click_time', 'click_tme'), 'order_value', 'order_val'), 'click_duration', 'clik_duration'))) AS refusal) m ORDER BY 1;
+SELECT s.action, r.refusal FROM dmp.recipe_steps s, refusal('steps_events', format('[{"trim":"*"},%s]', jsonb_set(s.example::jsonb, '{nosuch}', '1'))) AS r(refusal)
+WHERE NOT starts_with(r.refusal, format('recipe step 2: unknown key "nosuch" | Keys beside "%s": ', s.action)) ORDER BY 1, 2;
+SELECT s.action, r.refusal FROM dmp.recipe_steps s,
+	refusal('steps_events', format('[%s]', replace(replace(replace(replace(replace(example::text, 'user_id', 'user_ids'), 'page', 'pages'), 'click_time', 'click_tme'), 'order_value', 'order_val'), 'click_duration', 'clik_duration'))) AS r(refusal)
+WHERE r.refusal IS NULL AND s.example::text ~ 'user_id|page|click_time|order_value|click_duration'
+	OR r.refusal !~ '^recipe step 1: (column "minutes": )?column "(user_ids|pages|click_tme|order_val|clik_duration)" does not exist \| Columns at this step: user_id, click_time, click_duration, order_value, page\. \| Did you mean "(user_id|page|click_time|order_value|click_duration)"\?$' ORDER BY 1, 2;
+SELECT refusal('steps_events', '[{"map":{"pages":{"a":"b"}}}]');
 
 -- no columns, columns that come twice, all columns there can be
 CREATE TABLE none ();
