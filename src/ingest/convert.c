@@ -80,7 +80,25 @@ convert(DmpRejected *why, const DmpField *field, DmpSoftType *soft, const char *
 	const char *reason;
 	int sqlerrcode;
 
-	if (dmp_soft_input(soft, text, (int) length, result, &reason, &sqlerrcode))
+	if (field->date_order > 0)
+	{
+		int order = DateOrder;
+		volatile bool ok = false;
+
+		DateOrder = field->date_order - 1;
+		PG_TRY();
+		{
+			ok = dmp_soft_input(soft, text, (int) length, result, &reason, &sqlerrcode);
+		}
+		PG_FINALLY();
+		{
+			DateOrder = order;
+		}
+		PG_END_TRY();
+		if (ok)
+			return true;
+	}
+	else if (dmp_soft_input(soft, text, (int) length, result, &reason, &sqlerrcode))
 		return true;
 	return dmp_field_rejected(why, field, sqlerrcode, reason);
 }
@@ -245,6 +263,17 @@ dmp_field_value(const DmpConvert *c, const DmpField *field, const DmpJsonValue *
 									  "the value is too long");
 		*result = PointerGetDatum(cstring_to_text_with_len(text, (int) length));
 		return true;
+	}
+	if (field->decimal_mark != '\0' &&
+		(value->type == DMP_JSON_STRING || value->type == DMP_JSON_TEXT))
+	{
+		bool marked;
+
+		if (!dmp_number_text(field->decimal_mark, &text, &length, &marked))
+			return dmp_field_rejected(why, field, ERRCODE_INVALID_TEXT_REPRESENTATION,
+									  psprintf("\"%s\" is no number with decimal mark \"%c\"",
+											   dmp_soft_clip(text, (int) length),
+											   field->decimal_mark));
 	}
 	if (field->json && value->type == DMP_JSON_STRING)
 		return convert(why, field, field->soft, value->start - 1, value->length + 2, result);

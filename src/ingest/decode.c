@@ -455,6 +455,18 @@ positions(const DmpDecoder *d, const DmpSource *source)
 	return names;
 }
 
+static void
+set_readings(DmpDecoder *d, TupleDesc desc, const DmpSource *source)
+{
+	for (int i = 0; source->date_order && i < source->date_order->n; i++)
+		(void) dmp_column_number(desc, source->date_order->keys[i], "option \"date_order\": ");
+	for (int i = 0; source->decimal_mark && i < source->decimal_mark->n; i++)
+		(void) dmp_column_number(desc, source->decimal_mark->keys[i], "option \"decimal_mark\": ");
+	for (int i = 0; i < d->n; i++)
+		if (d->fields[i].kind == FIELD_MEMBER)
+			dmp_field_reading(&d->fields[i].type, source->date_order, source->decimal_mark);
+}
+
 DmpDecoder *
 dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 {
@@ -473,6 +485,7 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 			(void) dmp_column_number(desc, mapping->keys[i], "mapping: ");
 	}
 	make_fields(d, desc, mapping);
+	set_readings(d, desc, source);
 	if (mapping == NULL)
 		check_names(d, what);
 	if (d->n == 0)
@@ -645,6 +658,22 @@ push_count(JsonbParseState **state, char *name, int64 n)
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric(n);
 	(void) pushJsonbValue(state, WJB_VALUE, &count);
+}
+
+void
+dmp_decoder_bad_fields(DmpDecoder *d, const DmpRecordOrigin *origin,
+					   void (*bad)(void *arg, int column), void *arg)
+{
+	for (int i = 0; i < d->n; i++)
+	{
+		DmpRejected why = {0};
+		Datum value;
+		bool isnull;
+		bool absent;
+
+		if (!decode_field(d, &d->fields[i], origin, &value, &isnull, &absent, &why))
+			bad(arg, d->fields[i].number);
+	}
 }
 
 Datum

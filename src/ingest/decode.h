@@ -72,6 +72,8 @@ typedef struct DmpField
 	int16 element_length;
 	bool element_byval;
 	char element_align;
+	int date_order;    /* reading.c: 1 + DATEORDER_x, 0: as the source's date style says */
+	char decimal_mark; /* '\0': as the type reads numbers */
 } DmpField;
 
 typedef struct DmpConvert
@@ -92,6 +94,20 @@ extern bool dmp_field_text(const DmpField *field, const char *text, size_t lengt
 extern bool dmp_field_value(const DmpConvert *convert, const DmpField *field,
 							const DmpJsonValue *value, Datum *result, bool *isnull,
 							DmpRejected *why);
+/* ---- reading.c: date order and decimal mark of a column */
+
+/* takes what the options say of the field's column; an error when its type has no such thing */
+extern void dmp_field_reading(DmpField *field, const DmpDoc *date_order,
+							  const DmpDoc *decimal_mark);
+/*
+ * A number written with that decimal mark and perhaps groups of three, as the
+ * server writes it, in palloc'd memory; false: it is none. *marked: it had a
+ * mark or groups.
+ */
+extern bool dmp_number_text(char mark, const char **text, size_t *length, bool *marked);
+/* 'YMD', 'DMY', 'MDY' of DmpField.date_order */
+extern const char *dmp_date_order_name(int order);
+
 /* false, with the reason */
 extern bool dmp_field_rejected(DmpRejected *why, const DmpField *field, int sqlerrcode,
 							   const char *reason);

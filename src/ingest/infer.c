@@ -2,57 +2,30 @@
  * infer.c
  *		A table for a source, proposed from its lake.
  *
- * Each member of the records is a column. A value fits one or more of the
- * candidate types (a number without a fraction is a bigint, a numeric and a
- * text); the proposed type is the narrowest that at least 9 of 10 values
- * fit, so that some dirt does not make a text of everything, and how many
- * values do not fit is told. Strings of digits that start with a zero are no
- * numbers: the zero says something. Dates are read year first only; other
- * orders are ambiguous and stay text.
+ * The lake is read twice. The first time each member of the records is a
+ * column, and its values are evidence (evidence.c): the proposed type is the
+ * narrowest that at least 9 of 10 values fit, so that some dirt does not make
+ * a text of everything. The second time the records are decoded for the
+ * proposed table by the code that ingest will use: so what is told not to fit
+ * is what will go to quarantine, and nothing else.
+ *
+ * Memory is that of the columns, at most as many as a table may have.
  *-------------------------------------------------------------------------
  */
-#include "ingest/ingest.h"
+#include "ingest/infer.h"
 
 #include "catalog/pg_type.h"
+#include "ingest/run.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/hsearch.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(dmp_infer_schema);
 PG_FUNCTION_INFO_V1(dmp_infer_schema_sql);
 
-/* candidates, narrowest first */
-typedef enum Candidate
-{
-	C_BOOLEAN,
-	C_BIGINT,
-	C_NUMERIC,
-	C_DATE,
-	C_TIMESTAMPTZ,
-	C_UUID,
-	C_TEXT,
-	C_JSONB,
-	N_CANDIDATES
-} Candidate;
-
-static const struct
-{
-	const char *name;
-	Oid type;
-} candidates[N_CANDIDATES] = {
-	{"boolean", BOOLOID},
-	{"bigint", INT8OID},
-	{"numeric", NUMERICOID},
-	{"date", DATEOID},
-	{"timestamp with time zone", TIMESTAMPTZOID},
-	{"uuid", UUIDOID},
-	{"text", TEXTOID},
-	{"jsonb", JSONBOID},
-};
-
-#define BIT(candidate) (1u << (candidate))
 #define N_EXAMPLES 3
 #define EXAMPLE_BYTES 60
 #define MAX_COLUMNS 1600
@@ -61,12 +34,12 @@ typedef struct Inferred
 {
 	char *name;
 	size_t length;
-	int64 present; /* values that are not missing */
 	int64 last_row;
-	int64 fits[N_CANDIDATES];
+	DmpEvidence evidence;
+	DmpVerdict verdict;
+	int64 not_fitting;
 	char *examples[N_EXAMPLES];
 	int n_examples;
-	char *format; /* of dates and times, "" when they differ */
 } Inferred;
 
 typedef struct NameEntry
@@ -77,116 +50,25 @@ typedef struct NameEntry
 
 typedef struct Infer
 {
-	const DmpSource *source;
+	DmpSource *source;
 	MemoryContext context;
-	DmpSoftType *soft[N_CANDIDATES];
+	MemoryContext row_context;
+	DmpEvidenceTypes *types;
+	DmpConvert convert;  /* for its missing tokens */
+	DmpReader *reader;   /* first time: nothing is wanted, all is told */
+	DmpDecoder *decoder; /* second time */
+	Datum *values;
+	bool *nulls;
+	bool *absent;
 	int n;
 	Inferred **columns;
 	HTAB *names;
 	int guess;
-	int64 rows;
-	int64 bad;
+	int64 learnt;   /* records that are of the format */
+	int64 rows;     /* all, the second time */
+	int64 fitting;  /* records that fit the proposed table */
 	int64 left_out; /* names that are too long, or too many */
 } Infer;
-
-/* ISO spelling of a date or time as a to_char pattern; NULL when it is none */
-static char *
-time_format(const char *s, size_t length)
-{
-	static const char shape[] = "9999-99-99 99:99:99";
-	StringInfoData format;
-	size_t n = 0;
-
-	while (n < length && n < sizeof(shape) - 1 &&
-		   (shape[n] == '9'   ? s[n] >= '0' && s[n] <= '9'
-			: shape[n] == ' ' ? s[n] == ' ' || s[n] == 'T'
-			: shape[n] == '-' ? s[n] == '-' || s[n] == '/' || s[n] == '.'
-							  : s[n] == ':'))
-		n++;
-	if (n < 10 || (n > 10 && n < 16))
-		return NULL;
-	initStringInfo(&format);
-	appendStringInfo(&format, "YYYY%cMM%cDD", s[4], s[7]);
-	if (n >= 16)
-		appendStringInfoString(&format, s[10] == 'T' ? "\"T\"HH24:MI" : " HH24:MI");
-	if (n == 19)
-		appendStringInfoString(&format, ":SS");
-	if (n == 19 && n < length && s[n] == '.')
-	{
-		size_t digits = strspn(s + n + 1, "0123456789");
-
-		appendStringInfoString(&format, digits <= 3 ? ".MS" : ".US");
-		n += digits + 1;
-	}
-	if (n < length && s[n] == 'Z')
-		appendStringInfoString(&format, "\"Z\"");
-	else if (n < length && (s[n] == '+' || s[n] == '-'))
-		appendStringInfoString(&format, length - n > 3 ? "TZH:TZM" : "TZH");
-	return format.data;
-}
-
-static bool
-converts(const Infer *infer, Candidate candidate, const char *text, size_t length)
-{
-	Datum value;
-	const char *reason;
-	int sqlerrcode;
-
-	return length < 256 &&
-		   dmp_soft_input(infer->soft[candidate], text, (int) length, &value, &reason, &sqlerrcode);
-}
-
-/* candidates a string fits */
-static unsigned
-string_fits(const Infer *infer, const char *text, size_t length, char **format)
-{
-	unsigned fits = BIT(C_TEXT) | BIT(C_JSONB);
-	size_t sign = length > 0 && (text[0] == '-' || text[0] == '+');
-	bool digit = length > sign && text[sign] >= '0' && text[sign] <= '9';
-	bool zero = digit && text[sign] == '0' && length > sign + 1 && text[sign + 1] != '.';
-
-	if (length == 36 && converts(infer, C_UUID, text, length))
-		fits |= BIT(C_UUID);
-	if (digit && !zero)
-	{
-		if (converts(infer, C_BIGINT, text, length))
-			fits |= BIT(C_BIGINT) | BIT(C_NUMERIC);
-		else if (converts(infer, C_NUMERIC, text, length))
-			fits |= BIT(C_NUMERIC);
-	}
-	if (digit && sign == 0 && length >= 10 && length < 64)
-	{
-		*format = time_format(pnstrdup(text, length), length);
-		if (*format && strlen(*format) == 10 && converts(infer, C_DATE, text, length))
-			fits |= BIT(C_DATE) | BIT(C_TIMESTAMPTZ);
-		else if (*format && converts(infer, C_TIMESTAMPTZ, text, length))
-			fits |= BIT(C_TIMESTAMPTZ);
-	}
-	if (!digit && length > 0 && length <= 5 && strchr("tTfFyYnN", text[0]) != NULL &&
-		converts(infer, C_BOOLEAN, text, length) && length > 1)
-		fits |= BIT(C_BOOLEAN);
-	return fits;
-}
-
-static unsigned
-value_fits(const Infer *infer, const DmpJsonValue *value, const char *text, size_t length,
-		   char **format)
-{
-	switch (value->type)
-	{
-		case DMP_JSON_TRUE:
-		case DMP_JSON_FALSE:
-			return BIT(C_BOOLEAN) | BIT(C_TEXT) | BIT(C_JSONB);
-		case DMP_JSON_NUMBER:
-			if (converts(infer, C_BIGINT, text, length))
-				return BIT(C_BIGINT) | BIT(C_NUMERIC) | BIT(C_TEXT) | BIT(C_JSONB);
-			return BIT(C_NUMERIC) | BIT(C_TEXT) | BIT(C_JSONB);
-		case DMP_JSON_STRING:
-			return string_fits(infer, text, length, format);
-		default:
-			return BIT(C_JSONB);
-	}
-}
 
 /*
  * The column of a name: the one behind the last found, as records repeat their
@@ -236,10 +118,11 @@ column_of(Infer *infer, const char *name, size_t length)
 static void
 add_example(Infer *infer, Inferred *column, const char *text, size_t length)
 {
-	int clipped = pg_mbcliplen(text, (int) Min(length, EXAMPLE_BYTES * 4), EXAMPLE_BYTES);
+	int clipped;
 
 	if (column->n_examples == N_EXAMPLES)
 		return;
+	clipped = pg_mbcliplen(text, (int) Min(length, EXAMPLE_BYTES * 4), EXAMPLE_BYTES);
 	for (int i = 0; i < column->n_examples; i++)
 		if (strlen(column->examples[i]) == clipped &&
 			memcmp(column->examples[i], text, clipped) == 0)
@@ -256,10 +139,7 @@ infer_member(void *arg, const DmpJsonNode *node, const DmpJsonValue *key, const 
 	Inferred *column;
 	const char *text = value->start;
 	size_t length = value->length;
-	char *format = NULL;
 	char *buffer;
-	unsigned fits;
-	ListCell *lc;
 
 	if (key->escaped)
 	{
@@ -277,110 +157,215 @@ infer_member(void *arg, const DmpJsonNode *node, const DmpJsonValue *key, const 
 		length = dmp_json_unescape(text, length, buffer);
 		text = buffer;
 	}
-	foreach (lc, infer->source->missing)
-		if (strlen(lfirst(lc)) == length && memcmp(lfirst(lc), text, length) == 0)
+	for (int i = 0; i < infer->convert.n_missing; i++)
+		if (infer->convert.missing_length[i] == length &&
+			memcmp(infer->convert.missing[i], text, length) == 0)
 			return;
 	column->last_row = infer->rows;
-	column->present++;
-	fits = value_fits(infer, value, text, length, &format);
-	for (int i = 0; i < N_CANDIDATES; i++)
-		if (fits & BIT(i))
-			column->fits[i]++;
+	dmp_evidence_add(infer->types, &column->evidence, value->type, text, length);
 	add_example(infer, column, text, length);
-	if (format != NULL && column->format == NULL)
-		column->format = MemoryContextStrdup(infer->context, format);
-	else if (format != NULL && strcmp(format, column->format) != 0)
-		column->format = "";
 }
 
-static Candidate
-proposed(const Inferred *column)
+/* the first time: members of a valid record are evidence */
+static void
+learn_record(Infer *infer, const char *line, size_t length, const DmpRecordOrigin *origin)
 {
-	for (int i = 0; i < C_JSONB; i++)
-		if (column->present > 0 && column->fits[i] * 10 >= column->present * 9)
-			return i;
-	return column->present > 0 ? C_JSONB : C_TEXT;
+	DmpRejected why = {0};
+	size_t position;
+
+	infer->rows++;
+	infer->guess = 0;
+	/* members are told as they are met: a broken record's first ones would count too */
+	if ((infer->source->format.kind == DMP_FORMAT_JSON &&
+		 dmp_json_check(line, length, &position) != NULL) ||
+		infer->reader->read(infer->reader, line, length, origin, &why) != DMP_DECODED)
+		infer->rows--;
 }
 
 static void
-infer_rows(Infer *infer, MemoryContext row_context)
+bad_field(void *arg, int column)
 {
-	DmpJsonNode root = {0};
-	DmpJsonScan scan = {0};
-	DmpJsonType type;
+	Infer *infer = arg;
 
-	root.slot = -1;
-	root.path = "";
-	scan.root = &root;
-	scan.unknown = infer_member;
-	scan.arg = infer;
-	for (uint64 i = 0; i < SPI_processed; i++)
+	infer->columns[column]->not_fitting++;
+}
+
+/* the second time: as ingest will */
+static void
+decode_record(Infer *infer, const char *line, size_t length, const DmpRecordOrigin *origin)
+{
+	DmpRejected why = {0};
+
+	switch (dmp_decode_record(infer->decoder, line, length, origin, infer->values, infer->nulls,
+							  infer->absent, &why))
 	{
-		bool isnull;
-		Datum line = dmp_spi_datum(i, 1, &isnull);
-		text *record;
-		MemoryContext old;
-
-		CHECK_FOR_INTERRUPTS();
-		if (isnull)
-			continue;
-		old = MemoryContextSwitchTo(row_context);
-		record = DatumGetTextPP(line);
-		infer->rows++;
-		infer->guess = 0;
-		/* members are told as they are met: a broken record's first ones count too */
-		if (dmp_json_check(VARDATA_ANY(record), VARSIZE_ANY_EXHDR(record), &scan.position) !=
-				NULL ||
-			!dmp_json_scan(&scan, VARDATA_ANY(record), VARSIZE_ANY_EXHDR(record), &type) ||
-			type != DMP_JSON_OBJECT)
-		{
-			infer->rows--;
-			infer->bad++;
-		}
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
+		case DMP_DECODED:
+			infer->fitting++;
+			infer->rows++;
+			break;
+		case DMP_REJECTED:
+			infer->rows++;
+			if (why.column_name != NULL)
+				dmp_decoder_bad_fields(infer->decoder, origin, bad_field, infer);
+			break;
+		case DMP_NO_RECORD:
+			break;
 	}
 }
 
-/* reads the whole lake of a source, as the caller, in SPI */
-static Infer *
-infer_source(const char *name)
+/* the lake's records, as the caller, in SPI, all under one snapshot */
+static void
+read_lake(Infer *infer, void (*each)(Infer *infer, const char *line, size_t length,
+									 const DmpRecordOrigin *origin))
 {
-	Infer *infer = palloc0(sizeof(Infer));
-	HASHCTL ctl = {0};
-	MemoryContext row_context =
-		AllocSetContextCreate(CurrentMemoryContext, "dmp infer row", ALLOCSET_DEFAULT_SIZES);
-	Portal portal;
+	char *sql = psprintf("SELECT " DMP_RUN_COLUMNS " FROM %s WHERE line ~ '\\S'",
+						 dmp_relation_name(infer->source->lake));
+	Portal portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
+	uint64 n;
 
-	infer->source = dmp_source_get(name, false);
-	dmp_lake_check(infer->source);
+	do
+	{
+		SPITupleTable *rows;
+		int level;
+
+		SPI_cursor_fetch(portal, true, 1000);
+		n = SPI_processed;
+		rows = SPI_tuptable;
+		level = dmp_settings_pin(infer->source);
+		for (uint64 i = 0; i < n; i++)
+		{
+			DmpRecordOrigin origin = {0};
+			MemoryContext old;
+			bool isnull;
+			Datum line = SPI_getbinval(rows->vals[i], rows->tupdesc, DMP_RUN_LINE, &isnull);
+			text *record;
+
+			CHECK_FOR_INTERRUPTS();
+			old = MemoryContextSwitchTo(infer->row_context);
+			record = DatumGetTextPP(line);
+			dmp_row_origin(rows->vals[i], rows->tupdesc, &origin);
+			each(infer, VARDATA_ANY(record), VARSIZE_ANY_EXHDR(record), &origin);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(infer->row_context);
+		}
+		dmp_settings_unpin(level);
+		SPI_freetuptable(rows);
+	} while (n > 0);
+	SPI_cursor_close(portal);
+}
+
+static List *
+first_lines(void *source, const DmpRecordOrigin *origin)
+{
+	return dmp_lake_first_lines(source, origin);
+}
+
+static void
+begin(Infer *infer)
+{
+	HASHCTL ctl = {0};
+
 	infer->context = CurrentMemoryContext;
+	infer->row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "dmp infer row", ALLOCSET_DEFAULT_SIZES);
 	infer->columns = palloc(sizeof(Inferred *) * MAX_COLUMNS);
+	infer->types = dmp_evidence_begin();
+	dmp_convert_init(&infer->convert, infer->source->missing);
+	infer->reader =
+		dmp_reader_make(&infer->source->format, dmp_node_make(), 0, infer_member, infer);
+	infer->reader->positions = infer->source->format.columns;
+	infer->reader->first_lines = first_lines;
+	infer->reader->first_lines_arg = infer->source;
 	ctl.keysize = NAMEDATALEN;
 	ctl.entrysize = sizeof(NameEntry);
 	ctl.hcxt = CurrentMemoryContext;
 	infer->names =
 		hash_create("dmp inferred names", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	for (int i = 0; i < N_CANDIDATES; i++)
-		infer->soft[i] = dmp_soft_prepare(candidates[i].type, -1, CurrentMemoryContext);
-	portal = SPI_cursor_open_with_args(
-		NULL,
-		psprintf("SELECT line FROM %s WHERE line ~ '\\S'", dmp_relation_name(infer->source->lake)),
-		0, NULL, NULL, NULL, true, 0);
-	do
+}
+
+/* {column: value} of what is to be told to the source, as json; NULL when there is none */
+static char *
+readings(const Infer *infer, bool order)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	for (int i = 0; i < infer->n; i++)
 	{
-		SPI_cursor_fetch(portal, true, 1000);
-		infer_rows(infer, row_context);
-		SPI_freetuptable(SPI_tuptable);
-	} while (SPI_processed > 0);
-	SPI_cursor_close(portal);
-	if (infer->rows == 0)
+		const DmpVerdict *v = &infer->columns[i]->verdict;
+
+		if (order ? v->date_order == 0 : v->decimal_mark == '\0')
+			continue;
+		appendStringInfoString(&json, json.len ? ", " : "{");
+		escape_json(&json, infer->columns[i]->name);
+		if (order)
+			appendStringInfo(&json, ": \"%s\"", dmp_date_order_name(v->date_order));
+		else
+			appendStringInfo(&json, ": \"%c\"", v->decimal_mark);
+	}
+	if (json.len == 0)
+		return NULL;
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* the decoder of the proposed table, by name, with the proposed readings */
+static void
+make_decoder(Infer *infer)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(infer->n);
+	DmpSource *proposed = palloc(sizeof(DmpSource));
+	char *json;
+
+	for (int i = 0; i < infer->n; i++)
+		TupleDescInitEntry(desc, i + 1, infer->columns[i]->name,
+						   dmp_kind_type(infer->columns[i]->verdict.kind), -1, 0);
+	*proposed = *infer->source;
+	proposed->mapping = NULL;
+	proposed->key = NIL;
+	if (strcmp(proposed->unknown, "rest") == 0)
+		proposed->unknown = "ignore";
+	json = readings(infer, true);
+	proposed->date_order = json ? dmp_doc_parse(json, "date_order") : NULL;
+	json = readings(infer, false);
+	proposed->decimal_mark = json ? dmp_doc_parse(json, "decimal_mark") : NULL;
+	infer->decoder = dmp_decoder_make(desc, "the proposed table", proposed);
+	dmp_decoder_first_lines(infer->decoder, first_lines, infer->source);
+	infer->values = palloc(sizeof(Datum) * infer->n);
+	infer->nulls = palloc(sizeof(bool) * infer->n);
+	infer->absent = palloc(sizeof(bool) * infer->n);
+}
+
+/* reads the whole lake of a source */
+static Infer *
+infer_source(const char *name)
+{
+	Infer *infer = palloc0(sizeof(Infer));
+	int64 bad;
+
+	infer->source = dmp_source_get(name, false);
+	dmp_lake_check(infer->source);
+	begin(infer);
+	read_lake(infer, learn_record);
+	if (infer->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg("the lake of source \"%s\" has no record to infer from", name)));
-	if (infer->bad > 0)
-		ereport(NOTICE, (errmsg_plural("%lld record is no json object and was left out",
-									   "%lld records are no json objects and were left out",
-									   infer->bad, (long long) infer->bad)));
+						errmsg("the lake of source \"%s\" has no record to infer from", name),
+						infer->source->format.kind == DMP_FORMAT_CSV
+							? errhint("Where no header names the fields, option \"columns\" does.")
+							: 0));
+	for (int i = 0; i < infer->n; i++)
+		infer->columns[i]->verdict =
+			dmp_evidence_verdict(&infer->columns[i]->evidence, infer->columns[i]->name);
+	make_decoder(infer);
+	infer->learnt = infer->rows;
+	infer->rows = 0;
+	read_lake(infer, decode_record);
+	bad = infer->rows - infer->learnt;
+	if (bad > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%lld record is none of format %s and was left out",
+							   "%lld records are none of format %s and were left out", bad,
+							   (long long) bad, dmp_format_name(infer->source->format.kind))));
 	if (infer->left_out > 0)
 		ereport(NOTICE, (errmsg("%lld values were left out: their names are empty or longer than "
 								"%d bytes, or there are more than %d names",
@@ -404,8 +389,6 @@ dmp_infer_schema(PG_FUNCTION_ARGS)
 	for (int i = 0; i < infer->n; i++)
 	{
 		const Inferred *column = infer->columns[i];
-		Candidate type = proposed(column);
-		bool time = type == C_DATE || type == C_TIMESTAMPTZ;
 		Datum examples[N_EXAMPLES];
 		Datum values[6];
 		bool nulls[6] = {false};
@@ -413,20 +396,57 @@ dmp_infer_schema(PG_FUNCTION_ARGS)
 		for (int e = 0; e < column->n_examples; e++)
 			examples[e] = CStringGetTextDatum(column->examples[e]);
 		values[0] = CStringGetTextDatum(column->name);
-		values[1] = CStringGetTextDatum(candidates[type].name);
-		values[2] = BoolGetDatum(column->present < infer->rows);
-		nulls[3] = !time || column->format == NULL || column->format[0] == '\0';
-		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(column->format);
+		values[1] = CStringGetTextDatum(dmp_kind_name(column->verdict.kind));
+		values[2] = BoolGetDatum(column->evidence.present < infer->learnt);
+		nulls[3] = column->verdict.format == NULL;
+		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(column->verdict.format);
 		values[4] = PointerGetDatum(
 			construct_array(examples, column->n_examples, TEXTOID, -1, false, TYPALIGN_INT));
-		values[5] = Int64GetDatum(column->present - column->fits[type]);
+		values[5] = Int64GetDatum(column->not_fitting);
 		dmp_srf_row(fcinfo, values, nulls);
 	}
 	dmp_spi_finish();
 	PG_RETURN_NULL();
 }
 
-/* dmp.infer_schema_sql(source, table_name) -> the CREATE TABLE, for \gexec */
+/* the statement that gives the source its table, and the readings it needs */
+static void
+append_alter_source(StringInfo sql, const Infer *infer, const char *table)
+{
+	char *order = readings(infer, true);
+	char *mark = readings(infer, false);
+
+	appendStringInfo(sql, "SELECT FROM dmp.alter_source(%s, into_table => %s",
+					 quote_literal_cstr(infer->source->name), quote_literal_cstr(table));
+	if (infer->source->mapping != NULL)
+	{
+		StringInfoData mapping;
+
+		initStringInfo(&mapping);
+		for (int i = 0; i < infer->n; i++)
+		{
+			appendStringInfoString(&mapping, i ? ", " : "{");
+			escape_json(&mapping, infer->columns[i]->name);
+			appendStringInfoString(&mapping, ": ");
+			escape_json(&mapping, infer->columns[i]->name);
+		}
+		appendStringInfoChar(&mapping, '}');
+		appendStringInfo(sql, ", mapping => %s", quote_literal_cstr(mapping.data));
+	}
+	if (order != NULL || mark != NULL)
+	{
+		StringInfoData options;
+
+		initStringInfo(&options);
+		appendStringInfo(&options, "{%s%s%s%s%s}", order ? "\"date_order\": " : "",
+						 order ? order : "", order && mark ? ", " : "",
+						 mark ? "\"decimal_mark\": " : "", mark ? mark : "");
+		appendStringInfo(sql, ", options => %s", quote_literal_cstr(options.data));
+	}
+	appendStringInfoString(sql, ")");
+}
+
+/* dmp.infer_schema_sql(source, table_name) -> the CREATE TABLE and the alter_source, for \gexec */
 Datum
 dmp_infer_schema_sql(PG_FUNCTION_ARGS)
 {
@@ -434,28 +454,30 @@ dmp_infer_schema_sql(PG_FUNCTION_ARGS)
 	text *table = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
 	MemoryContext context = CurrentMemoryContext;
 	StringInfoData sql;
+	StringInfoData target;
 	Infer *infer;
+	ListCell *lc;
+	List *names;
 
 	if (table == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("table_name must not be null")));
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "CREATE TABLE ");
+	initStringInfo(&target);
+	names = textToQualifiedNameList(table);
+	foreach (lc, names)
+		appendStringInfo(&target, "%s%s", foreach_current_index(lc) ? "." : "",
+						 quote_identifier(strVal(lfirst(lc))));
 	dmp_spi_connect();
-	{
-		List *names = textToQualifiedNameList(table);
-		ListCell *lc;
-
-		foreach (lc, names)
-			appendStringInfo(&sql, "%s%s", foreach_current_index(lc) ? "." : "",
-							 quote_identifier(strVal(lfirst(lc))));
-	}
 	infer = infer_source(name);
+	appendStringInfo(&sql, "-- %lld of %lld records fit\nCREATE TABLE %s",
+					 (long long) infer->fitting, (long long) infer->rows, target.data);
 	for (int i = 0; i < infer->n; i++)
 		appendStringInfo(&sql, "%s\n\t%s %s", i ? "," : " (",
 						 quote_identifier(infer->columns[i]->name),
-						 candidates[proposed(infer->columns[i])].name);
-	appendStringInfoString(&sql, infer->n > 0 ? "\n)" : " ()");
+						 dmp_kind_name(infer->columns[i]->verdict.kind));
+	appendStringInfoString(&sql, "\n);\n");
+	append_alter_source(&sql, infer, target.data);
 	dmp_spi_finish();
 	MemoryContextSwitchTo(context);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(sql.data, sql.len));

@@ -38,6 +38,8 @@ typedef struct DmpSource
 	char *unknown; /* 'ignore', 'rest', 'quarantine' */
 	char *time_zone;
 	char *date_style;
+	DmpDoc *date_order;   /* {column: 'DMY' | 'MDY' | 'YMD'}, NULL: by date_style */
+	DmpDoc *decimal_mark; /* {column: '.' | ','} */
 	bool keep;
 	bool live;
 	char *search_path; /* for code of the table when live, NULL: not live */
@@ -142,6 +144,9 @@ extern const char *dmp_decoder_special(const DmpDecoder *decoder, const char *pa
 extern DmpDecoded dmp_decode_record(DmpDecoder *decoder, const char *line, size_t length,
 									const DmpRecordOrigin *origin, Datum *values, bool *nulls,
 									bool *absent, DmpRejected *why);
+/* after a record was rejected for a column's sake: all columns (from 0) it is rejected for */
+extern void dmp_decoder_bad_fields(DmpDecoder *decoder, const DmpRecordOrigin *origin,
+								   void (*bad)(void *arg, int column), void *arg);
 /* members nobody wanted, {"name": count} as jsonb */
 extern Datum dmp_decoder_ignored(const DmpDecoder *decoder);
 

@@ -236,12 +236,12 @@ CREATE FUNCTION dmp.infer_schema(source text, OUT column_name text, OUT type tex
 	OUT examples text[], OUT rows_not_fitting bigint)
 	RETURNS SETOF record
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_infer_schema';
-COMMENT ON FUNCTION dmp.infer_schema(text) IS 'the columns the records of a source would fill, with the values that would not fit
+COMMENT ON FUNCTION dmp.infer_schema(text) IS 'the columns the records of a source would fill, how their dates and numbers are to be read, and how many would not fit
 Example: SELECT * FROM dmp.infer_schema(''web'')';
 
 CREATE FUNCTION dmp.infer_schema_sql(source text, table_name text) RETURNS text
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_infer_schema_sql';
-COMMENT ON FUNCTION dmp.infer_schema_sql(text, text) IS 'the CREATE TABLE for the inferred columns, for \gexec
+COMMENT ON FUNCTION dmp.infer_schema_sql(text, text) IS 'the CREATE TABLE for the inferred columns, and the alter_source that fills it, for \gexec
 Example: SELECT dmp.infer_schema_sql(''web'', ''events'') \gexec';
 
 CREATE FUNCTION dmp.decode(line text, base anyelement) RETURNS anyelement

@@ -19,23 +19,58 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-/* dates and times mean what they meant when the source was made */
+int
+dmp_settings_pin(const DmpSource *source)
+{
+	int level = NewGUCNestLevel();
+
+	if (source->time_zone)
+		(void) set_config_option("TimeZone", source->time_zone, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	if (source->date_style)
+		(void) set_config_option("DateStyle", source->date_style, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+dmp_settings_unpin(int level)
+{
+	AtEOXact_GUC(false, level);
+}
+
 static void
 pin_settings(DmpRun *run)
 {
-	run->guc_level = NewGUCNestLevel();
-	if (run->source->time_zone)
-		(void) set_config_option("TimeZone", run->source->time_zone, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	if (run->source->date_style)
-		(void) set_config_option("DateStyle", run->source->date_style, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	run->guc_level = dmp_settings_pin(run->source);
 }
 
 static void
 unpin_settings(DmpRun *run)
 {
-	AtEOXact_GUC(false, run->guc_level);
+	dmp_settings_unpin(run->guc_level);
+}
+
+void
+dmp_row_origin(HeapTuple row, TupleDesc desc, DmpRecordOrigin *origin)
+{
+	bool isnull;
+	Datum value;
+
+	value = SPI_getbinval(row, desc, DMP_RUN_ID, &isnull);
+	origin->lake_id = isnull ? 0 : DatumGetInt64(value);
+	value = SPI_getbinval(row, desc, DMP_RUN_LINE_NO, &isnull);
+	origin->line_no = isnull ? 0 : DatumGetInt64(value);
+	value = SPI_getbinval(row, desc, DMP_RUN_ORIGIN, &isnull);
+	origin->origin = isnull ? NULL : DatumGetTextPP(value);
+	value = SPI_getbinval(row, desc, DMP_RUN_RECEIVED_AT, &isnull);
+	origin->received_at = isnull ? 0 : DatumGetTimestampTz(value);
+	value = SPI_getbinval(row, desc, DMP_RUN_XACT, &isnull);
+	origin->xact = isnull ? 0 : U64FromFullTransactionId(DatumGetFullTransactionId(value));
+	value = SPI_getbinval(row, desc, DMP_RUN_BATCH, &isnull);
+	origin->load_batch = isnull ? 0 : DatumGetInt64(value);
+	value = SPI_getbinval(row, desc, DMP_RUN_CLUSTER, &isnull);
+	origin->cluster = isnull ? 0 : DatumGetInt32(value);
 }
 
 static Datum
@@ -56,26 +91,16 @@ row_int8(const DmpRun *run, int row, int col)
 static void
 row_origin(const DmpRun *run, int row, DmpRecordOrigin *origin)
 {
-	bool isnull;
-	Datum value = row_value(run, row, DMP_RUN_ORIGIN, &isnull);
-
+	dmp_row_origin(run->rows->vals[row], run->rows->tupdesc, origin);
 	origin->batch = run->batch.id;
-	origin->lake_id = row_int8(run, row, DMP_RUN_ID);
-	origin->line_no = row_int8(run, row, DMP_RUN_LINE_NO);
-	origin->origin = isnull ? NULL : DatumGetTextPP(value);
-	origin->received_at = row_int8(run, row, DMP_RUN_RECEIVED_AT);
 	origin->retry = run->retry;
-	if (origin->retry)
+	if (run->retry)
 	{
-		value = row_value(run, row, DMP_RUN_HEADER, &isnull);
+		bool isnull;
+		Datum value = row_value(run, row, DMP_RUN_HEADER, &isnull);
+
 		origin->header = isnull ? NULL : TextDatumGetCString(value);
-		return;
 	}
-	value = row_value(run, row, DMP_RUN_XACT, &isnull);
-	origin->xact = U64FromFullTransactionId(DatumGetFullTransactionId(value));
-	origin->load_batch = row_int8(run, row, DMP_RUN_BATCH);
-	value = row_value(run, row, DMP_RUN_CLUSTER, &isnull);
-	origin->cluster = DatumGetInt32(value);
 }
 
 static bool

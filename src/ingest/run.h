@@ -59,6 +59,11 @@ typedef struct DmpRun
  */
 extern DmpRun *dmp_run_begin(DmpSource *source, const char *kind, int64 batch,
 							 TimestampTz started_at);
+/* where a row of DMP_RUN_COLUMNS came from; the text may point into row */
+extern void dmp_row_origin(HeapTuple row, TupleDesc desc, DmpRecordOrigin *origin);
+/* dates and times mean what they meant when the source was made, until unpin */
+extern int dmp_settings_pin(const DmpSource *source);
+extern void dmp_settings_unpin(int level);
 /* Reads a cursor of the columns above to its end, in chunks that are inserted before the next. */
 extern void dmp_run_cursor(DmpRun *run, Portal portal);
 /* Writes what is in quarantine and the count of ignored members; the run is over. */

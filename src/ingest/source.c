@@ -27,9 +27,10 @@ PG_FUNCTION_INFO_V1(dmp_drop_source);
 /* partitions of the lake table get a suffix, and a name has at most 63 bytes */
 #define NAME_MAX_BYTES 50
 
-static const char *const option_names[] = {
-	"unknown", "time_zone", "date_style", "keep",   "delimiter", "quote",    "escape",
-	"header",  "columns",   "ragged",     "assign", "year",      "encoding", NULL};
+static const char *const option_names[] = {"unknown",   "time_zone",  "date_style",   "keep",
+										   "delimiter", "quote",      "escape",       "header",
+										   "columns",   "ragged",     "assign",       "year",
+										   "encoding",  "date_order", "decimal_mark", NULL};
 
 /* arguments of create_source and alter_source, by position */
 enum
@@ -85,6 +86,20 @@ check_setting(const char *name, const char *value)
 								 false);
 }
 
+/* an option that is an object by column, or NULL */
+static DmpDoc *
+by_column(const DmpDoc *options, const char *name)
+{
+	DmpDoc *doc = dmp_doc_get(options, name);
+
+	if (doc == NULL || doc->kind == DMP_DOC_NULL)
+		return NULL;
+	if (doc->kind != DMP_DOC_OBJECT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: \"%s\" must be an object, {column: value}", name)));
+	return doc;
+}
+
 /* options of a source of that format, checked, into it */
 static void
 read_options(DmpSource *source, DmpFormatKind format, const DmpDoc *options)
@@ -100,6 +115,8 @@ read_options(DmpSource *source, DmpFormatKind format, const DmpDoc *options)
 							   source->unknown)));
 	source->time_zone = dmp_doc_string(options, "time_zone", NULL, "options");
 	source->date_style = dmp_doc_string(options, "date_style", NULL, "options");
+	source->date_order = by_column(options, "date_order");
+	source->decimal_mark = by_column(options, "decimal_mark");
 	source->keep = dmp_doc_bool(options, "keep", false, "options");
 	check_setting("TimeZone", source->time_zone);
 	check_setting("DateStyle", source->date_style);

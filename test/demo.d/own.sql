@@ -8,9 +8,8 @@ SELECT source, lake_table FROM dmp.create_source('own');
 SELECT rows_loaded, pg_size_pretty(bytes) AS size FROM dmp.load_file('own', :'json');
 SELECT * FROM dmp.infer_schema('own');
 
--- a table of these columns, and the lines in it
+-- a table of these columns, told to the source, and the lines in it
 SELECT dmp.infer_schema_sql('own', 'events') \gexec
-SELECT * FROM dmp.alter_source('own', into_table => 'events');
 SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined, fields_ignored, elapsed FROM dmp.ingest('own');
 SELECT column_name, reason, count(*) AS lines, min(left(record, 56)) AS for_example
 FROM dmp.quarantine GROUP BY 1, 2 ORDER BY lines DESC LIMIT 12;
