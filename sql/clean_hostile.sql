@@ -13,7 +13,7 @@ CREATE TABLE template (n int GENERATED ALWAYS AS IDENTITY, step text);
 INSERT INTO template (step) VALUES
 	('{"trim":"@T"}'), ('{"missing":{"@T":["7",""]}}'), ('{"missing":["x"]}'), ('{"drop_missing":["@T","@N"]}'), ('{"cast":{"@T":"int"}}'), ('{"cast":{"@N":"text"}}'),
 	('{"text":["@T"]}'), ('{"email":"@T"}'), ('{"email":"@T","action":"missing"}'), ('{"phone":{"@T":"DE"},"action":"keep"}'), ('{"url":"@T"}'),
-	('{"number":"@T"}'), ('{"number":{"@T":{"decimal_mark":","}},"action":"missing"}'), ('{"map":{"@T":{"1":"2"}}}'), ('{"map":{"@T":{"1":"2"},"@N":{"1":2}},"otherwise":"missing"}'),
+	('{"number":"@T"}'), ('{"number":{"@T":{"decimal_mark":","}},"action":"missing"}'), ('{"time":"@T","action":"missing"}'), ('{"map":{"@T":{"1":"2"}}}'), ('{"map":{"@T":{"1":"2"},"@N":{"1":2}},"otherwise":"missing"}'),
 	('{"map":{"@T":{"1":"2"}},"otherwise":"quarantine"}'), ('{"deduplicate":["@T"],"keep":"last","by":"@O"}'), ('{"deduplicate":"*"}'), ('{"deduplicate":["@N"],"quarantine":false}'),
 	('{"scale":{"@N":"z_score"}}'), ('{"scale":{"@N":"min_max"}}'), ('{"scale":{"@N":"robust"}}'), ('{"scale":{"@N":{"divide":3}}}'),
 	('{"clip":{"@N":"iqr"}}'), ('{"clip":{"@N":{"method":"mad","k":1}},"action":"missing"}'), ('{"clip":{"@N":{"method":"quantile","low":0.2,"high":0.8},"@O":{"method":"range","high":"5"}},"action":"quarantine"}'),

@@ -121,3 +121,30 @@ RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
 DELETE FROM dmp.quarantine;
 DROP FUNCTION steps_clip;
+
+-- time: by formats, by forms that say what is what, in a zone
+CREATE TABLE steps_times (i int, at text, due varchar(30));
+INSERT INTO steps_times VALUES (1, '06/07/2024 3:30 PM', '2024年6月1日'), (2, '31/12/2023 11:59 AM', '2024-06-01 12:00'), (3, '12/31/2023 11:59 AM', '06/07/2024'), (4, NULL, NULL);
+SELECT * FROM dmp.clean('steps_times', 'steps_t1', '[{"time":{"at":{"formats":["DD/MM/YYYY HH12:MI AM","MM/DD/YYYY HH12:MI AM"],"zone":"America/New_York"}}},{"time":["due"],"action":"missing"}]');
+SELECT * FROM steps_t1 ORDER BY i;
+SELECT * FROM dmp.clean('steps_times', 'steps_t2', '[{"time":{"at":"DD/MM/YYYY HH12:MI AM"}}]');
+SELECT i, at FROM steps_t2 ORDER BY i;
+SELECT column_name, sqlstate, reason FROM dmp.quarantine WHERE recipe = 'steps_t2';
+SELECT dmp.clean_sql('steps_times', '[{"time":{"at":{"formats":["DD/MM/YYYY"],"zone":"Asia/Shanghai"}},"action":"missing"}]');
+SELECT dmp.clean_sql('steps_times', '[{"time":{"at":{"formats":["DD/MM/QQ"]}}}]');
+SELECT dmp.clean_sql('steps_times', '[{"time":{"at":{"zone":"Mars"}}}]');
+SELECT dmp.clean_sql('steps_times', '[{"time":{"at":{"format":"DD"}}}]');
+SELECT dmp.clean_sql('steps_times', '[{"time":{"at":[5]}}]');
+SELECT dmp.clean_sql('steps_times', '[{"time":"at","action":"keep"}]');
+SELECT dmp.clean_sql('steps_times', '[{"phone":{"at":"Germany"}}]');
+SELECT dmp.clean_sql('steps_times', '[{"number":{"at":";"}}]');
+
+-- "*" is what the action, or the method, fits
+SELECT column_name, cells_changed FROM dmp.clean('steps_people', 'steps_s2', '[{"map":{"*":{"UK":"GB"}}},{"fill":{"*":"none"}},{"fill":{"*":0}},{"fill":{"*":"mean"}}]');
+SELECT column_name, cells_changed FROM dmp.clean('SELECT i, f, n, ''x'' AS t FROM steps_prices', 'steps_s3', '[{"clip":{"*":"iqr","i":{"method":"range","high":50}}},{"fill":{"*":"median"}}]');
+
+-- volatile expressions are computed once
+SELECT rows_in, rows_out + rows_quarantined AS sum FROM dmp.clean('SELECT * FROM steps_many', 'steps_v1', '[{"derive":{"r":"random()"}},{"require":"r < 0.5"},{"require":"random() < 0.5"}]') WHERE step = 2;
+SELECT count(*) FILTER (WHERE r >= 0.5) AS wrong FROM steps_v1;
+SELECT count(*) = 20000 AS all_there FROM (SELECT i FROM steps_v1 UNION SELECT (record::json->>'i')::int FROM dmp.quarantine WHERE recipe = 'steps_v1') u;
+DELETE FROM dmp.quarantine;

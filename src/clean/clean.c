@@ -96,17 +96,19 @@ dmp_clean_copy(CleanSource *source)
 /*
  * The traced form reads the source a second time. A source that would not be
  * the same then is copied first: one that calls volatile functions, and the
- * very table that is to be replaced.
+ * very table that is to be replaced. is_volatile: a step calls some; then it must
+ * be a table, whose rejects are noted in the one run.
  */
 static void
-keep_source(CleanSource *source, const char *into_table, const char *if_exists)
+keep_source(CleanSource *source, const char *into_table, const char *if_exists, bool is_volatile)
 {
 	Oid target = dmp_relation_oid(into_table, true);
 
 	if (OidIsValid(target) && strcmp(if_exists, "error") == 0)
 		return; /* an error soon */
 	if (!dmp_query_is_volatile(source->select) &&
-		!(strcmp(if_exists, "replace") == 0 && list_member_oid(source->relations, target)))
+		!(strcmp(if_exists, "replace") == 0 && list_member_oid(source->relations, target)) &&
+		!(is_volatile && !OidIsValid(dmp_clean_source_plan(source, CLEAN_COUNTED)->tid_table)))
 		return;
 	dmp_clean_copy(source);
 }
@@ -267,7 +269,7 @@ execute(FunctionCallInfo fcinfo, CleanRun *run, bool with_number)
 	if (run->new_rows == NIL)
 	{
 		run->run = dmp_batch_next();
-		keep_source(&source, run->into_name, run->if_exists);
+		keep_source(&source, run->into_name, run->if_exists, plain->is_volatile);
 	}
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	counters = dmp_counters_create(n_slots);

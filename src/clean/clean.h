@@ -178,6 +178,7 @@ struct CleanPlan
 	CleanIncrement *increment; /* or NULL */
 	const char *about;         /* the column that errors are about, or NULL */
 	int stop_step;             /* traced: the last step that rejects */
+	bool is_volatile;          /* an expression of the caller is */
 	int across;                /* the first step that looks at other rows, or 0 */
 	Oid tid_table;             /* record is a ctid of this table; else InvalidOid */
 };
@@ -257,6 +258,7 @@ typedef struct CleanPair
 {
 	CleanColumn *column;
 	const DmpDoc *value;
+	bool spread; /* the column is one of "*": skip what the value does not fit */
 } CleanPair;
 extern List *dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
 							 bool (*fits)(const CleanColumn *), const char *kind);

@@ -239,6 +239,11 @@ CREATE FUNCTION dmp_internal.clean_number(value text, decimal_mark text, run big
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_counted_number';
 COMMENT ON FUNCTION dmp_internal.clean_number(text, text, bigint, integer, integer) IS 'dmp.clean_number, counting';
 
+CREATE FUNCTION dmp_internal.parse_time(value text, formats text[], zone text, run bigint, changed integer,
+	failed integer) RETURNS timestamptz
+	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_counted_time';
+COMMENT ON FUNCTION dmp_internal.parse_time(text, text[], text, bigint, integer, integer) IS 'dmp.parse_time, counting';
+
 CREATE FUNCTION dmp_internal.map_value(value anyelement, keys anyarray, targets anyarray, missing boolean)
 	RETURNS anyelement
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_map_value';

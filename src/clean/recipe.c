@@ -220,6 +220,7 @@ dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object, bool (*fits)(const CleanC
 			pair = palloc(sizeof(CleanPair));
 			pair->column = lfirst(lc);
 			pair->value = object->items[i];
+			pair->spread = list_nth(named, i) == NULL;
 			pairs = lappend(pairs, pair);
 		}
 	}

@@ -346,7 +346,11 @@ dmp_clean_clip(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	foreach (lc, dmp_clean_pairs(plan, argument, NULL, NULL))
 	{
 		CleanPair *pair = lfirst(lc);
-		Clip *clip = read_clip(plan, pair->column, pair->value, step);
+		Clip *clip;
+
+		if (pair->spread && !dmp_clean_is_number(pair->column))
+			continue;
+		clip = read_clip(plan, pair->column, pair->value, step);
 
 		clip->line = dmp_clean_line(plan, pair->column->name, clip->fate != CLEAN_REJECT,
 									clip->fate == CLEAN_REJECT);

@@ -18,15 +18,15 @@ static Form_pg_attribute
 type_of(CleanPlan *plan, const char *name, const char *expression)
 {
 	const char *with = psprintf("%s%s", plan->with.data, plan->with.len > 0 ? "\n" : "");
+	char *select;
 	Form_pg_attribute attr;
 
 	dmp_query_columns(
 		psprintf("%sSELECT 1 FROM %s WHERE (%s\n) IS NULL", with, plan->from, expression), NULL,
 		NULL);
-	attr = TupleDescAttr(
-		dmp_query_columns(psprintf("%sSELECT (%s\n) AS x FROM %s", with, expression, plan->from),
-						  NULL, NULL),
-		0);
+	select = psprintf("%sSELECT (%s\n) AS x FROM %s", with, expression, plan->from);
+	attr = TupleDescAttr(dmp_query_columns(select, NULL, NULL), 0);
+	plan->is_volatile |= plan->form == CLEAN_PLAIN && dmp_query_is_volatile(select);
 	if (get_typtype(attr->atttypid) == TYPTYPE_PSEUDO)
 		dmp_clean_error(plan, ERRCODE_INVALID_TABLE_DEFINITION,
 						"column \"%s\" cannot be %s, a pseudo-type", name,

@@ -83,7 +83,7 @@ median_of(CleanPlan *plan, CleanColumn *column)
 }
 
 static bool
-has_order(CleanColumn *column)
+has_order(const CleanColumn *column)
 {
 	return OidIsValid(lookup_type_cache(column->type, TYPECACHE_LT_OPR)->lt_opr);
 }
@@ -450,6 +450,34 @@ fill_column(CleanPlan *plan, CleanColumn *column, const DmpDoc *how, const DmpDo
 }
 
 /*
+ * Whether the column is one of those that "*" means beside how: numbers for
+ * what numbers have, texts for a text, columns with an order for a mode.
+ */
+static bool
+is_meant(const CleanColumn *column, const DmpDoc *how)
+{
+	const char *method = how->kind == DMP_DOC_STRING ? how->text : "";
+
+	if (how->kind == DMP_DOC_OBJECT && how->n > 0)
+		method = how->keys[0];
+	if (strcmp(method, "constant") == 0)
+	{
+		how = how->items[0];
+		method = "";
+	}
+	if (strcmp(method, "forward") == 0 || strcmp(method, "backward") == 0)
+		return true;
+	if (strncmp(method, "mode", 4) == 0)
+		return has_order(column);
+	if (strncmp(method, "mean", 4) == 0 || strncmp(method, "median", 6) == 0 ||
+		strcmp(method, "knn") == 0 || strcmp(method, "by") == 0 || how->kind == DMP_DOC_NUMBER)
+		return dmp_clean_is_number(column);
+	if (how->kind == DMP_DOC_BOOL)
+		return getBaseType(column->type) == BOOLOID;
+	return dmp_clean_is_text(column);
+}
+
+/*
  * {"fill": {column: how}, "by": columns, "order": columns}: cells that are
  * NULL; by and order are those of "forward" and "backward".
  */
@@ -460,8 +488,12 @@ dmp_clean_fill(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	ListCell *lc;
 
 	foreach (lc, dmp_clean_pairs(plan, argument, NULL, NULL))
-		used |= fill_column(plan, ((CleanPair *) lfirst(lc))->column,
-							((CleanPair *) lfirst(lc))->value, step);
+	{
+		CleanPair *pair = lfirst(lc);
+
+		if (!pair->spread || is_meant(pair->column, pair->value))
+			used |= fill_column(plan, pair->column, pair->value, step);
+	}
 	if (!used && step->n > 1)
 		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
 						"\"by\" and \"order\" beside fill are for \"forward\" and \"backward\"");

@@ -214,7 +214,7 @@ map_column(CleanPlan *plan, CleanColumn *column, CleanLine *line, CleanFate fate
 void
 dmp_clean_map(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
-	List *pairs = dmp_clean_pairs(plan, argument, NULL, NULL);
+	List *pairs = NIL;
 	CleanFate fate = dmp_clean_fate(plan, step, "otherwise", "keep", "keep");
 	bool quarantine = dmp_clean_quarantine(plan, step);
 	List *lines = NIL;
@@ -222,6 +222,13 @@ dmp_clean_map(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	List *targets = NIL;
 	ListCell *lc;
 
+	foreach (lc, dmp_clean_pairs(plan, argument, NULL, NULL))
+	{
+		CleanPair *pair = lfirst(lc);
+
+		if (!pair->spread || dmp_clean_is_text(pair->column))
+			pairs = lappend(pairs, pair);
+	}
 	foreach (lc, pairs)
 	{
 		CleanPair *pair = lfirst(lc);

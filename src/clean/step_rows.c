@@ -149,6 +149,7 @@ void
 dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 {
 	char *condition = dmp_clean_expression(plan, argument, "a condition");
+	char *select;
 	CleanLine *line;
 
 	line = dmp_clean_line(plan, NULL, false, true);
@@ -159,9 +160,10 @@ dmp_clean_require(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	else
 		dmp_clean_settle_names(plan);
 	/* analysed where it will stand: what is wrong with it is known before anything runs */
-	dmp_query_columns(psprintf("%s%sSELECT 1 FROM %s WHERE (%s\n)", plan->with.data,
-							   plan->with.len > 0 ? "\n" : "", plan->from, condition),
-					  NULL, NULL);
+	select = psprintf("%s%sSELECT 1 FROM %s WHERE (%s\n)", plan->with.data,
+					  plan->with.len > 0 ? "\n" : "", plan->from, condition);
+	dmp_query_columns(select, NULL, NULL);
+	plan->is_volatile |= plan->form == CLEAN_PLAIN && dmp_query_is_volatile(select);
 	/* the line end closes a comment at the end of the condition */
 	dmp_clean_filter(plan, line, psprintf("(%s\n) IS NOT FALSE", condition),
 					 quote_literal_cstr(psprintf("23514 not met: %s", condition)));

@@ -20,6 +20,7 @@ extern Datum dmp_clean_email(PG_FUNCTION_ARGS);
 extern Datum dmp_clean_phone(PG_FUNCTION_ARGS);
 extern Datum dmp_clean_url(PG_FUNCTION_ARGS);
 extern Datum dmp_clean_number(PG_FUNCTION_ARGS);
+extern Datum dmp_parse_time(PG_FUNCTION_ARGS);
 
 typedef struct DmpChars
 {
