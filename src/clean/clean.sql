@@ -160,6 +160,12 @@ CREATE FUNCTION dmp.cluster_values(query text, column_name text, method text DEF
 COMMENT ON FUNCTION dmp.cluster_values(text, text, text, double precision, integer) IS 'values of a column that mean the same, by keys (fingerprint, ngram_fingerprint, metaphone, cologne) or nearness (levenshtein, jaro_winkler, words)
 Example: SELECT * FROM dmp.cluster_values(''events'', ''city'', ''levenshtein'', threshold => 2)';
 
+CREATE FUNCTION dmp.suggest_recipe(query text, OUT step json, OUT reason text, OUT rows_affected bigint, OUT confidence double precision)
+	RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_suggest_recipe';
+COMMENT ON FUNCTION dmp.suggest_recipe(text) IS 'steps that the rows of a query call for, in the order in which they should run
+Example: SELECT json_agg(step) FROM dmp.suggest_recipe(''events'') WHERE confidence > 0.9';
+
 CREATE FUNCTION dmp_internal.sound_key(value text, method text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'dmp_sound_key';
 COMMENT ON FUNCTION dmp_internal.sound_key(text, text) IS 'what words sound like, by metaphone or cologne';

@@ -126,6 +126,7 @@ my @contract = (
 		{"rename": {"click_duration": "minutes"}}]') WHERE rows_out > 0}, qr/^[1-9]/,
 	'cleaned' => q{SELECT count(*), count(DISTINCT device), max(minutes) < 5 FROM events}, qr/^3000\|2\|t$/,
 	'cluster_values' => q{SELECT count(*) FROM dmp.cluster_values('SELECT * FROM (VALUES (''a b''), (''B a'')) v(x)', 'x')}, qr/^2$/,
+	'suggest_recipe' => q{SELECT step FROM dmp.suggest_recipe('SELECT '' a '' || i AS x FROM generate_series(1, 9) i')}, qr/trim/,
 	'clean_sql' => q{SELECT dmp.clean_sql('clicks', '[{"trim": "*"}]') ~* 'select'}, qr/^t$/,
 	'recipe_steps' => q{SELECT count(*) > 5 FROM dmp.recipe_steps}, qr/^t$/,
 	'create_recipe' => q{SELECT version, steps FROM dmp.create_recipe('tidy', '[{"trim": "*"}]')}, qr/^1\|1$/,
