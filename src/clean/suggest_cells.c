@@ -379,7 +379,7 @@ static const struct
 	{"date", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", 0.95},
 	{"timestamptz", "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,}(Z|[+-][0-9:]{2,6})$", 0.95},
 	{"timestamp", "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,}$", 0.95},
-	{"boolean", "^([Tt]rue|[Ff]alse|TRUE|FALSE|t|f|yes|no|Yes|No|YES|NO)$", 0.85},
+	{"boolean", "(?i)^(true|false|t|f|yes|no)$", 0.85},
 };
 
 /*
