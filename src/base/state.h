@@ -24,6 +24,7 @@ typedef enum DmpStateKind
 	DMP_STATE_ENCODE = 9,  /* learn: columns to be encoded */
 	DMP_STATE_LINEAR = 10, /* learn: dmp.linear */
 	DMP_STATE_VALUES = 11, /* clean: dmp.median, dmp.mad, dmp.quantiles */
+	DMP_STATE_FOREST = 12, /* clean: dmp.forest */
 	DMP_STATE_KINDS        /* number of kinds + 1 */
 } DmpStateKind;
 

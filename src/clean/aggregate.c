@@ -28,6 +28,7 @@ void
 dmp_clean_init(void)
 {
 	dmp_values_init();
+	dmp_forest_init();
 }
 
 static MemoryContext

@@ -182,6 +182,38 @@ CREATE FUNCTION dmp_internal.typo_of("column" integer, value text, n bigint) RET
 	LANGUAGE C IMMUTABLE WINDOW PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_typo_of';
 COMMENT ON FUNCTION dmp_internal.typo_of(integer, text, bigint) IS 'what a rare value of a column was meant to be';
 
+-- outliers of a table
+
+CREATE TYPE dmp.forest;
+CREATE FUNCTION dmp_internal.forest_in(cstring) RETURNS dmp.forest
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_in';
+CREATE FUNCTION dmp_internal.forest_out(dmp.forest) RETURNS cstring
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_out';
+CREATE FUNCTION dmp_internal.forest_recv(internal) RETURNS dmp.forest
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_recv';
+CREATE FUNCTION dmp_internal.forest_send(dmp.forest) RETURNS bytea
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_state_send';
+CREATE TYPE dmp.forest (
+	INPUT = dmp_internal.forest_in,
+	OUTPUT = dmp_internal.forest_out,
+	RECEIVE = dmp_internal.forest_recv,
+	SEND = dmp_internal.forest_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = external
+);
+COMMENT ON TYPE dmp.forest IS 'a fitted isolation forest: dmp.isolation_score scores rows by it';
+
+CREATE FUNCTION dmp.isolation_forest(query text, columns text[] DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS dmp.forest
+	LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 AS 'MODULE_PATHNAME', 'dmp_isolation_forest';
+COMMENT ON FUNCTION dmp.isolation_forest(text, text[], jsonb) IS 'fit an isolation forest to the rows of a query; the same rows and seed give the same forest
+Example: SELECT *, dmp.isolation_score((SELECT dmp.isolation_forest(''orders'', ''{price,items}'')), o) AS score FROM orders o ORDER BY score DESC LIMIT 20';
+
+CREATE FUNCTION dmp.isolation_score(forest dmp.forest, input record) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 AS 'MODULE_PATHNAME', 'dmp_isolation_score';
+COMMENT ON FUNCTION dmp.isolation_score(dmp.forest, record) IS 'how far out a row is: near 1 an outlier, below 0.5 none
+Example: SELECT *, dmp.isolation_score((SELECT dmp.isolation_forest(''orders'', ''{price,items}'')), o) AS score FROM orders o ORDER BY score DESC LIMIT 20';
+
 -- what the SELECT of a recipe is made of; the forms with run and slot count
 -- into shared memory and are volatile, so that the planner drops none of them
 

@@ -25,5 +25,6 @@ extern void dmp_values_quantiles(DmpValues *values, int n, const double *shares,
 
 /* of the module's init */
 extern void dmp_values_init(void);
+extern void dmp_forest_init(void);
 
 #endif /* DMP_VALUES_H */

@@ -117,6 +117,7 @@ my @contract = (
 	'codes' => q{SELECT dmp.is_luhn('79927398713'), dmp.clean_iban('GB82 WEST 1234 5698 7654 32')}, qr/^t\|GB82WEST12345698765432$/,
 	'keys' => q{SELECT dmp.fingerprint('Cruise, Tom'), dmp.ngram_fingerprint('Paris'), dmp.jaro_winkler('a', 'a')}, qr/^cruise tom\|arispari\|1$/,
 	'parse_time' => q{SELECT dmp.parse_time('2024-06-01 12:00+08') = '2024-06-01 04:00Z', dmp.parse_time('6/7/2024', '{MM/DD/YYYY}') = '2024-06-07Z'}, qr/^t\|t$/,
+	'isolation' => q{SELECT x FROM (SELECT x, x AS column1 FROM (VALUES (1), (2), (3), (4), (100)) v(x)) t ORDER BY dmp.isolation_score((SELECT dmp.isolation_forest('VALUES (1), (2), (3), (4), (100)')), t) DESC LIMIT 1}, qr/^100$/,
 	'statistics' => q{SELECT dmp.median(x), dmp.mad(x), dmp.quantiles(x, '{0,1}') FROM generate_series(1, 9) x}, qr/^5\|2\|\{1,9\}$/,
 	'windows' => q{SELECT string_agg(f, ','), min(z), max(m), min(r) FROM (SELECT dmp.fill_forward(CASE x WHEN 1 THEN 'a' END) OVER w AS f, dmp.z_score(x) OVER w AS z,
 		dmp.min_max(x) OVER w AS m, dmp.robust_scale(x) OVER w AS r FROM (VALUES (1), (3)) t(x) WINDOW w AS (ORDER BY x)) q}, qr/^a,a\|-1\|1\|-1$/,

@@ -53,6 +53,7 @@ main(void)
 	test_sparse();
 	test_path();
 	test_select();
+	test_isolation();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

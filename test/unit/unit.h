@@ -25,5 +25,6 @@ extern void test_least_squares(void);
 extern void test_sparse(void);
 extern void test_path(void);
 extern void test_select(void);
+extern void test_isolation(void);
 
 #endif
