@@ -89,3 +89,13 @@ SELECT dmp.clean_sql('fill_events', '[{"fill":{"n":{"knn":2,"by":"n"}}}]');
 SELECT dmp.clean_sql('fill_events', '[{"fill":{"u":{"knn":2,"by":"n"}}}]');
 SELECT dmp.clean_sql('fill_events', '[{"fill":{"n":{"knn":2,"by":"f","of":1}}}]');
 DELETE FROM dmp.quarantine;
+-- what looks at other rows says so
+SELECT count(*) FROM dmp.create_recipe('fill_near', '[{"fill":{"y":{"knn":2,"by":"a"}}}]');
+SELECT * FROM dmp.run_recipe('fill_near', 'fill_near', 'fill_11', new_rows => '{i}');
+SELECT count(*) FROM dmp.drop_recipe('fill_near');
+-- an error at run time names step and column, whatever they are called
+\set SHOW_CONTEXT never
+SELECT dmp.clean('SELECT i AS q, n FROM fill_events', 'fill_12', '[{"trim":"*"},{"require":"q > 0"},{"derive":{"m":"n + 1","x":"1 / (q - 7)","y":"2"}},{"fill":{"n":0}},{"require":"n / n = 1"}]');
+SELECT dmp.clean('SELECT i AS q, n FROM fill_events', 'fill_12', '[{"fill":{"n":0}},{"require":"1 / n = 1"}]');
+SELECT dmp.clean('SELECT i, 1 / (i - 7) AS n FROM fill_events', 'fill_12', '[{"fill":{"n":0}}]');
+SELECT dmp.clean('SELECT i, n FROM fill_events', 'fill_12', '[{"fill":{"n":"mean"}},{"scale":{"i":{"divide":1e-320}}}]');

@@ -32,13 +32,12 @@ fails(CleanSource *source, const DmpDoc *recipe, int sqlstate)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		CleanPlan *plan =
-			dmp_clean_plan(source->select, source->relations, source->desc, CLEAN_PLAIN);
+		CleanPlan *plan = dmp_clean_source_plan(source, CLEAN_PLAIN);
 
 		dmp_clean_compile(plan, recipe);
 		/* the text of a row takes all of its columns */
-		dmp_spi(psprintf("SELECT count(q::text) FROM (%s) AS q", dmp_clean_finish(plan)), NULL,
-				true);
+		dmp_spi(psprintf("SELECT count(ROW(q.*)::text) FROM (%s) AS q", dmp_clean_finish(plan)),
+				NULL, true);
 	}
 	PG_CATCH();
 	{

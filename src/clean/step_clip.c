@@ -201,32 +201,6 @@ bounds_around(CleanPlan *plan, Clip *clip, const char *low_center, const char *h
 		psprintf("CASE WHEN %s > 0 THEN %s + %s * (%s) END", spread, high_center, k, spread));
 }
 
-/*
- * The median absolute deviation needs the median first: an entry that reads
- * the level, which is materialised, twice.
- */
-static void
-bounds_by_mad(CleanPlan *plan, Clip *clip, const char *filter)
-{
-	char *alive = dmp_clean_alive(plan);
-	char *where = alive ? psprintf("\nWHERE %s", alive) : "";
-	const char *k = float8out_internal(clip->k);
-	char *name = dmp_clean_name(plan, "mad");
-
-	dmp_clean_entry(
-		plan, name, false,
-		psprintf(
-			"SELECT c.median, 1.4826 * percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(%s - "
-			"c.median))%s AS spread\nFROM %s, (SELECT %s AS median FROM %s%s) AS c%s\nGROUP BY "
-			"c.median",
-			clip->x, filter, plan->from, quantile_sql(clip, 0.5, filter), plan->from, where,
-			where));
-	clip->low =
-		psprintf("(SELECT m.median - %s * m.spread FROM %s AS m WHERE m.spread > 0)", k, name);
-	clip->high =
-		psprintf("(SELECT m.median + %s * m.spread FROM %s AS m WHERE m.spread > 0)", k, name);
-}
-
 static void
 bounds_from_stats(CleanPlan *plan, Clip *clip)
 {
@@ -256,7 +230,12 @@ bounds_from_stats(CleanPlan *plan, Clip *clip)
 		clip->high = quantile_bound(plan, clip, "high", filter);
 	}
 	else
-		bounds_by_mad(plan, clip, filter);
+	{
+		char *median = psprintf("dmp.median(%s)%s", clip->x, filter);
+
+		bounds_around(plan, clip, median, median,
+					  psprintf("1.4826 * dmp.mad(%s)%s", clip->x, filter));
+	}
 	if (clip->low != NULL)
 		clip->low_value = psprintf("%s(%s)::%s", integer ? "ceil" : "", clip->low, type);
 	if (clip->high != NULL)

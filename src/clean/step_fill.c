@@ -341,6 +341,7 @@ fill_by_neighbours(CleanPlan *plan, CleanColumn *column, const DmpDoc *how)
 		dmp_clean_error(plan, ERRCODE_INVALID_PARAMETER_VALUE,
 						"column \"%s\": \"knn\" needs another column in \"by\"", column->name);
 	line = dmp_clean_line(plan, column->name, true, false);
+	dmp_clean_across(plan);
 	dmp_clean_need_stats(plan, lappend(list_copy(by), column));
 	alive = dmp_clean_alive(plan);
 	foreach (lc, by)
