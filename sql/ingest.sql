@@ -42,7 +42,7 @@ SELECT * FROM dmp.create_source('');
 SELECT * FROM dmp.create_source(repeat('x', 51));
 SELECT * FROM dmp.create_source('x', format => 'xml');
 SELECT * FROM dmp.create_source('x', live => true);
-SELECT * FROM dmp.create_source('x', recipe => '[]');
+SELECT * FROM dmp.create_source('x', recipe => '[{"deduplicate": "*"}]');
 SELECT * FROM dmp.create_source('x', on_duplicate => 'update');
 SELECT * FROM dmp.create_source('x', on_duplicate => 'both');
 SELECT * FROM dmp.create_source('x', options => '{"unknwon": "rest"}');

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "clean/run.h"
 #include "clean/values_state.h"
 #include "utils/array.h"
 
@@ -29,6 +30,7 @@ dmp_clean_init(void)
 {
 	dmp_values_init();
 	dmp_forest_init();
+	dmp_row_recipe_init();
 }
 
 static MemoryContext

@@ -27,6 +27,7 @@ typedef struct DmpCounters DmpCounters;
 extern DmpCounters *dmp_counters_create(int n);
 extern int64 dmp_counters_id(DmpCounters *counters);
 extern int64 dmp_counters_value(DmpCounters *counters, int slot);
+extern void dmp_counters_reset(DmpCounters *counters);
 extern void dmp_counters_release(DmpCounters *counters);
 
 /* A row that was rejected */

@@ -247,6 +247,10 @@ CREATE FUNCTION dmp_internal.missing_text(value text, tokens text[], run bigint,
 	LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_missing_text';
 COMMENT ON FUNCTION dmp_internal.missing_text(text, text[], bigint, integer) IS 'the same, counting the values that change';
 
+CREATE FUNCTION dmp_internal.plain_integer(value text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5 AS 'MODULE_PATHNAME', 'dmp_plain_integer';
+COMMENT ON FUNCTION dmp_internal.plain_integer(text) IS '12.0 and 1e1 as an integer is written';
+
 CREATE FUNCTION dmp_internal.tally(value anyelement, run bigint, slot integer) RETURNS anyelement
 	LANGUAGE C VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_tally';
 COMMENT ON FUNCTION dmp_internal.tally(anyelement, bigint, integer) IS 'the value, counted when it is not NULL';

@@ -202,6 +202,34 @@ dmp_counters_value(DmpCounters *counters, int slot)
 	return sum;
 }
 
+/*
+ * All counts zero and no notes, for another statement of this process alone.
+ */
+void
+dmp_counters_reset(DmpCounters *counters)
+{
+	CountersHeader *header = counters->header;
+	int i;
+	int j;
+
+	for (i = 0; i < header->n_areas; i++)
+	{
+		AreaHeader *area = area_of(header, i);
+
+		for (j = 0; j < header->n_slots; j++)
+			pg_atomic_write_u64(counters_of(area) + j, 0);
+		while (DsaPointerIsValid(area->chunks))
+		{
+			NoteChunk *chunk = dsa_get_address(counters->notes, area->chunks);
+			dsa_pointer next = chunk->next;
+
+			dsa_free(counters->notes, area->chunks);
+			area->chunks = next;
+		}
+	}
+	pg_atomic_write_u32(&header->notes_lost, 0);
+}
+
 void
 dmp_counters_release(DmpCounters *counters)
 {

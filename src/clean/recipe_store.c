@@ -276,6 +276,17 @@ dmp_drop_recipe(PG_FUNCTION_ARGS)
 	dmp_spi_connect();
 	(void) lock_recipe(name);
 	dmp_arg_text(&args, name);
+	if (dmp_spi_registry(
+			"SELECT s.name FROM dmp_internal.source AS s CROSS JOIN LATERAL"
+			" (SELECT pg_catalog.regexp_replace(recipe #>> '{}', '^recipe:', '') AS r) AS r"
+			" WHERE pg_catalog.json_typeof(recipe) = 'string'"
+			" AND (r = $1 OR pg_catalog.starts_with(r, $1 || '@')) ORDER BY 1 LIMIT 1",
+			&args, false) > 0)
+		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+						errmsg("recipe \"%s\" is in use", name),
+						errdetail("Source \"%s\" applies it.", dmp_spi_text(0, 1)),
+						errhint("SELECT * FROM dmp.alter_source(%s, recipe => '[]');",
+								quote_literal_cstr(dmp_spi_text(0, 1)))));
 	values[0] = CStringGetTextDatum(name);
 	values[1] = Int32GetDatum(
 		(int32) dmp_spi_registry("DELETE FROM dmp_internal.recipe WHERE name = $1", &args, false));

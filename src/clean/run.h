@@ -107,6 +107,10 @@ extern CleanRun *dmp_run_find(int64 run);
 
 extern void dmp_clean_blame(CleanSource *source, const DmpDoc *recipe, ErrorData *error);
 
+/* ---- row_recipe.c: recipes of sources */
+
+extern void dmp_row_recipe_init(void);
+
 /* ---- rejects.c */
 
 extern void dmp_clean_rejects(CleanSource *source, const CleanRun *run, CleanPlan *plan,

@@ -79,9 +79,13 @@ batch_column(const char *source_name, const char *kind, Oid table)
 	rel = relation_open(table, AccessShareLock);
 	source->key = NIL;
 	source->unknown = "ignore";
-	column = dmp_decoder_special(
-		dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(table), source), "$batch");
+	column = dmp_decoder_special(dmp_decoder_make(dmp_source_input(source, RelationGetDescr(rel)),
+												  dmp_relation_name(table), source),
+								 "$batch");
 	relation_close(rel, AccessShareLock);
+	/* a recipe may leave it out */
+	if (column != NULL && get_attnum(table, column) == InvalidAttrNumber)
+		column = NULL;
 	return column;
 }
 

@@ -491,7 +491,9 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 	if (d->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column of %s can be filled", what)));
-	check_key(d, desc, source->key);
+	/* of a recipe, the key is a column that it gives */
+	if (source->recipe == NULL)
+		check_key(d, desc, source->key);
 	if (strcmp(source->unknown, "rest") == 0 && d->rest == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"unknown\" is 'rest', but no column is mapped to "
@@ -524,6 +526,19 @@ int
 dmp_decoder_column(const DmpDecoder *d, int field)
 {
 	return d->fields[field].number;
+}
+
+DmpColumns *
+dmp_decoder_columns(const DmpDecoder *d)
+{
+	DmpColumns *columns = palloc0(sizeof(DmpColumns));
+
+	columns->n = d->n;
+	columns->numbers = palloc(sizeof(int) * d->n);
+	for (int i = 0; i < d->n; i++)
+		columns->numbers[i] = d->fields[i].number;
+	columns->lake_id = dmp_decoder_special(d, "$lake_id");
+	return columns;
 }
 
 bool

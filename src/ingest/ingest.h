@@ -43,6 +43,7 @@ typedef struct DmpSource
 	bool keep;
 	bool live;
 	char *search_path; /* for code of the table when live, NULL: not live */
+	char *recipe;      /* its document, or a json string with its name; NULL: none */
 } DmpSource;
 
 /*
@@ -51,6 +52,8 @@ typedef struct DmpSource
  * ingests, changes or drops it before the end of the transaction.
  */
 extern DmpSource *dmp_source_get(const char *name, bool lock);
+/* the columns that records of the source are decoded to, for a table of that shape */
+extern TupleDesc dmp_source_input(const DmpSource *source, TupleDesc target);
 /* whether no other source fills its table: ids of lake rows mean something there */
 extern bool dmp_source_is_alone(const DmpSource *source);
 /* text argument n of the current function, an error when NULL */
@@ -154,8 +157,20 @@ extern Datum dmp_decoder_ignored(const DmpDecoder *decoder);
 
 typedef struct DmpInsert DmpInsert;
 
+/* the columns that are filled */
+typedef struct DmpColumns
+{
+	int n;
+	int *numbers;        /* of the table's columns, from 0 */
+	const char *lake_id; /* the one with the id of the lake row, or NULL */
+} DmpColumns;
+
+/* those a decoder fills */
+extern DmpColumns *dmp_decoder_columns(const DmpDecoder *decoder);
 extern DmpInsert *dmp_insert_begin(const DmpSource *source, TupleDesc target,
-								   const DmpDecoder *decoder);
+								   const DmpColumns *columns);
+/* whether an error of a statement is the fault of a row: of what it says, or of a constraint */
+extern bool dmp_is_rows_fault(int sqlerrcode);
 /* one decoded record; tag: the caller's number for it */
 extern void dmp_insert_add(DmpInsert *insert, Datum *values, bool *nulls, bool *absent, int tag);
 /* whether the batch has enough rows or bytes to be flushed */

@@ -62,7 +62,8 @@ CREATE TABLE dmp_internal.source (
 	search_path text,
 	dropped_before date,
 	options jsonb NOT NULL DEFAULT '{}',
-	created_at timestamptz NOT NULL DEFAULT now()
+	created_at timestamptz NOT NULL DEFAULT now(),
+	recipe json
 );
 COMMENT ON TABLE dmp_internal.source IS 'sources; read dmp.sources';
 ALTER TABLE dmp_internal.source ENABLE ROW LEVEL SECURITY;
@@ -137,7 +138,7 @@ CREATE VIEW dmp.sources WITH (security_invoker = true) AS
 SELECT name AS source, owner, format, lake_table, into_table, key, mapping, missing, on_duplicate, options, created_at,
 	(SELECT max(b.finished_at) FROM dmp_internal.batch b
 	 WHERE b.source = s.name AND b.kind = 'ingest' AND b.into_table = s.into_table) AS last_ingest_at,
-	dmp_internal.copy_command(lake_table, format, options) AS copy_command, live
+	dmp_internal.copy_command(lake_table, format, options) AS copy_command, live, recipe
 FROM dmp_internal.source s;
 COMMENT ON VIEW dmp.sources IS 'sources, their lake tables and the tables they fill
 Example: SELECT source, lake_table, into_table FROM dmp.sources';

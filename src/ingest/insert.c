@@ -74,13 +74,13 @@ default_expression(Oid relid, TupleDesc desc, int number)
 
 /* INSERT needs the right on the table or on each column: said before anything is done */
 static void
-check_rights(Oid relid, TupleDesc desc, const DmpDecoder *decoder, AclMode mode)
+check_rights(Oid relid, TupleDesc desc, const DmpColumns *filled, AclMode mode)
 {
 	if (pg_class_aclcheck(relid, GetUserId(), mode) == ACLCHECK_OK)
 		return;
-	for (int i = 0; i < dmp_decoder_fields(decoder); i++)
+	for (int i = 0; i < filled->n; i++)
 	{
-		int number = dmp_decoder_column(decoder, i);
+		int number = filled->numbers[i];
 
 		if (pg_attribute_aclcheck(relid, TupleDescAttr(desc, number)->attnum, GetUserId(), mode) !=
 			ACLCHECK_OK)
@@ -89,7 +89,7 @@ check_rights(Oid relid, TupleDesc desc, const DmpDecoder *decoder, AclMode mode)
 }
 
 static void
-make_desc(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char **defaults)
+make_desc(DmpInsert *insert, TupleDesc target, const DmpColumns *filled, char **defaults)
 {
 	int column;
 
@@ -100,7 +100,7 @@ make_desc(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char *
 	TupleDescInitEntry(insert->desc, 1, "tag", INT4OID, -1, 0);
 	for (int i = 0; i < insert->n_fields; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(target, dmp_decoder_column(decoder, i));
+		Form_pg_attribute att = TupleDescAttr(target, filled->numbers[i]);
 
 		TupleDescInitEntry(insert->desc, i + 2, psprintf("c%d", i), att->atttypid, att->atttypmod,
 						   att->attndims);
@@ -116,11 +116,11 @@ make_desc(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char *
 
 /* the statements, with the batch as relation dmp_batch */
 static void
-make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, char **defaults)
+make_statements(DmpInsert *insert, TupleDesc target, const DmpColumns *filled, char **defaults)
 {
 	const DmpSource *source = insert->source;
 	char *table = dmp_relation_name(source->into);
-	const char *lake_id = dmp_decoder_special(decoder, "$lake_id");
+	const char *lake_id = filled->lake_id;
 	const char *guarded = NULL;
 	StringInfoData columns, values, keys, batch_keys, match, sets, guard, sql;
 
@@ -134,7 +134,7 @@ make_statements(DmpInsert *insert, TupleDesc target, const DmpDecoder *decoder, 
 	initStringInfo(&sql);
 	for (int i = 0; i < insert->n_fields; i++)
 	{
-		const char *name = NameStr(TupleDescAttr(target, dmp_decoder_column(decoder, i))->attname);
+		const char *name = NameStr(TupleDescAttr(target, filled->numbers[i])->attname);
 		const char *quoted = quote_identifier(name);
 
 		appendStringInfo(&columns, "%s%s", i ? ", " : "", quoted);
@@ -231,27 +231,27 @@ new_rows(DmpInsert *insert)
  * columns. Within the caller's SPI connection.
  */
 DmpInsert *
-dmp_insert_begin(const DmpSource *source, TupleDesc target, const DmpDecoder *decoder)
+dmp_insert_begin(const DmpSource *source, TupleDesc target, const DmpColumns *filled)
 {
 	DmpInsert *insert = palloc0(sizeof(DmpInsert));
 	char **defaults;
 
 	insert->source = source;
 	insert->context = CurrentMemoryContext;
-	insert->n_fields = dmp_decoder_fields(decoder);
+	insert->n_fields = filled->n;
 	insert->flag = palloc(sizeof(int) * insert->n_fields);
-	check_rights(source->into, target, decoder, ACL_INSERT);
+	check_rights(source->into, target, filled, ACL_INSERT);
 	if (source->update)
-		check_rights(source->into, target, decoder, ACL_UPDATE);
+		check_rights(source->into, target, filled, ACL_UPDATE);
 	defaults = palloc0(sizeof(char *) * insert->n_fields);
 	for (int i = 0; i < insert->n_fields; i++)
-		defaults[i] = default_expression(source->into, target, dmp_decoder_column(decoder, i));
-	make_desc(insert, target, decoder, defaults);
+		defaults[i] = default_expression(source->into, target, filled->numbers[i]);
+	make_desc(insert, target, filled, defaults);
 	insert->values = palloc(sizeof(Datum) * insert->n_columns);
 	insert->nulls = palloc0(sizeof(bool) * insert->n_columns);
 	new_rows(insert);
 	dmp_register_rows("dmp_batch", insert->desc, insert->rows, DMP_BATCH_ROWS);
-	make_statements(insert, target, decoder, defaults);
+	make_statements(insert, target, filled, defaults);
 	SPI_unregister_relation("dmp_batch");
 	insert->deferred = deferred_constraints(source->into);
 	return insert;
@@ -286,8 +286,8 @@ dmp_insert_full(const DmpInsert *insert)
  * Whether an error of the statement is the fault of a row: of what it says,
  * or of what a constraint, policy or trigger says about it.
  */
-static bool
-is_rows_fault(int sqlerrcode)
+bool
+dmp_is_rows_fault(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -387,7 +387,7 @@ try_rows(DmpInsert *insert, Tuplestorestate *rows, int64 n, int64 *loaded, int64
 		*loaded += new_loaded;
 		*duplicate += new_duplicate;
 	}
-	else if (!is_rows_fault(error->sqlerrcode))
+	else if (!dmp_is_rows_fault(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
 }

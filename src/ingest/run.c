@@ -10,6 +10,7 @@
  *-------------------------------------------------------------------------
  */
 #include "ingest/run.h"
+#include "ingest/shape.h"
 
 #include "access/relation.h"
 #include "catalog/pg_type.h"
@@ -153,6 +154,12 @@ reject_row(void *arg, int row, const DmpRejected *why)
 static void
 flush(DmpRun *run)
 {
+	if (run->shape != NULL)
+	{
+		pin_settings(run);
+		dmp_shape_flush(run->shape, run->insert, reject_row, run);
+		unpin_settings(run);
+	}
 	dmp_insert_flush(run->insert, reject_row, run, &run->batch.rows_loaded,
 					 &run->batch.rows_duplicate);
 }
@@ -211,6 +218,12 @@ process_row(DmpRun *run, int row)
 	{
 		case DMP_DECODED:
 			count_row(run, row);
+			if (run->shape != NULL)
+			{
+				dmp_shape_add(run->shape, run->values, run->nulls, run->absent, row);
+				dmp_shape_bytes(run->shape, length);
+				break;
+			}
 			dmp_insert_add(run->insert, run->values, run->nulls, run->absent, row);
 			dmp_insert_bytes(run->insert, length);
 			break;
@@ -243,7 +256,8 @@ dmp_run_cursor(DmpRun *run, Portal portal)
 			CHECK_FOR_INTERRUPTS();
 			process_row(run, row);
 			MemoryContextReset(run->row_context);
-			if (dmp_insert_full(run->insert) && row + 1 < n)
+			if ((run->shape ? dmp_shape_full(run->shape) : dmp_insert_full(run->insert)) &&
+				row + 1 < n)
 			{
 				unpin_settings(run);
 				flush(run);
@@ -273,6 +287,7 @@ dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz star
 	DmpRun *run = palloc0(sizeof(DmpRun));
 	Relation rel;
 	TupleDesc desc;
+	TupleDesc input;
 
 	run->source = source;
 	run->row_context =
@@ -290,10 +305,15 @@ dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz star
 								quote_literal_cstr(source->name))));
 	desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	relation_close(rel, NoLock);
-	run->decoder = dmp_decoder_make(desc, dmp_relation_name(source->into), source);
+	input = dmp_source_input(source, desc);
+	run->decoder = dmp_decoder_make(input, dmp_relation_name(source->into), source);
 	dmp_decoder_first_lines(run->decoder, first_lines, source);
 	run->wants_origin = dmp_decoder_wants_origin(run->decoder);
-	run->insert = dmp_insert_begin(source, desc, run->decoder);
+	if (source->recipe != NULL)
+		run->shape = dmp_shape_begin(source, desc, input, run->decoder);
+	run->insert = dmp_insert_begin(source, desc,
+								   run->shape ? dmp_shape_columns(run->shape)
+											  : dmp_decoder_columns(run->decoder));
 	run->values = palloc(sizeof(Datum) * dmp_decoder_fields(run->decoder));
 	run->nulls = palloc(sizeof(bool) * dmp_decoder_fields(run->decoder));
 	run->absent = palloc(sizeof(bool) * dmp_decoder_fields(run->decoder));
@@ -307,6 +327,8 @@ dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz star
 void
 dmp_run_finish(DmpRun *run)
 {
+	if (run->shape != NULL)
+		dmp_shape_end(run->shape);
 	(void) dmp_quarantine_end(run->quarantine);
 	run->batch.ignored = dmp_decoder_ignored(run->decoder);
 }

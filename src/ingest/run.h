@@ -33,7 +33,8 @@ typedef struct DmpRun
 	DmpSource *source;
 	MemoryContext row_context;
 	DmpDecoder *decoder;
-	bool wants_origin; /* a column is mapped to where the record came from */
+	bool wants_origin;      /* a column is mapped to where the record came from */
+	struct DmpShape *shape; /* the source's recipe, or NULL */
 	DmpInsert *insert;
 	DmpQuarantine *quarantine;
 	DmpBatch batch;

@@ -8,6 +8,7 @@
  *-------------------------------------------------------------------------
  */
 #include "ingest/run.h"
+#include "ingest/shape.h"
 
 #include "access/relation.h"
 #include "catalog/catalog.h"
@@ -134,18 +135,20 @@ dmp_source_get(const char *name, bool lock)
 
 	dmp_spi_connect();
 	dmp_arg_text(&args, name);
-	if (dmp_spi_registry(psprintf("SELECT id, owner::oid, lake_table, into_table, key, mapping,"
-								  " missing, on_duplicate, options, live, search_path, format"
-								  " FROM dmp_internal.source"
-								  " WHERE name = $1%s",
-								  lock ? " FOR UPDATE" : ""),
-						 &args, !lock) == 0)
+	if (dmp_spi_registry(
+			psprintf("SELECT id, owner::oid, lake_table, into_table, key, mapping,"
+					 " missing, on_duplicate, options, live, search_path, format, recipe"
+					 " FROM dmp_internal.source"
+					 " WHERE name = $1%s",
+					 lock ? " FOR UPDATE" : ""),
+			&args, !lock) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("source \"%s\" does not exist", name),
 				 dmp_errhint_nearest(name, visible_sources())));
 	old = MemoryContextSwitchTo(context);
 	source = palloc0(sizeof(DmpSource));
 	source->id = (int32) dmp_spi_int8(0, 1, 0);
+	source->recipe = dmp_spi_text(0, 13);
 	source->name = pstrdup(name);
 	source->owner = (Oid) dmp_spi_int8(0, 2, 0);
 	source->lake = (Oid) dmp_spi_int8(0, 3, 0);
@@ -182,6 +185,7 @@ static void
 check_target(Oid relid, const DmpSource *source)
 {
 	Relation rel;
+	TupleDesc input;
 	const char *namespace;
 	char kind = get_rel_relkind(relid);
 
@@ -200,7 +204,11 @@ check_target(Oid relid, const DmpSource *source)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" cannot be the table of a source", get_rel_name(relid))));
 	/* checks mapping, key and options against the columns */
-	(void) dmp_decoder_make(RelationGetDescr(rel), dmp_relation_name(relid), source);
+	input = dmp_source_input(source, RelationGetDescr(rel));
+	(void) dmp_decoder_make(input, dmp_relation_name(relid), source);
+	if (source->recipe != NULL)
+		dmp_recipe_hooks->release(dmp_recipe_hooks->compile(
+			source->recipe, input, RelationGetDescr(rel), dmp_relation_name(relid), source->key));
 	relation_close(rel, AccessShareLock);
 }
 
@@ -238,13 +246,29 @@ is_update(const char *on_duplicate)
 	return strcmp(on_duplicate, "update") == 0;
 }
 
-static void
-refuse_later(FunctionCallInfo fcinfo)
+/* the document of a recipe, or the reference to a stored one; an empty one is none */
+static char *
+recipe_argument(FunctionCallInfo fcinfo)
 {
-	if (!PG_ARGISNULL(ARG_RECIPE))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("a recipe in a source is not supported yet"),
-						errhint("Load the records as they are, then use dmp.clean.")));
+	char *recipe;
+	DmpDoc *doc;
+
+	if (PG_ARGISNULL(ARG_RECIPE))
+		return NULL;
+	recipe = dmp_text_argument(fcinfo, ARG_RECIPE, "recipe");
+	doc = dmp_doc_parse(recipe, "recipe");
+	if (doc->kind == DMP_DOC_ARRAY && doc->n == 0)
+		return NULL;
+	dmp_recipe_hooks->check(recipe);
+	return recipe;
+}
+
+TupleDesc
+dmp_source_input(const DmpSource *source, TupleDesc target)
+{
+	if (source->recipe == NULL)
+		return target;
+	return dmp_recipe_hooks->input(source->recipe, target, source->mapping);
 }
 
 static List *
@@ -328,7 +352,7 @@ dmp_create_source(PG_FUNCTION_ARGS)
 
 	source.name = dmp_text_argument(fcinfo, ARG_NAME, "name");
 	format = dmp_format_kind(dmp_text_argument(fcinfo, ARG_FORMAT, "format"));
-	refuse_later(fcinfo);
+	source.recipe = recipe_argument(fcinfo);
 	source.owner = GetUserId();
 	source.into = PG_ARGISNULL(ARG_INTO) ? InvalidOid : PG_GETARG_OID(ARG_INTO);
 	source.key = list_argument(fcinfo, ARG_KEY);
@@ -373,9 +397,10 @@ dmp_create_source(PG_FUNCTION_ARGS)
 	dmp_arg_text(&args, GetConfigOption("DateStyle", false, false));
 	dmp_arg_bool(&args, source.live);
 	dmp_arg_text(&args, source.search_path);
+	dmp_arg_text(&args, source.recipe);
 	dmp_spi_registry("INSERT INTO dmp_internal.source (name, owner, format, lake_table, into_table,"
-					 " key, mapping, missing, on_duplicate, live, search_path, options)"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, "
+					 " key, mapping, missing, on_duplicate, live, search_path, recipe, options)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15::json, "
 					 "pg_catalog.jsonb_build_object('time_zone', $11,"
 					 " 'date_style', $12) OPERATOR(pg_catalog.||) coalesce($10, '{}'))",
 					 &args, false);
@@ -418,7 +443,8 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	format = PG_ARGISNULL(ARG_FORMAT)
 				 ? source->format.kind
 				 : dmp_format_kind(dmp_text_argument(fcinfo, ARG_FORMAT, "format"));
-	refuse_later(fcinfo);
+	if (!PG_ARGISNULL(ARG_RECIPE))
+		source->recipe = recipe_argument(fcinfo);
 	if (!PG_ARGISNULL(ARG_INTO))
 		source->into = PG_GETARG_OID(ARG_INTO);
 	if (!PG_ARGISNULL(ARG_KEY))
@@ -449,9 +475,11 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	dmp_arg_bool(&args, source->live);
 	dmp_arg_text(&args, source->search_path);
 	dmp_arg_text(&args, dmp_format_name(format));
+	dmp_arg_text(&args, source->recipe);
 	dmp_spi_registry("UPDATE dmp_internal.source SET into_table = $2, key = coalesce($3, key),"
 					 " mapping = coalesce($4::text, mapping::text)::json, missing = $5,"
-					 " on_duplicate = $6, live = $8, search_path = $9, format = $10, options = "
+					 " on_duplicate = $6, live = $8, search_path = $9, format = $10, recipe = "
+					 "$11::json, options = "
 					 "options OPERATOR(pg_catalog.||)"
 					 " coalesce($7, '{}') WHERE id = $1 RETURNING options",
 					 &args, false);
