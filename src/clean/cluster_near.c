@@ -4,7 +4,7 @@
  *
  * Each text puts out keys; texts that share a key are compared. Keys and texts
  * go through a sort that spills to disk, so memory holds one number of 4 bytes
- * a text (union-find) and one group of texts with the same key. Texts that are
+ * a text (union-find) and that many texts with the same key. Texts that are
  * in one cluster already are not compared again.
  *
  * Levenshtein (the distance counts insertions, deletions and substitutions):
@@ -16,8 +16,9 @@
  * characters, the last four, and the three runs of three characters that are
  * rarest among all texts; what shares none of these is not found.
  *
- * Groups of more than GROUP_MOST texts are compared in a window along the order
- * of their texts only.
+ * Of more texts with the same key than SEGMENT_MOST or GRAM_MOST only those are
+ * compared that are near in the order of their bytes. It bounds the work: a
+ * million texts of random hexadecimal digits took ten minutes without.
  *-------------------------------------------------------------------------
  */
 #include "clean/cluster.h"
@@ -36,7 +37,8 @@
 #include "math/hash.h"
 #include "port/pg_bitutils.h"
 
-#define GROUP_MOST 1000
+#define SEGMENT_MOST 1000 /* texts with the same key that are all compared */
+#define GRAM_MOST 300
 #define GROUP_WINDOW 10
 
 /* ---------------------------------------------------------------- values */
@@ -102,6 +104,7 @@ typedef struct Member
 	int32 id;
 	int32 role;
 	uint64 letters; /* a bit for each character, hashed */
+	bytea *packed;
 	DmpChars chars;
 } Member;
 
@@ -111,10 +114,10 @@ static Blocks *
 begin_blocks(void)
 {
 	static const Oid types[BLOCK_COLUMNS] = {INT8OID, INT4OID, INT4OID, BYTEAOID};
-	AttrNumber keys[2] = {BLOCK_KEY + 1, BLOCK_ID + 1};
-	Oid operators[2] = {Int8LessOperator, Int4LessOperator};
-	Oid collations[2] = {InvalidOid, InvalidOid};
-	bool nulls_first[2] = {false, false};
+	AttrNumber keys[3] = {BLOCK_KEY + 1, BLOCK_TEXT + 1, BLOCK_ID + 1};
+	Oid operators[3] = {Int8LessOperator, ByteaLessOperator, Int4LessOperator};
+	Oid collations[3] = {InvalidOid, InvalidOid, InvalidOid};
+	bool nulls_first[3] = {false, false, false};
 	Blocks *blocks = palloc0(sizeof(Blocks));
 	TupleDesc desc = CreateTemplateTupleDesc(BLOCK_COLUMNS);
 	int i;
@@ -123,7 +126,7 @@ begin_blocks(void)
 		TupleDescInitEntry(desc, (AttrNumber) (i + 1), NULL, types[i], -1, 0);
 	blocks->in = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	blocks->out = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	blocks->sort = tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first,
+	blocks->sort = tuplesort_begin_heap(desc, 3, keys, operators, collations, nulls_first,
 										Max(work_mem, 64), NULL, TUPLESORT_NONE);
 	blocks->context =
 		AllocSetContextCreate(CurrentMemoryContext, "dmp cluster block", ALLOCSET_DEFAULT_SIZES);
@@ -171,102 +174,124 @@ read_chars(text *value, DmpChars *chars)
 	return chars->n > 0 && chars->n < 10000;
 }
 
-static int
-compare_members(const void *a, const void *b, void *unused)
+/* Texts with the same key, in the order of their bytes: the last n that came */
+typedef struct TextGroup
 {
-	const Member *x = a;
-	const Member *y = b;
-	int i;
-
-	for (i = 0; i < x->chars.n && i < y->chars.n; i++)
-		if (x->chars.c[i] != y->chars.c[i])
-			return x->chars.c[i] < y->chars.c[i] ? -1 : 1;
-	if (x->chars.n != y->chars.n)
-		return x->chars.n < y->chars.n ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
-}
+	DmpClusterValues *values;
+	IsNear is_near;
+	double limit;
+	Member *members;
+	int most; /* of them */
+	int n;
+	bool large; /* some went: those left are a window */
+} TextGroup;
 
 static void
-compare_group(DmpClusterValues *values, Member *members, int n, IsNear is_near, double limit)
+compare_pair(TextGroup *group, const Member *a, const Member *b)
 {
-	int window = n;
+	DmpClusterValues *values = group->values;
+
+	if ((a->role == 0 && b->role == 0) || (a->role == 1 && b->role == 1) || a->id == b->id)
+		return;
+	if (dmp_cluster_root(values, a->id) != dmp_cluster_root(values, b->id) &&
+		group->is_near(a, b, group->limit))
+		dmp_cluster_merge(values, a->id, b->id);
+}
+
+/* The first count members go, compared with those within the window */
+static void
+leave_window(TextGroup *group, int count)
+{
 	int i;
 	int k;
 
-	if (n > GROUP_MOST)
-	{
-		qsort_interruptible(members, n, sizeof(Member), compare_members, NULL);
-		window = GROUP_WINDOW;
-	}
-	for (i = 0; i < n; i++)
+	for (i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (k = i + 1; k < n && k - i <= window; k++)
-		{
-			const Member *a = &members[i];
-			const Member *b = &members[k];
-
-			if ((a->role == 0 && b->role == 0) || (a->role == 1 && b->role == 1) || a->id == b->id)
-				continue;
-			if (dmp_cluster_root(values, a->id) != dmp_cluster_root(values, b->id) &&
-				is_near(a, b, limit))
-				dmp_cluster_merge(values, a->id, b->id);
-		}
+		for (k = i + 1; k < group->n && k - i <= GROUP_WINDOW; k++)
+			compare_pair(group, &group->members[i], &group->members[k]);
+		pfree(group->members[i].packed);
 	}
+	group->n -= count;
+	memmove(group->members, group->members + count, sizeof(Member) * group->n);
+}
+
+static void
+end_group(TextGroup *group)
+{
+	int i;
+	int k;
+
+	if (group->large)
+		leave_window(group, group->n);
+	for (i = 0; i < group->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (k = i + 1; k < group->n; k++)
+			compare_pair(group, &group->members[i], &group->members[k]);
+	}
+	group->n = 0;
+	group->large = false;
+}
+
+static void
+add_member(TextGroup *group, TupleTableSlot *slot)
+{
+	Member *member;
+	bool isnull;
+	int i;
+
+	if (group->n == group->most)
+	{
+		group->large = true;
+		leave_window(group, group->most - GROUP_WINDOW);
+	}
+	member = &group->members[group->n++];
+	member->role = DatumGetInt32(slot_getattr(slot, BLOCK_ROLE + 1, &isnull));
+	member->id = DatumGetInt32(slot_getattr(slot, BLOCK_ID + 1, &isnull));
+	member->packed = DatumGetByteaPCopy(slot_getattr(slot, BLOCK_TEXT + 1, &isnull));
+	member->chars.n = (VARSIZE(member->packed) - VARHDRSZ) / sizeof(pg_wchar);
+	member->chars.c = (pg_wchar *) VARDATA(member->packed);
+	member->letters = 0;
+	for (i = 0; i < member->chars.n; i++)
+		member->letters |= UINT64CONST(1) << (member->chars.c[i] % 64);
 }
 
 /*
  * Read the sorted keys and compare the texts of each.
  */
 static void
-compare_blocks(Blocks *blocks, DmpClusterValues *values, IsNear is_near, double limit)
+compare_blocks(Blocks *blocks, DmpClusterValues *values, IsNear is_near, double limit, int most)
 {
-	MemoryContext old = CurrentMemoryContext;
-	Member *members = palloc(sizeof(Member) * 64);
-	int room = 64;
-	int n = 0;
+	MemoryContext old = MemoryContextSwitchTo(blocks->context);
+	TextGroup *group = palloc0(sizeof(TextGroup));
+	MemoryContext texts =
+		AllocSetContextCreate(blocks->context, "dmp cluster group", ALLOCSET_DEFAULT_SIZES);
 	uint64 key = 0;
 
+	group->values = values;
+	group->is_near = is_near;
+	group->limit = limit;
+	group->most = most;
+	group->members = palloc(sizeof(Member) * most);
+	MemoryContextSwitchTo(texts);
 	tuplesort_performsort(blocks->sort);
-	for (;;)
+	while (tuplesort_gettupleslot(blocks->sort, true, false, blocks->out, NULL))
 	{
-		bool more = tuplesort_gettupleslot(blocks->sort, true, false, blocks->out, NULL);
 		bool isnull;
-		uint64 next = 0;
-		bytea *packed;
-		Member *member;
-		int i;
+		uint64 next = (uint64) DatumGetInt64(slot_getattr(blocks->out, BLOCK_KEY + 1, &isnull));
 
 		CHECK_FOR_INTERRUPTS();
-		if (more)
-			next = (uint64) DatumGetInt64(slot_getattr(blocks->out, BLOCK_KEY + 1, &isnull));
-		if (!more || next != key)
+		if (next != key)
 		{
-			compare_group(values, members, n, is_near, limit);
-			MemoryContextReset(blocks->context);
-			n = 0;
+			end_group(group);
+			MemoryContextReset(texts);
 			key = next;
 		}
-		if (!more)
-			break;
-		if (n == room)
-		{
-			room *= 2;
-			members = repalloc_huge(members, sizeof(Member) * room);
-		}
-		MemoryContextSwitchTo(blocks->context);
-		member = &members[n++];
-		member->role = DatumGetInt32(slot_getattr(blocks->out, BLOCK_ROLE + 1, &isnull));
-		member->id = DatumGetInt32(slot_getattr(blocks->out, BLOCK_ID + 1, &isnull));
-		packed = DatumGetByteaPCopy(slot_getattr(blocks->out, BLOCK_TEXT + 1, &isnull));
-		member->chars.n = (VARSIZE(packed) - VARHDRSZ) / sizeof(pg_wchar);
-		member->chars.c = (pg_wchar *) VARDATA(packed);
-		member->letters = 0;
-		for (i = 0; i < member->chars.n; i++)
-			member->letters |= UINT64CONST(1) << (member->chars.c[i] % 64);
-		MemoryContextSwitchTo(old);
+		add_member(group, blocks->out);
 	}
-	pfree(members);
+	end_group(group);
+	MemoryContextSwitchTo(old);
 	ExecDropSingleTupleTableSlot(blocks->in);
 	ExecDropSingleTupleTableSlot(blocks->out);
 	tuplesort_end(blocks->sort);
@@ -386,7 +411,7 @@ dmp_cluster_levenshtein(DmpClusterValues *values, int most)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(blocks->context);
 	}
-	compare_blocks(blocks, values, is_near_levenshtein, most);
+	compare_blocks(blocks, values, is_near_levenshtein, most, SEGMENT_MOST);
 }
 
 /* ---------------------------------------------------------- Jaro-Winkler */
@@ -489,5 +514,5 @@ dmp_cluster_jaro_winkler(DmpClusterValues *values, double least)
 		}
 	}
 	pfree(counts);
-	compare_blocks(blocks, values, is_near_jaro_winkler, least);
+	compare_blocks(blocks, values, is_near_jaro_winkler, least, GRAM_MOST);
 }
