@@ -271,7 +271,8 @@ dmp_suggest_repair(DmpSuggest *suggest)
 						 counts_of(suggest, lfirst(lc)));
 	dmp_spi(
 		psprintf(
-			"SELECT part, sum(n)::bigint, min((typo).confidence), (array_agg(value || ' -> ' "
+			"SELECT part, sum(n)::bigint, sum(n * (typo).confidence) / sum(n), (array_agg(value || "
+			"' -> ' "
 			"|| (typo).meant ORDER BY n DESC, value COLLATE \"C\"))[1], count(*) FROM (SELECT "
 			"part, value, n, "
 			"dmp_internal.typo_of(part, value, n) OVER (ORDER BY part, value COLLATE \"C\") "
@@ -383,46 +384,80 @@ static const struct
 };
 
 /*
- * The type of a text column, when all its values are of that form and convert.
+ * SELECT list: the values present, whether they may be codes (texts of one
+ * length), and how many convert to each type that may[] still allows.
+ */
+static void
+count_types(DmpSuggest *suggest, const DmpSuggestColumn *column, const bool *may, const char *limit)
+{
+	const char *name = quoted(column);
+	StringInfoData list;
+	int i;
+
+	initStringInfo(&list);
+	for (i = 0; i < lengthof(types); i++)
+	{
+		if (may[i])
+			appendStringInfo(&list,
+							 ", count(*) FILTER (WHERE CASE WHEN x ~ %s THEN dmp.try_cast(x, "
+							 "NULL::%s) IS NOT NULL END)",
+							 quote_literal_cstr(types[i].pattern), types[i].type);
+		else
+			appendStringInfoString(&list, ", -1");
+	}
+	dmp_spi(
+		psprintf("SELECT count(*), min(length(x)) = max(length(x)) AND min(length(x)) >= 4 AND "
+				 "min(x COLLATE \"C\") < max(x COLLATE \"C\")%s FROM (SELECT %s AS x FROM %s WHERE "
+				 "%s IS NOT NULL%s) AS s",
+				 list.data, name, suggest->sample, name, limit),
+		NULL, false);
+}
+
+/*
+ * The type of a text column, when all its values are of that form and convert:
+ * what some rows allow is tried on all.
  */
 static void
 suggest_type(DmpSuggest *suggest, const DmpSuggestColumn *column)
 {
-	const char *name = quoted(column);
-	StringInfoData list;
+	bool may[lengthof(types)];
 	int64 present;
 	bool code;
+	bool any = false;
 	int i;
 
-	initStringInfo(&list);
-	appendStringInfo(&list,
-					 "count(%s), count(DISTINCT length(%s)) = 1 AND min(length(%s)) >= 4 AND "
-					 "count(DISTINCT %s) > 1",
-					 name, name, name, name);
-	for (i = 0; i < lengthof(types); i++)
-		appendStringInfo(
-			&list,
-			", count(*) FILTER (WHERE CASE WHEN %s ~ %s THEN dmp.try_cast(%s, NULL::%s) "
-			"IS NOT NULL END)",
-			name, quote_literal_cstr(types[i].pattern), name, types[i].type);
-	ask(suggest, &list);
+	memset(may, true, sizeof(may));
+	count_types(suggest, column, may, " LIMIT 100");
 	present = dmp_spi_int8(0, 1, 0);
-	code = dmp_spi_bool(0, 2, false);
-	for (i = 0; i < lengthof(types) && present > 0; i++)
-	{
-		/* digits of one length may be a code: a postal code, a telephone number */
-		double confidence = code && i == 0 ? 0.7 : types[i].confidence;
-
-		if (dmp_spi_int8(0, i + 3, 0) < present)
-			continue;
-		dmp_suggest_add(
-			suggest,
-			psprintf("{\"cast\": {%s: \"%s\"}}", dmp_suggest_json(column->name), types[i].type),
-			present, confidence, "%s: all values convert to %s%s", column->name, types[i].type,
-			code && i == 0 ? ", but may be codes, all of one length" : "");
+	if (present == 0)
 		return;
+	for (i = 0; i < lengthof(types); i++)
+	{
+		may[i] = dmp_spi_int8(0, i + 3, 0) == present;
+		any |= may[i];
 	}
-	suggest_date(suggest, column, present);
+	if (any)
+	{
+		count_types(suggest, column, may, "");
+		present = dmp_spi_int8(0, 1, 0);
+		code = dmp_spi_bool(0, 2, false);
+		for (i = 0; i < lengthof(types); i++)
+		{
+			/* digits of one length may be a code: a postal code, a telephone number */
+			bool doubt = code && i == 0;
+
+			if (dmp_spi_int8(0, i + 3, 0) < present)
+				continue;
+			dmp_suggest_add(
+				suggest,
+				psprintf("{\"cast\": {%s: \"%s\"}}", dmp_suggest_json(column->name), types[i].type),
+				present, doubt ? 0.7 : types[i].confidence, "%s: all values convert to %s%s",
+				column->name, types[i].type, doubt ? ", but may be codes, all of one length" : "");
+			return;
+		}
+	}
+	dmp_spi(psprintf("SELECT count(%s) FROM %s", quoted(column), suggest->sample), NULL, false);
+	suggest_date(suggest, column, dmp_spi_int8(0, 1, 0));
 }
 
 void

@@ -27,6 +27,7 @@
 
 #define MOST_COLUMNS 60
 #define PAIR_COLUMNS 24 /* keys of two columns are tried among that many */
+#define PAIR_ROWS 5000  /* and among the first rows */
 #define LEAST_KAPPA 0.93
 #define MOST_ERRORS 0.03
 #define LEAST_SUPPORT 0.3 /* share of rows in groups of two or more */
@@ -45,9 +46,10 @@ typedef struct Codes
 	DmpSuggestColumn **columns;
 	int32 **codes; /* by column and row; -1: missing */
 	int32 *n_codes;
-	int64 *most;    /* rows of the most frequent value */
-	double *chance; /* p0 */
-	int32 *scratch; /* n + 1 counts, zero between uses */
+	int32 most_codes; /* of all columns */
+	int64 *most;      /* rows of the most frequent value */
+	double *chance;   /* p0 */
+	int32 *scratch;   /* n + 1 counts, zero between uses */
 	int32 *order;
 } Codes;
 
@@ -124,6 +126,7 @@ read_codes(DmpSuggest *suggest)
 			agree += (double) codes->scratch[k] * (codes->scratch[k] - 1);
 			codes->scratch[k] = 0;
 		}
+		codes->most_codes = Max(codes->most_codes, codes->n_codes[i]);
 		codes->columns[i]->present = present;
 		codes->columns[i]->distinct = codes->n_codes[i];
 		codes->chance[i] = present > 1 ? agree / ((double) present * (present - 1)) : 1;
@@ -269,7 +272,7 @@ measure(Codes *codes, const int32 *start, int n_groups, int to, Found *found, bo
 static bool
 is_exception(Codes *codes, const Found *found, const bool *wrong)
 {
-	int32 *rows = palloc(sizeof(int32) * (codes->n + 1));
+	int32 *rows = palloc(sizeof(int32) * (codes->most_codes + 1));
 	int64 errors = 0;
 	bool exception = false;
 	int i;
@@ -488,6 +491,7 @@ dmp_suggest_rules(DmpSuggest *suggest)
 	int *n_best = palloc0(sizeof(int) * codes->m);
 	bool *is_key = palloc0(codes->m);
 	Rules rules[2];
+	int rows;
 	int pass;
 	int k;
 	int i;
@@ -496,7 +500,11 @@ dmp_suggest_rules(DmpSuggest *suggest)
 	for (k = 0; k < codes->m; k++)
 		if (can_be_key(codes, k))
 			try_key(codes, codes->codes[k], codes->n_codes[k], k, -1, best, n_best);
+	/* there are many keys of two columns, and less is made of them */
+	rows = codes->n;
+	codes->n = Min(rows, PAIR_ROWS);
 	try_pairs(codes, best, n_best);
+	codes->n = rows;
 	for (k = 0; k < codes->m; k++)
 	{
 		const Found *first = &best[k * RULES_PER_COLUMN];
