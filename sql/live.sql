@@ -116,6 +116,25 @@ CREATE TRIGGER a AFTER INSERT ON flow_other REFERENCING NEW TABLE AS n FOR EACH 
 INSERT INTO flow_other VALUES ('{"id": 99}');
 SELECT count(*) FROM flow_item WHERE id = 99;
 
+-- ---- csv: the header is in the statement, or in the file
+CREATE TABLE flow_row (id int, amount numeric, lake_id bigint);
+SELECT source FROM dmp.create_source('flow_rows', 'flow_row', format => 'csv', live => true, options => '{"decimal_mark": {"amount": ","}}',
+	mapping => '{"id": "id", "amount": "Amount", "lake_id": "$lake_id"}');
+INSERT INTO lake.flow_rows (line) VALUES ('id;Amount'), ('1;2,5'), ('2;x'), ('3;1.000,25');
+COPY lake.flow_rows (line) FROM stdin WITH (FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01');
+Amount;id
+7,5;11
+8,5;12
+\.
+INSERT INTO lake.flow_rows (line) VALUES ('9;9');
+SELECT id, amount FROM flow_row ORDER BY id;
+SELECT record, header, reason FROM dmp.quarantine WHERE source = 'flow_rows' ORDER BY id;
+UPDATE dmp.quarantine SET record = '2;3,5' WHERE source = 'flow_rows' AND record = '2;x';
+SELECT rows_read, rows_loaded, rows_quarantined FROM dmp.replay('flow_rows', (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date);
+SELECT id, amount FROM flow_row ORDER BY id;
+SELECT count(*) FROM dmp.drop_source('flow_rows');
+DROP TABLE flow_row;
+
 -- ---- rights: ann owns the source, bob may only write to its lake, mallory is neither
 CREATE ROLE flow_ann;
 CREATE ROLE flow_bob;

@@ -294,6 +294,9 @@ take_as_owner(Live *live)
 								 GUC_ACTION_SAVE, true, 0, false);
 		(void) set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 								 true, 0, false);
+		/* what a run tells is nothing the writer asked for */
+		(void) set_config_option("client_min_messages", "warning", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 		take_lines(live);
 		AtEOXact_GUC(false, level);
 		SetUserIdAndSecContext(user, security);
