@@ -49,6 +49,13 @@ extern uint64 dmp_spi(const char *sql, DmpArgs *args, bool read_only);
 /* The same as the owner of the extension, with search_path pg_catalog, for registry tables only. */
 extern uint64 dmp_spi_registry(const char *sql, DmpArgs *args, bool read_only);
 
+/*
+ * The same with a plan that is kept for the session: for statements that each
+ * row or statement of a user runs. *plan: a static, NULL at first; sql and the
+ * types of args are always the same.
+ */
+extern uint64 dmp_spi_registry_kept(SPIPlanPtr *plan, const char *sql, DmpArgs *args);
+
 /* Column col (from 1) of row (from 0) of SPI_tuptable; text is palloc'd in CurrentMemoryContext. */
 extern char *dmp_spi_text(uint64 row,
 						  int col); /* NULL for SQL NULL; any type, by its output function */

@@ -104,6 +104,28 @@ dmp_spi(const char *sql, DmpArgs *args, bool read_only)
 }
 
 uint64
+dmp_spi_registry_kept(SPIPlanPtr *plan, const char *sql, DmpArgs *args)
+{
+	DmpIdentity saved;
+	int rc;
+
+	dmp_identity_begin(&saved);
+	if (*plan == NULL)
+	{
+		SPIPlanPtr made = SPI_prepare(sql, args->n, args->types);
+
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "could not prepare: %s", SPI_result_code_string(SPI_result));
+		*plan = made;
+	}
+	rc = SPI_execute_plan(*plan, args->values, args->nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "statement failed: %s: %s", SPI_result_code_string(rc), sql);
+	dmp_identity_end(&saved);
+	return SPI_processed;
+}
+
+uint64
 dmp_spi_registry(const char *sql, DmpArgs *args, bool read_only)
 {
 	DmpIdentity saved;

@@ -16,10 +16,12 @@ PG_FUNCTION_INFO_V1(dmp_revert_batch);
 int64
 dmp_batch_next(void)
 {
+	static SPIPlanPtr plan = NULL;
+	DmpArgs none = {0};
 	int64 id;
 
 	dmp_spi_connect();
-	dmp_spi_registry("SELECT pg_catalog.nextval('dmp_internal.batch_id_seq')", NULL, false);
+	dmp_spi_registry_kept(&plan, "SELECT pg_catalog.nextval('dmp_internal.batch_id_seq')", &none);
 	id = dmp_spi_int8(0, 1, 0);
 	dmp_spi_finish();
 	return id;

@@ -113,6 +113,7 @@ CREATE TABLE dmp_internal.batch (
 	bytes bigint,
 	fields_ignored jsonb,
 	content_hash text,
+	statements int NOT NULL DEFAULT 1,
 	first_received_at timestamptz,
 	last_received_at timestamptz,
 	started_at timestamptz NOT NULL,

@@ -17,12 +17,14 @@
  */
 #include "ingest/ingest.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
@@ -51,6 +53,9 @@ default_expression(Oid relid, TupleDesc desc, int number)
 	Form_pg_attribute att = TupleDescAttr(desc, number);
 	DmpArgs args = {0};
 
+	/* most columns have none, and live sources ask at each statement */
+	if (!att->atthasdef && att->attidentity == '\0' && get_typtype(att->atttypid) != TYPTYPE_DOMAIN)
+		return NULL;
 	dmp_arg_oid(&args, relid);
 	dmp_arg_int4(&args, att->attnum);
 	if (att->attidentity != '\0')
@@ -203,8 +208,16 @@ deferred_constraints(Oid relid)
 {
 	DmpArgs args = {0};
 	List *names = NIL;
+	Relation rel = relation_open(relid, AccessShareLock);
+	bool some = false;
 	uint64 n;
 
+	/* each of them has a trigger */
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		some |= rel->trigdesc->triggers[i].tginitdeferred;
+	relation_close(rel, AccessShareLock);
+	if (!some)
+		return NIL;
 	dmp_arg_oid(&args, relid);
 	n = dmp_spi("SELECT pg_catalog.format('%I.%I', n.nspname, c.conname)"
 				" FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n"

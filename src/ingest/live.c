@@ -118,13 +118,15 @@ dmp_live_off(const DmpSource *source)
 static bool
 find_source(Live *live)
 {
+	static SPIPlanPtr plan = NULL;
 	DmpArgs args = {0};
 	Oid lake = dmp_lake_of(RelationGetRelid(live->trigger->tg_relation));
 
 	dmp_arg(&args, REGCLASSOID, ObjectIdGetDatum(lake), false);
-	if (dmp_spi_registry("SELECT name, owner::oid, search_path FROM dmp_internal.source"
-						 " WHERE lake_table::oid OPERATOR(pg_catalog.=) $1::oid AND live",
-						 &args, false) == 0)
+	if (dmp_spi_registry_kept(&plan,
+							  "SELECT name, owner::oid, search_path FROM dmp_internal.source"
+							  " WHERE lake_table::oid OPERATOR(pg_catalog.=) $1::oid AND live",
+							  &args) == 0)
 		return false;
 	live->source = dmp_spi_text(0, 1);
 	live->owner = (Oid) dmp_spi_int8(0, 2, 0);
@@ -152,10 +154,14 @@ is_own(void *arg, FullTransactionId xact, int64 id)
  * A batch of today (UTC) of the writer's that nobody else adds to now, locked,
  * or 0. Under a snapshot of the whole transaction one that was added to
  * meanwhile would be an error: there each transaction has its own.
+ *
+ * A batch takes 1,000 statements and only the newest are looked at: while an
+ * old snapshot keeps their former versions, looking must not become slower.
  */
 static int64
 open_batch(const DmpSource *source, const Live *live)
 {
+	static SPIPlanPtr plan = NULL;
 	DmpArgs args = {0};
 
 	if (IsolationUsesXactSnapshot())
@@ -164,11 +170,15 @@ open_batch(const DmpSource *source, const Live *live)
 	dmp_arg(&args, REGCLASSOID, ObjectIdGetDatum(source->into), false);
 	dmp_arg_oid(&args, source->owner);
 	dmp_arg_oid(&args, live->writer);
-	if (dmp_spi_registry("SELECT id FROM dmp_internal.batch WHERE source = $1 AND kind = 'live'"
-						 " AND state = 'done' AND into_table::oid = $2::oid AND owner::oid = $3"
-						 " AND done_by::oid = $4 AND started_at >= pg_catalog.date_trunc('day',"
-						 " pg_catalog.now(), 'UTC') ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED",
-						 &args, false) == 0)
+	if (dmp_spi_registry_kept(
+			&plan,
+			"SELECT id FROM dmp_internal.batch WHERE id = ANY (ARRAY(SELECT id FROM"
+			"  dmp_internal.batch WHERE source = $1 AND kind = 'live' ORDER BY id DESC LIMIT 16))"
+			" AND statements < 1000 AND state = 'done' AND into_table::oid = $2::oid AND "
+			"owner::oid = $3"
+			" AND done_by::oid = $4 AND started_at >= pg_catalog.date_trunc('day',"
+			" pg_catalog.now(), 'UTC') ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED",
+			&args) == 0)
 		return 0;
 	return dmp_spi_int8(0, 1, 0);
 }
@@ -177,6 +187,7 @@ open_batch(const DmpSource *source, const Live *live)
 static void
 add_to_batch(const DmpBatch *batch)
 {
+	static SPIPlanPtr plan = NULL;
 	DmpArgs args = {0};
 
 	dmp_arg_int8(&args, batch->id);
@@ -187,10 +198,11 @@ add_to_batch(const DmpBatch *batch)
 	dmp_arg(&args, JSONBOID, batch->ignored, batch->ignored == (Datum) 0);
 	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->first_received_at), false);
 	dmp_arg(&args, TIMESTAMPTZOID, TimestampTzGetDatum(batch->last_received_at), false);
-	dmp_spi_registry(
+	dmp_spi_registry_kept(
+		&plan,
 		"UPDATE dmp_internal.batch SET rows_read = rows_read + $2, rows_loaded = rows_loaded + $3,"
 		" rows_duplicate = rows_duplicate + $4, rows_quarantined = rows_quarantined + $5,"
-		" finished_at = pg_catalog.clock_timestamp(),"
+		" statements = statements + 1, finished_at = pg_catalog.clock_timestamp(),"
 		" first_received_at = least(first_received_at, $7),"
 		" last_received_at = greatest(last_received_at, $8),"
 		" fields_ignored = CASE WHEN $6 = '{}' THEN fields_ignored ELSE"
@@ -199,12 +211,13 @@ add_to_batch(const DmpBatch *batch)
 		"   (SELECT * FROM pg_catalog.jsonb_each_text(coalesce(fields_ignored, '{}'))"
 		"    UNION ALL SELECT * FROM pg_catalog.jsonb_each_text($6)) u GROUP BY key) s) END"
 		" WHERE id = $1",
-		&args, false);
+		&args);
 }
 
 static void
 remember_taken(const DmpSource *source, const Live *live)
 {
+	static SPIPlanPtr plan = NULL;
 	DmpArgs args = {0};
 
 	dmp_arg_int4(&args, source->id);
@@ -212,9 +225,11 @@ remember_taken(const DmpSource *source, const Live *live)
 	dmp_arg(&args, XID8OID, FullTransactionIdGetDatum(live->xact), false);
 	dmp_arg_int8(&args, live->first_id);
 	dmp_arg_int8(&args, live->last_id);
-	dmp_spi_registry("INSERT INTO dmp_internal.source_taken (source_id, cluster, xact, first_id,"
-					 " last_id) VALUES ($1, $2, $3, $4, $5)",
-					 &args, false);
+	dmp_spi_registry_kept(
+		&plan,
+		"INSERT INTO dmp_internal.source_taken (source_id, cluster, xact, first_id,"
+		" last_id) VALUES ($1, $2, $3, $4, $5)",
+		&args);
 }
 
 /* loads the lines, as the owner of the source */
