@@ -89,6 +89,8 @@ extern int32 dmp_cluster_id(void);
 
 /* "schema"."table", quoted as needed */
 extern char *dmp_relation_name(Oid relid);
+/* whether a class of this name is the positive one of two: yes, true, 1, y, positive */
+extern bool dmp_is_positive_name(const char *value);
 /* whether a list of names has one */
 extern bool dmp_list_has(List *names, const char *name);
 /* A list of names, best match within a third of the length, or NULL. */

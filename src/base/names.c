@@ -83,6 +83,20 @@ dmp_column_names(TupleDesc desc)
 }
 
 bool
+dmp_is_positive_name(const char *value)
+{
+	static const char *const names[] = {"yes", "true", "1", "y", "positive"};
+	int i;
+
+	for (i = 0; i < lengthof(names); i++)
+	{
+		if (pg_strcasecmp(value, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
 dmp_list_has(List *names, const char *name)
 {
 	ListCell *lc;

@@ -103,3 +103,12 @@ CREATE FUNCTION dmp.training_set(feature_sets text[], labels text, into_table te
 COMMENT ON FUNCTION dmp.training_set(text[], text, text, text) IS
 'write labels with the features as they were known strictly before the time of each label
 Example: SELECT * FROM dmp.training_set(''{users}'', ''bought'', ''bought_training'')';
+
+CREATE FUNCTION dmp.feature_report(query text, target text)
+	RETURNS TABLE(feature text, type text, rows_missing bigint, distinct_values bigint,
+		information_value float8, mutual_information float8, roc_auc float8, correlation float8,
+		vif float8, warning text)
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_feature_report';
+COMMENT ON FUNCTION dmp.feature_report(text, text) IS
+'what each column of a query alone tells of a target of two values, in one scan: information value, mutual information (nats), AUC, correlation, inflation of variance, and warnings
+Example: SELECT * FROM dmp.feature_report(''SELECT * FROM visitors'', ''bought'') ORDER BY information_value DESC NULLS LAST';

@@ -50,12 +50,6 @@ extern DmpEncodeWishes *dmp_train_wishes(DmpTrainArgs *args, TupleDesc desc, Lis
 
 /* encode_fit.c */
 
-/*
- * Weight of evidence of n bins from their weights and weights of positive rows,
- * smoothing s above 0; returns the information value. Formulas: encode_fit.c.
- */
-extern double dmp_evidence(int n, const double *weight, const double *y, double s, double *woe);
-
 /* whether training rows must be encoded by tables that know nothing of them */
 extern bool dmp_encode_is_crossed(const DmpEncodeWishes *wishes);
 /* Fits what is open, in a scan if there is anything; returns features, *n of them. */

@@ -306,33 +306,6 @@ table_sums(const Fit *fit, const DmpEncodeWish *wish)
 	return sums;
 }
 
-double
-dmp_evidence(int n, const double *weight, const double *y, double s, double *woe)
-{
-	double all = 0;
-	double positive = 0;
-	double negative;
-	double information = 0;
-	int i;
-
-	for (i = 0; i < n; i++)
-	{
-		all += weight[i];
-		positive += y[i];
-	}
-	negative = all - positive;
-	for (i = 0; i < n; i++)
-	{
-		double share = all > 0 ? weight[i] / all : 0;
-		double neg = weight[i] - y[i];
-
-		woe[i] = log((y[i] + s) / (share * positive + s)) - log((neg + s) / (share * negative + s));
-		if (positive > 0 && negative > 0)
-			information += (y[i] / positive - neg / negative) * woe[i];
-	}
-	return information;
-}
-
 /* Values of a table from weights and sums of y of its n places; returns the information value. */
 static double
 fit_values(const DmpEncodeWish *wish, int n, const double *weight, const double *y, double *values)

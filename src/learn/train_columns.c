@@ -82,20 +82,6 @@ dmp_train_refuse_one_class(const char *target, const char *value, int64 rows)
 					errhint("A model needs rows of both classes.")));
 }
 
-static bool
-wins(const char *value)
-{
-	static const char *const names[] = {"yes", "true", "1", "y", "positive"};
-	int i;
-
-	for (i = 0; i < lengthof(names); i++)
-	{
-		if (pg_strcasecmp(value, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Looks at a target's values in a scan and decides which is the positive one. */
 static char *
 two_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
@@ -138,7 +124,7 @@ two_values(DmpTrainArgs *args, DmpTrainPlan *plan, const char *column)
 	}
 	else
 	{
-		chosen = wins(value[0]) && !wins(value[1]) ? 0 : 1;
+		chosen = dmp_is_positive_name(value[0]) && !dmp_is_positive_name(value[1]) ? 0 : 1;
 		ereport(NOTICE, (errmsg("target \"%s\": \"%s\" is positive, \"%s\" negative", args->target,
 								value[chosen], value[1 - chosen]),
 						 errhint("options => '{\"positive\": ...}' chooses.")));

@@ -439,3 +439,60 @@ dmp_bins_monotone(const DmpCells *c, int nbins, double min_share, double *edges)
 		edges[i - 1] = blocks[best][i].low;
 	return n[best] - 1;
 }
+
+/* ------------------------------------------------------- what bins tell of y */
+
+double
+dmp_evidence(int n, const double *weight, const double *y, double s, double *woe)
+{
+	double all = 0;
+	double positive = 0;
+	double negative;
+	double information = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+	{
+		all += weight[i];
+		positive += y[i];
+	}
+	negative = all - positive;
+	for (i = 0; i < n; i++)
+	{
+		double share = all > 0 ? weight[i] / all : 0;
+		double neg = weight[i] - y[i];
+
+		woe[i] = log((y[i] + s) / (share * positive + s)) - log((neg + s) / (share * negative + s));
+		if (positive > 0 && negative > 0)
+			information += (y[i] / positive - neg / negative) * woe[i];
+	}
+	return information;
+}
+
+double
+dmp_mutual_information(int n, const double *weight, const double *y)
+{
+	double all = 0;
+	double positive = 0;
+	double sum = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+	{
+		all += weight[i];
+		positive += y[i];
+	}
+	if (!(all > 0))
+		return NAN;
+	for (i = 0; i < n; i++)
+	{
+		double negative = weight[i] - y[i];
+
+		if (y[i] > 0)
+			sum += y[i] * log(y[i] * all / (weight[i] * positive));
+		if (negative > 0)
+			sum += negative * log(negative * all / (weight[i] * (all - positive)));
+	}
+	/* rounding may leave less than nothing */
+	return sum > 0 ? sum / all : 0;
+}

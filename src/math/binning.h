@@ -66,6 +66,19 @@ extern int dmp_bins_join_small(const DmpCells *c, double *edges, int nedges, dou
  */
 extern int dmp_bins_monotone(const DmpCells *c, int nbins, double min_share, double *edges);
 
+/*
+ * Weight of evidence of n bins from their weights and weights of positive rows,
+ * smoothing s above 0; returns the information value, sum over bins of (share of the
+ * positives - share of the negatives) * woe (Siddiqi 2006, "Credit Risk Scorecards").
+ * woe = ln((y + s) / (w P + s)) - ln((w - y + s) / (w N + s)), w a share of all here.
+ */
+extern double dmp_evidence(int n, const double *weight, const double *y, double s, double *woe);
+/*
+ * Mutual information of a bin and a class, in nats (Shannon 1948):
+ * sum p(bin, class) ln(p(bin, class) / (p(bin) p(class))). NaN without weight.
+ */
+extern double dmp_mutual_information(int n, const double *weight, const double *y);
+
 /* bin of x, 0 .. nedges; x is no NaN */
 static inline int
 dmp_bin_of(const double *edges, int nedges, double x)

@@ -151,6 +151,7 @@ my @contract = (
 	'feature_sets' => q{SELECT name, owner FROM dmp.feature_sets}, qr/^users\|ann$/,
 	'labels' => q{SELECT rows, positives > 0 FROM dmp.labels('users', 'order_value > 0', '30 days', '{2024-02-01,2024-02-20}', 'bought')}, qr/^300\|t$/,
 	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'bought', 'training')}, qr/^300\|7$/,
+	'feature_report' => q{SELECT count(*), count(information_value) > 5, count(vif) > 5 FROM dmp.feature_report('training', 'label')}, qr/^9\|t\|t$/,
 	# ---- learn
 	$there{logit} ? ('logit' => q{SELECT (dmp.logit(label, recency, clicks_30d)).status FROM training}, qr/^converged$/) : (),
 	'linear' => q{SELECT (dmp.linear(recency, clicks_30d)).status FROM training}, qr/^converged$/,

@@ -44,6 +44,8 @@ main(void)
 {
 	test_hash();
 	test_binning();
+	test_comoments();
+	test_distinct();
 	test_metrics();
 	test_calibrate();
 	test_linalg();

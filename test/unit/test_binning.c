@@ -162,9 +162,35 @@ test_hostile(void)
 	   "a bin for every number");
 }
 
+static void
+test_information(void)
+{
+	double weight[3] = {10, 20, 30}, y[3] = {2, 10, 3}, woe[3], none[2] = {5, 0}, zero[2] = {0, 0};
+	double sum = 0, entropy = 0;
+	int i;
+
+	/* H(class) - H(class | bin) */
+	for (i = 0; i < 3; i++)
+	{
+		double p = y[i] / weight[i];
+
+		sum += weight[i] / 60 * (p * log(p) + (1 - p) * log(1 - p));
+	}
+	entropy = -(0.25 * log(0.25) + 0.75 * log(0.75));
+	near(dmp_mutual_information(3, weight, y), entropy + sum, 1e-15, "mutual information");
+	near(dmp_mutual_information(2, none, zero), 0, 0, "of one class, and of an empty bin");
+	ok(isnan(dmp_mutual_information(2, zero, zero)), "of nothing");
+	near(dmp_evidence(3, weight, y, 1e-9, woe),
+		 (2 / 15. - 8 / 45.) * log(2 / 15. / (8 / 45.)) +
+			 (10 / 15. - 10 / 45.) * log(10 / 15. / (10 / 45.)) +
+			 (3 / 15. - 27 / 45.) * log(3 / 15. / (27 / 45.)),
+		 1e-8, "information value");
+}
+
 void
 test_binning(void)
 {
+	test_information();
 	test_exact();
 	test_coarse();
 	test_hostile();

@@ -16,6 +16,8 @@ extern const DmpMathEnv unit_env;
 
 extern void test_hash(void);
 extern void test_binning(void);
+extern void test_comoments(void);
+extern void test_distinct(void);
 extern void test_metrics(void);
 extern void test_calibrate(void);
 extern void test_linalg(void);
