@@ -106,7 +106,7 @@ DECLARE
 	c record;
 	source text;
 BEGIN
-	FOR s IN SELECT * FROM template WHERE step !~ '@.*@[NTO].*@[NTO]' AND step ~ '@' ORDER BY n LOOP
+	FOR s IN SELECT * FROM template WHERE step !~ '@.*@[NTO].*@[NTO]|^{"(text|phone|url|number)"|min_max|robust|false}' AND step ~ '@' ORDER BY n LOOP
 		FOR c IN SELECT attname, attnum FROM pg_attribute WHERE attrelid = 'hostile.typed'::regclass AND attnum > 1 LOOP
 			FOREACH source IN ARRAY ARRAY['SELECT k, %I FROM hostile.typed', 'SELECT k, %I FROM hostile.typed WHERE false'] LOOP
 				CONTINUE WHEN source ~ 'false' AND c.attnum % 9 > 0;

@@ -148,3 +148,7 @@ SELECT rows_in, rows_out + rows_quarantined AS sum FROM dmp.clean('SELECT * FROM
 SELECT count(*) FILTER (WHERE r >= 0.5) AS wrong FROM steps_v1;
 SELECT count(*) = 20000 AS all_there FROM (SELECT i FROM steps_v1 UNION SELECT (record::json->>'i')::int FROM dmp.quarantine WHERE recipe = 'steps_v1') u;
 DELETE FROM dmp.quarantine;
+-- a map of many values; a key that is given twice among many
+SELECT cells_changed FROM dmp.clean('steps_many', 'steps_m5', (SELECT json_build_array(json_build_object('map', json_build_object('mail', json_object_agg('User' || i || '@x.org', i)))) FROM generate_series(1, 15000) i));
+SELECT count(*) FILTER (WHERE mail = i::text) FROM steps_m5;
+SELECT dmp.clean_sql('steps_many', (SELECT json_build_array(json_build_object('map', json_build_object('mail', json_object_agg('User' || i % 99, i)))) FROM generate_series(1, 100) i));

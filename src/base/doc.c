@@ -97,10 +97,44 @@ doc_array_start(void *state)
 	DMP_JSON_DONE;
 }
 
-static DmpJsonResult
-doc_end(void *state)
+/* members up to which a key is compared with those before it; of more they are sorted at the end */
+#define FEW_MEMBERS 16
+
+static void
+key_given_twice(DocState *state, const char *key)
 {
-	((DocState *) state)->depth--;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("%s: key \"%s\" is given twice", state->what, key)));
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static void
+check_many_keys(DocState *state, const DmpDoc *object)
+{
+	Size size = sizeof(char *) * (Size) object->n;
+	char **keys = palloc_extended(size, MCXT_ALLOC_HUGE);
+
+	memcpy(keys, object->keys, size);
+	qsort(keys, object->n, sizeof(char *), compare_keys);
+	for (int i = 1; i < object->n; i++)
+		if (strcmp(keys[i - 1], keys[i]) == 0)
+			key_given_twice(state, keys[i]);
+	pfree(keys);
+}
+
+static DmpJsonResult
+doc_end(void *arg)
+{
+	DocState *state = arg;
+	DmpDoc *doc = state->stack[--state->depth];
+
+	if (doc->kind == DMP_DOC_OBJECT && doc->n > FEW_MEMBERS)
+		check_many_keys(state, doc);
 	DMP_JSON_DONE;
 }
 
@@ -110,10 +144,9 @@ doc_key(void *arg, char *key, bool isnull)
 	DocState *state = arg;
 	DmpDoc *object = state->stack[state->depth - 1];
 
-	for (int i = 0; i < object->n; i++)
+	for (int i = 0; i < object->n && object->n < FEW_MEMBERS; i++)
 		if (strcmp(object->keys[i], key) == 0)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("%s: key \"%s\" is given twice", state->what, key)));
+			key_given_twice(state, key);
 	state->key[state->depth - 1] = pstrdup(key);
 	DMP_JSON_DONE;
 }
