@@ -104,7 +104,7 @@ dmp_chars_to_ascii(DmpChars *chars)
 
 		if (i % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (c >= 0x300 && c <= 0x36F && n > 0 && out[n - 1] < 0x80)
+		if (c >= 0x300 && c <= 0x36F && (n == 0 || out[n - 1] < 0x80))
 			continue;
 		if (!((c >= 0xC0 && c <= 0x24F) || (c >= 0x1E00 && c <= 0x1EFF)))
 		{
@@ -205,8 +205,12 @@ dmp_fingerprint(PG_FUNCTION_ARGS)
 
 		while (i < chars.n && chars.c[i] != ' ')
 			i++;
-		parts[n].c = chars.c + from;
-		parts[n++].n = i - from;
+		/* a mark that stood alone left nothing */
+		if (i > from)
+		{
+			parts[n].c = chars.c + from;
+			parts[n++].n = i - from;
+		}
 		i++;
 	}
 	if (!join_parts(parts, n, true, &key) || (result = dmp_chars_write(key.c, key.n)) == NULL)
