@@ -20,7 +20,7 @@ SHLIB_LINK += -Wl,-Bsymbolic-functions
 
 # Each module lists its tests on lines of its own; test/lint checks that nothing is unlisted.
 REGRESS_base    = base
-REGRESS_ingest  = ingest load csv logs quarantine infer json_valid weblog url user_agent
+REGRESS_ingest  = ingest load csv logs explode quarantine infer json_valid weblog url user_agent
 REGRESS_ingest += live replay retain infer_columns
 REGRESS_clean   = soft try_cast clean clean_steps recipe_steps recipes value rules
 REGRESS_clean  += clean_fill clean_hostile clean_by_hand

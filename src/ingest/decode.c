@@ -29,7 +29,8 @@ typedef struct Field
 	DmpField type;
 	int number; /* of the column in the tuple descriptor, from 0 */
 	FieldKind kind;
-	int slot;
+	int slot;    /* of the record, -1: none */
+	int element; /* slot of the element that is the row, -1: none */
 	bool key;
 	bool has_default;
 } Field;
@@ -54,6 +55,8 @@ struct DmpDecoder
 	DmpJsonNode *root;
 	DmpJsonValue *slots;
 	int n_slots;
+	DmpJsonNode *element_root; /* NULL: a record is a row */
+	int n_element_slots;
 	DmpConvert convert;
 	const DmpFormat *format;
 	Field *rest;
@@ -111,10 +114,10 @@ dmp_node_child(DmpJsonNode *node, const char *name, size_t length, size_t index)
 }
 
 static int
-add_slot(DmpDecoder *d, DmpJsonNode *node)
+add_slot(int *n, DmpJsonNode *node)
 {
 	if (node->slot < 0)
-		node->slot = d->n_slots++;
+		node->slot = (*n)++;
 	return node->slot;
 }
 
@@ -123,7 +126,7 @@ add_slot(DmpDecoder *d, DmpJsonNode *node)
  * with a dot or bracket in it is reached by name only (mapping NULL).
  */
 static DmpJsonNode *
-path_node(DmpJsonNode *root, const char *path, const char *column)
+path_node(DmpJsonNode *root, const char *path, const char *what)
 {
 	DmpJsonNode *node = root;
 	const char *p = path;
@@ -155,11 +158,16 @@ path_node(DmpJsonNode *root, const char *path, const char *column)
 	}
 wrong:
 	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("mapping of column \"%s\": \"%s\" is no path", column, path),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s: \"%s\" is no path", what, path),
 			 errhint("A path is written a.b[0], or one of \"$batch\", \"$lake_id\", \"$origin\", "
 					 "\"$received_at\", \"$rest\".")));
 	return NULL;
+}
+
+static char *
+mapping_of(const Field *field)
+{
+	return psprintf("mapping of column \"%s\"", field->type.column);
 }
 
 static void
@@ -181,6 +189,23 @@ is_position(const DmpFormat *format, const char *path)
 		   path[1 + digits] == '\0';
 }
 
+/* "items[].sku", where items is exploded: the member of an element; "items[]": the element */
+static bool
+map_element(DmpDecoder *d, Field *field, const char *path)
+{
+	size_t length = d->format->explode ? strlen(d->format->explode) : 0;
+	DmpJsonNode *node = d->element_root;
+
+	if (length == 0 || strncmp(path, d->format->explode, length) != 0 ||
+		strncmp(path + length, "[]", 2) != 0)
+		return false;
+	path += length + 2;
+	if (*path != '\0')
+		node = path_node(node, *path == '.' ? path + 1 : path, mapping_of(field));
+	field->element = add_slot(&d->n_element_slots, node);
+	return true;
+}
+
 /* what the path of a column means; special names start with a dollar sign */
 static void
 map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
@@ -194,8 +219,10 @@ map_field(DmpDecoder *d, Field *field, const char *path, Oid type)
 		(d->format->kind == DMP_FORMAT_KV && strcmp(path, "$text") == 0))
 	{
 		dmp_format_check_field(d->format, path, field->type.column);
-		field->slot = add_slot(d, json ? path_node(d->root, path, field->type.column)
-									   : dmp_node_child(d->root, path, strlen(path), 0));
+		if (!json)
+			field->slot = add_slot(&d->n_slots, dmp_node_child(d->root, path, strlen(path), 0));
+		else if (!map_element(d, field, path))
+			field->slot = add_slot(&d->n_slots, path_node(d->root, path, mapping_of(field)));
 		return;
 	}
 	if (strcmp(path, "$batch") == 0)
@@ -261,12 +288,16 @@ make_fields(DmpDecoder *d, TupleDesc desc, const DmpDoc *mapping)
 								   dmp_doc_kind_name(path->kind))));
 		field->number = i;
 		field->slot = -1;
+		field->element = -1;
 		field->has_default = att->atthasdef || att->attidentity != '\0';
 		dmp_field_init(&field->type, name, att->atttypid, att->atttypmod);
 		if (path != NULL)
 			map_field(d, field, path->text, att->atttypid);
 		else
-			field->slot = add_slot(d, dmp_node_child(d->root, name, strlen(name), 0));
+			field->slot = add_slot(&d->n_slots, dmp_node_child(d->root, name, strlen(name), 0));
+		if (path == NULL && d->element_root != NULL)
+			field->element = add_slot(&d->n_element_slots,
+									  dmp_node_child(d->element_root, name, strlen(name), 0));
 		d->n++;
 	}
 }
@@ -472,6 +503,7 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 {
 	DmpDecoder *d = palloc0(sizeof(DmpDecoder));
 	const DmpDoc *mapping = source->mapping;
+	int array_slot = -1;
 
 	d->context = CurrentMemoryContext;
 	d->root = dmp_node_make();
@@ -483,6 +515,11 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 							errmsg("mapping must be an object, {column: path}")));
 		for (int i = 0; i < mapping->n; i++)
 			(void) dmp_column_number(desc, mapping->keys[i], "mapping: ");
+	}
+	if (d->format->explode != NULL)
+	{
+		d->element_root = dmp_node_make();
+		d->element_root->path = psprintf("%s[].", d->format->explode);
 	}
 	make_fields(d, desc, mapping);
 	set_readings(d, desc, source);
@@ -502,7 +539,12 @@ dmp_decoder_make(TupleDesc desc, const char *what, const DmpSource *source)
 	dmp_convert_init(&d->convert, source->missing);
 	d->ignored = palloc(sizeof(Ignored) * MAX_IGNORED);
 	initStringInfo(&d->rest_text);
+	if (d->element_root != NULL)
+		array_slot =
+			add_slot(&d->n_slots, path_node(d->root, d->format->explode, "options: \"explode\""));
 	d->reader = dmp_reader_make(&source->format, d->root, d->n_slots, unknown_member, d);
+	if (d->element_root != NULL)
+		dmp_reader_explode(d->reader, array_slot, d->element_root, d->n_element_slots);
 	d->reader->positions = positions(d, source);
 	d->reader->mapped = source->mapping != NULL;
 	d->slots = d->reader->slots;
@@ -589,7 +631,11 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 	switch (field->kind)
 	{
 		case FIELD_MEMBER:
-			member = &d->slots[field->slot];
+			member = NULL;
+			if (field->element >= 0)
+				member = &d->reader->element_slots[field->element];
+			if (field->slot >= 0 && (member == NULL || member->type == DMP_JSON_ABSENT))
+				member = &d->slots[field->slot];
 			*absent = member->type == DMP_JSON_ABSENT;
 			if (*absent || member->type == DMP_JSON_NULL)
 				*isnull = true;
@@ -600,7 +646,6 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 			*isnull = d->rest_text.len == 0;
 			if (*isnull)
 				break;
-			appendStringInfoChar(&d->rest_text, '}');
 			if (!dmp_field_text(&field->type, d->rest_text.data, d->rest_text.len, value, why))
 				return false;
 			break;
@@ -633,6 +678,61 @@ decode_field(DmpDecoder *d, const Field *field, const DmpRecordOrigin *origin, D
 	return true;
 }
 
+static DmpDecoded
+decode_row(DmpDecoder *d, const DmpRecordOrigin *origin, Datum *values, bool *nulls, bool *absent,
+		   DmpRejected *why)
+{
+	if (d->unknown_name != NULL)
+		return dmp_record_rejected(
+			why, ERRCODE_UNDEFINED_COLUMN,
+			psprintf("field \"%s\" is not known to the source", d->unknown_name));
+	for (int i = 0; i < d->n; i++)
+		if (!decode_field(d, &d->fields[i], origin, &values[i], &nulls[i], &absent[i], why))
+			return DMP_REJECTED;
+	return DMP_DECODED;
+}
+
+bool
+dmp_decoder_explodes(const DmpDecoder *d)
+{
+	return d->reader->next != NULL;
+}
+
+bool
+dmp_decoder_more(const DmpDecoder *d)
+{
+	return d->reader->at < d->reader->n_parts;
+}
+
+int
+dmp_decoder_parts(const DmpDecoder *d)
+{
+	return d->reader->n_parts;
+}
+
+const DmpPart *
+dmp_decoder_part(const DmpDecoder *d)
+{
+	return &d->reader->part;
+}
+
+DmpDecoded
+dmp_decode_next(DmpDecoder *d, const DmpRecordOrigin *origin, Datum *values, bool *nulls,
+				bool *absent, DmpRejected *why)
+{
+	char *unknown_name = d->unknown_name;
+	DmpDecoded decoded;
+
+	for (int i = 0; i < d->n_element_slots; i++)
+		d->reader->element_slots[i].type = DMP_JSON_ABSENT;
+	decoded = d->reader->next(d->reader, why);
+	if (decoded == DMP_DECODED)
+		decoded = decode_row(d, origin, values, nulls, absent, why);
+	/* what the record has that is not known, each row of it has */
+	d->unknown_name = unknown_name;
+	return decoded;
+}
+
 DmpDecoded
 dmp_decode_record(DmpDecoder *d, const char *line, size_t length, const DmpRecordOrigin *origin,
 				  Datum *values, bool *nulls, bool *absent, DmpRejected *why)
@@ -647,14 +747,11 @@ dmp_decode_record(DmpDecoder *d, const char *line, size_t length, const DmpRecor
 	decoded = d->reader->read(d->reader, line, length, origin, why);
 	if (decoded != DMP_DECODED)
 		return decoded;
-	if (d->unknown_name != NULL)
-		return dmp_record_rejected(
-			why, ERRCODE_UNDEFINED_COLUMN,
-			psprintf("field \"%s\" is not known to the source", d->unknown_name));
-	for (int i = 0; i < d->n; i++)
-		if (!decode_field(d, &d->fields[i], origin, &values[i], &nulls[i], &absent[i], why))
-			return DMP_REJECTED;
-	return DMP_DECODED;
+	if (d->rest_text.len > 0)
+		appendStringInfoChar(&d->rest_text, '}');
+	if (d->reader->next != NULL)
+		return dmp_decode_next(d, origin, values, nulls, absent, why);
+	return decode_row(d, origin, values, nulls, absent, why);
 }
 
 /* adds "name": n to a json object */
@@ -703,6 +800,8 @@ dmp_decoder_ignored(const DmpDecoder *d)
 				   d->ignored[i].count);
 	push_count(&state, "(others)", d->other_ignored);
 	push_count(&state, "(header lines)", d->reader->headers);
+	if (d->format->explode != NULL)
+		push_count(&state, psprintf("(records without %s)", d->format->explode), d->reader->empty);
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbPGetDatum(JsonbValueToJsonb(object));
 }

@@ -22,6 +22,11 @@ typedef struct DmpReader
 	int n_slots;
 	DmpJsonUnknown unknown; /* members nobody wants; key and value as json writes them or as text */
 	void *arg;
+	/* json, with an array whose elements are the rows: what is wanted of it and of each of them */
+	int array_slot;
+	DmpJsonNode *element_root;
+	DmpJsonValue *element_slots;
+	int n_element_slots;
 	bool mapped;     /* the wanted names were given, and are not those of the columns */
 	List *positions; /* csv: names of the fields of a record that has no header */
 	DmpFirstLines first_lines;
@@ -29,15 +34,24 @@ typedef struct DmpReader
 	/* of the format */
 	DmpDecoded (*read)(struct DmpReader *reader, const char *line, size_t length,
 					   const DmpRecordOrigin *origin, DmpRejected *why);
+	/* the next row of the record; NULL: a record is one row */
+	DmpDecoded (*next)(struct DmpReader *reader, DmpRejected *why);
 	/* the header of the file a record is of, or NULL; the member itself may be NULL */
 	const char *(*header)(const struct DmpReader *reader, const DmpRecordOrigin *origin);
 	bool wants_origin; /* origin is to be filled */
+	DmpPart part;      /* of the row last read, when rows are parts of records */
+	int n_parts;       /* rows of the record */
+	int at;            /* those that were read */
+	int64 empty;       /* records without a row */
 	int64 headers;     /* lines that were headers, no records */
 	MemoryContext context;
 	void *state;
 } DmpReader;
 
-/* reads records of a format; root is finished here; lives in CurrentMemoryContext */
+/*
+ * Reads records of a format; root is finished here; lives in CurrentMemoryContext.
+ * An array to explode is set afterwards, by dmp_reader_explode.
+ */
 extern DmpReader *dmp_reader_make(const DmpFormat *format, DmpJsonNode *root, int n_slots,
 								  DmpJsonUnknown unknown, void *arg);
 /* fills why; reason is a message as the server writes them */
@@ -53,6 +67,8 @@ extern DmpJsonNode *dmp_node_child(DmpJsonNode *node, const char *name, size_t l
 /* ---- readers */
 
 extern void dmp_reader_json(DmpReader *reader);
+extern void dmp_reader_explode(DmpReader *reader, int array_slot, DmpJsonNode *element_root,
+							   int n_element_slots);
 extern void dmp_reader_csv(DmpReader *reader);
 extern void dmp_reader_log(DmpReader *reader);
 

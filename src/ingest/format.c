@@ -28,6 +28,7 @@ static const struct
 	{"header", BIT(DMP_FORMAT_CSV)},
 	{"columns", BIT(DMP_FORMAT_CSV)},
 	{"ragged", BIT(DMP_FORMAT_CSV)},
+	{"explode", BIT(DMP_FORMAT_JSON)},
 	{"assign", BIT(DMP_FORMAT_KV)},
 	{"year", BIT(DMP_FORMAT_SYSLOG)},
 	{"encoding", ~0},
@@ -136,6 +137,21 @@ read_csv(DmpFormat *format, const DmpDoc *options)
 }
 
 static void
+read_json(DmpFormat *format, const DmpDoc *options)
+{
+	format->explode = dmp_doc_string(options, "explode", NULL, "options");
+	if (format->explode != NULL && format->explode[0] == '$' && format->explode[1] == '.')
+		format->explode += 2;
+	if (format->explode != NULL &&
+		(format->explode[0] == '\0' || strchr(format->explode, '$') != NULL ||
+		 strstr(format->explode, "[]") != NULL))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options: \"explode\" must be the path of an array, not \"%s\"",
+							   format->explode),
+						errhint("As in {\"explode\": \"order.items\"}.")));
+}
+
+static void
 read_kv(DmpFormat *format, const DmpDoc *options)
 {
 	format->delimiter = character(options, "delimiter", NULL);
@@ -201,7 +217,9 @@ dmp_format_read(DmpFormat *format, DmpFormatKind kind, const DmpDoc *options)
 								   option_formats[i].name)));
 	}
 	read_encoding(format, options);
-	if (kind == DMP_FORMAT_CSV)
+	if (kind == DMP_FORMAT_JSON)
+		read_json(format, options);
+	else if (kind == DMP_FORMAT_CSV)
 		read_csv(format, options);
 	else if (kind == DMP_FORMAT_KV)
 		read_kv(format, options);

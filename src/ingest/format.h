@@ -38,6 +38,7 @@ typedef struct DmpFormat
 	DmpHeader header;
 	List *columns; /* names of the fields of records without a header, NIL: not given */
 	char assign;   /* kv: between key and value */
+	char *explode; /* json: path of the array whose elements are the rows, NULL: none */
 	int year;      /* syslog: of times that do not say it, 0: by when they came */
 	bool pad;      /* short records are filled up, empty fields at the end are dropped */
 } DmpFormat;

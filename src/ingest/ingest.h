@@ -114,6 +114,15 @@ typedef List *(*DmpFirstLines)(void *arg, const DmpRecordOrigin *origin);
 /* the same, of a source */
 extern List *dmp_lake_first_lines(const DmpSource *source, const DmpRecordOrigin *origin);
 
+/* Which element of which array a row is, as places in the record */
+typedef struct DmpPart
+{
+	size_t array;
+	size_t array_length;
+	size_t element;
+	size_t element_length;
+} DmpPart;
+
 typedef enum DmpDecoded
 {
 	DMP_DECODED,
@@ -150,6 +159,16 @@ extern DmpDecoded dmp_decode_record(DmpDecoder *decoder, const char *line, size_
 /* after a record was rejected for a column's sake: all columns (from 0) it is rejected for */
 extern void dmp_decoder_bad_fields(DmpDecoder *decoder, const DmpRecordOrigin *origin,
 								   void (*bad)(void *arg, int column), void *arg);
+/*
+ * Where a record is several rows: whether the one last decoded has another, the
+ * next row of it, how many there are, and which part of the record the last was.
+ */
+extern bool dmp_decoder_more(const DmpDecoder *decoder);
+extern DmpDecoded dmp_decode_next(DmpDecoder *decoder, const DmpRecordOrigin *origin, Datum *values,
+								  bool *nulls, bool *absent, DmpRejected *why);
+extern bool dmp_decoder_explodes(const DmpDecoder *decoder);
+extern int dmp_decoder_parts(const DmpDecoder *decoder);
+extern const DmpPart *dmp_decoder_part(const DmpDecoder *decoder);
 /* members nobody wanted, {"name": count} as jsonb */
 extern Datum dmp_decoder_ignored(const DmpDecoder *decoder);
 

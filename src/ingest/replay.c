@@ -287,6 +287,13 @@ dmp_replay(PG_FUNCTION_ARGS)
 	dmp_srf_begin(fcinfo);
 	dmp_spi_connect();
 	source = dmp_source_get(name, true);
+	/* entries in quarantine are parts of records there */
+	if (source->format.explode != NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("source \"%s\" makes several rows of a record and cannot be replayed", name),
+			 errhint("Make a new source of the same lines, into a new table.")));
 	dmp_lake_check(source);
 	check_days(source, from_day);
 	/* writers wait: only "$lake_id" would tell what they load from what is to be replaced */

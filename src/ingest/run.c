@@ -110,17 +110,70 @@ is_from_quarantine(const DmpRun *run, int row)
 	return run->outcome != NULL && row_int8(run, row, DMP_RUN_QUARANTINE_ID) != 0;
 }
 
-/* a row of the chunk goes to quarantine, or, when it comes from there, back */
+/* a row of the batch that is a part of its record */
+typedef struct DmpRunPart
+{
+	int row;
+	bool alone; /* the record has no other */
+	DmpPart part;
+} DmpRunPart;
+
+/* remembers which part of which record the row just decoded is: its tag */
+static int
+add_part(DmpRun *run, int row)
+{
+	DmpRunPart *part;
+
+	if (run->n_parts == run->space_parts)
+	{
+		run->space_parts *= 2;
+		run->parts = repalloc_huge(run->parts, sizeof(DmpRunPart) * run->space_parts);
+	}
+	part = &run->parts[run->n_parts];
+	part->row = row;
+	part->alone = dmp_decoder_parts(run->decoder) == 1;
+	part->part = *dmp_decoder_part(run->decoder);
+	return run->n_parts++;
+}
+
+/* the record with that element alone in its array */
 static void
-reject_row(void *arg, int row, const DmpRejected *why)
+part_record(const DmpPart *part, const text *record, DmpRejected *rejected)
+{
+	const char *line = VARDATA_ANY(record);
+	size_t length = VARSIZE_ANY_EXHDR(record);
+	size_t behind = part->array + part->array_length;
+	char *to = palloc(length + 3);
+
+	rejected->record = to;
+	memcpy(to, line, part->array);
+	to += part->array;
+	*to++ = '[';
+	memcpy(to, line + part->element, part->element_length);
+	to += part->element_length;
+	*to++ = ']';
+	memcpy(to, line + behind, length - behind);
+	to += length - behind;
+	rejected->length = to - rejected->record;
+}
+
+/*
+ * A row of the chunk goes to quarantine, or, when it comes from there, back. Of
+ * a record that is several rows only the part goes, so that a retry loads it
+ * and nothing else.
+ */
+static void
+reject_row(void *arg, int tag, const DmpRejected *why)
 {
 	DmpRun *run = arg;
+	const DmpRunPart *part = run->parts && tag >= 0 ? &run->parts[tag] : NULL;
+	int row = part ? part->row : tag < 0 ? -1 - tag : tag;
 	MemoryContext old = MemoryContextSwitchTo(run->row_context);
 	DmpRejected rejected = *why;
 	DmpRecordOrigin origin = {0};
 
 	run->batch.rows_quarantined++;
-	if (is_from_quarantine(run, row))
+	if (is_from_quarantine(run, row) && (part == NULL || part->alone))
 	{
 		Datum values[4];
 		bool nulls[4] = {false, why->column_name == NULL, false, false};
@@ -141,12 +194,16 @@ reject_row(void *arg, int row, const DmpRejected *why)
 		row_origin(run, row, &origin);
 		rejected.record = VARDATA_ANY(record);
 		rejected.length = VARSIZE_ANY_EXHDR(record);
+		if (part != NULL)
+			part_record(&part->part, record, &rejected);
 		rejected.line_no = origin.line_no;
 		rejected.lake_id = origin.lake_id;
 		rejected.origin = origin.origin ? text_to_cstring(origin.origin) : NULL;
 		rejected.header = dmp_decoder_header(run->decoder, &origin);
 		rejected.received_at = origin.received_at;
 		dmp_quarantine_add(run->quarantine, &rejected);
+		if (part != NULL)
+			pfree(unconstify(char *, rejected.record));
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -162,6 +219,17 @@ flush(DmpRun *run)
 	}
 	dmp_insert_flush(run->insert, reject_row, run, &run->batch.rows_loaded,
 					 &run->batch.rows_duplicate);
+	run->n_parts = 0;
+}
+
+static void
+flush_when_full(DmpRun *run)
+{
+	if (run->shape ? !dmp_shape_full(run->shape) : !dmp_insert_full(run->insert))
+		return;
+	unpin_settings(run);
+	flush(run);
+	pin_settings(run);
 }
 
 static bool
@@ -184,6 +252,40 @@ count_row(DmpRun *run, int row)
 		run->batch.first_received_at = received_at;
 	if (run->batch.rows_read == 1 || received_at > run->batch.last_received_at)
 		run->batch.last_received_at = received_at;
+}
+
+/* what came of a record, or of a part of it, of so many bytes */
+static void
+take_row(DmpRun *run, int row, DmpDecoded decoded, size_t bytes, const DmpRejected *why)
+{
+	bool whole = run->parts == NULL;
+	int tag;
+
+	switch (decoded)
+	{
+		case DMP_DECODED:
+			count_row(run, row);
+			tag = whole ? row : add_part(run, row);
+			if (run->shape != NULL)
+			{
+				dmp_shape_add(run->shape, run->values, run->nulls, run->absent, tag);
+				dmp_shape_bytes(run->shape, bytes);
+				break;
+			}
+			dmp_insert_add(run->insert, run->values, run->nulls, run->absent, tag);
+			dmp_insert_bytes(run->insert, bytes);
+			break;
+		case DMP_REJECTED:
+			count_row(run, row);
+			/* a record that is broken as a whole has no parts */
+			if (whole || dmp_decoder_parts(run->decoder) == 0)
+				reject_row(run, whole ? row : -1 - row, why);
+			else
+				reject_row(run, add_part(run, row), why);
+			break;
+		case DMP_NO_RECORD:
+			break;
+	}
 }
 
 static void
@@ -213,26 +315,22 @@ process_row(DmpRun *run, int row)
 		return;
 	if (run->wants_origin)
 		row_origin(run, row, &origin);
-	switch (dmp_decode_record(run->decoder, VARDATA_ANY(record), length, &origin, run->values,
-							  run->nulls, run->absent, &why))
+	take_row(run, row,
+			 dmp_decode_record(run->decoder, VARDATA_ANY(record), length, &origin, run->values,
+							   run->nulls, run->absent, &why),
+			 length, &why);
+	while (run->parts != NULL && dmp_decoder_more(run->decoder))
 	{
-		case DMP_DECODED:
-			count_row(run, row);
-			if (run->shape != NULL)
-			{
-				dmp_shape_add(run->shape, run->values, run->nulls, run->absent, row);
-				dmp_shape_bytes(run->shape, length);
-				break;
-			}
-			dmp_insert_add(run->insert, run->values, run->nulls, run->absent, row);
-			dmp_insert_bytes(run->insert, length);
-			break;
-		case DMP_REJECTED:
-			count_row(run, row);
-			reject_row(run, row, &why);
-			break;
-		case DMP_NO_RECORD:
-			break;
+		MemoryContext old = MemoryContextSwitchTo(run->part_context);
+
+		CHECK_FOR_INTERRUPTS();
+		memset(&why, 0, sizeof(why));
+		take_row(run, row,
+				 dmp_decode_next(run->decoder, &origin, run->values, run->nulls, run->absent, &why),
+				 dmp_decoder_part(run->decoder)->element_length, &why);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(run->part_context);
+		flush_when_full(run);
 	}
 }
 
@@ -256,13 +354,8 @@ dmp_run_cursor(DmpRun *run, Portal portal)
 			CHECK_FOR_INTERRUPTS();
 			process_row(run, row);
 			MemoryContextReset(run->row_context);
-			if ((run->shape ? dmp_shape_full(run->shape) : dmp_insert_full(run->insert)) &&
-				row + 1 < n)
-			{
-				unpin_settings(run);
-				flush(run);
-				pin_settings(run);
-			}
+			if (row + 1 < n)
+				flush_when_full(run);
 		}
 		MemoryContextSwitchTo(old);
 		unpin_settings(run);
@@ -309,6 +402,13 @@ dmp_run_begin(DmpSource *source, const char *kind, int64 batch, TimestampTz star
 	run->decoder = dmp_decoder_make(input, dmp_relation_name(source->into), source);
 	dmp_decoder_first_lines(run->decoder, first_lines, source);
 	run->wants_origin = dmp_decoder_wants_origin(run->decoder);
+	if (dmp_decoder_explodes(run->decoder))
+	{
+		run->part_context =
+			AllocSetContextCreate(CurrentMemoryContext, "dmp ingest part", ALLOCSET_DEFAULT_SIZES);
+		run->space_parts = DMP_BATCH_ROWS;
+		run->parts = palloc(sizeof(DmpRunPart) * run->space_parts);
+	}
 	if (source->recipe != NULL)
 		run->shape = dmp_shape_begin(source, desc, input, run->decoder);
 	run->insert = dmp_insert_begin(source, desc,

@@ -42,6 +42,11 @@ typedef struct DmpRun
 	bool *nulls;
 	bool *absent;
 	SPITupleTable *rows; /* the chunk in work */
+	/* records that are several rows: what each row in the batch is a part of, by its tag */
+	MemoryContext part_context;
+	struct DmpRunPart *parts;
+	int n_parts;
+	int space_parts;
 	int guc_level;
 	/* whether a row is to be read, NULL: each is */
 	bool (*wanted)(void *arg, FullTransactionId xact, int64 id);

@@ -28,10 +28,10 @@ PG_FUNCTION_INFO_V1(dmp_drop_source);
 /* partitions of the lake table get a suffix, and a name has at most 63 bytes */
 #define NAME_MAX_BYTES 50
 
-static const char *const option_names[] = {"unknown",   "time_zone",  "date_style",   "keep",
-										   "delimiter", "quote",      "escape",       "header",
-										   "columns",   "ragged",     "assign",       "year",
-										   "encoding",  "date_order", "decimal_mark", NULL};
+static const char *const option_names[] = {
+	"unknown",  "time_zone",  "date_style",   "keep",    "delimiter", "quote",
+	"escape",   "header",     "columns",      "ragged",  "assign",    "year",
+	"encoding", "date_order", "decimal_mark", "explode", NULL};
 
 /* arguments of create_source and alter_source, by position */
 enum
