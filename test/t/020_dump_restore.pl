@@ -79,7 +79,26 @@ as_ann($old, q{
 	INSERT INTO lake.shop (line) VALUES ('{"id": 1, "amount": 1}'), ('{"id": 501, "amount": 7}'), ('no json');
 });
 
+# ---- recipes: versions, runs that go on with what is new, by a key and by transactions
+
+as_ann($old, q{
+	CREATE TABLE raw (id int, v text);
+	INSERT INTO raw SELECT i, CASE WHEN i % 5 = 0 THEN 'x' ELSE i::text END FROM generate_series(1, 20) i;
+	SELECT dmp.create_recipe('tidy', '[]');
+	SELECT dmp.alter_recipe('tidy', '[{"cast": {"v": "float8"}}, {"fill": {"v": "mean"}}, {"deduplicate": ["v"]}]');
+	SELECT dmp.run_recipe('tidy', 'raw', 'tidied', 'append', new_rows => '{id}');
+	INSERT INTO raw VALUES (21, NULL), (22, '7'), (23, '100');
+	SELECT dmp.create_source('notes');
+	INSERT INTO lake.notes (line) VALUES ('a'), ('b');
+	SELECT dmp.run_recipe('tidy@1', 'lake.notes', 'noted', 'append', new_rows => '{xact,cluster}');
+	INSERT INTO lake.notes (line) VALUES ('c');
+	SELECT dmp.create_source('shaped', into_table => 'tidied', recipe => '[{"trim": "v"}]');
+});
+
 my %reads = (
+	'recipes' => q{SELECT recipe, version, latest, owner, document FROM dmp.recipes ORDER BY 1, 2},
+	'runs' => q{SELECT run, recipe, version, into_table, rows_in, rows_out, cells_changed, rows_quarantined, state, done_by FROM dmp.recipe_runs ORDER BY 1},
+	'a run explained' => q{SELECT count(*), count(reason) FROM dmp.cell_history((SELECT min(run) FROM dmp.recipe_runs))},
 	'predictions' => q{SELECT md5(string_agg(dmp.predict('buyers', t)::text || dmp.predict('buyers@2', t)::text || dmp.classify('buyers', t), ',' ORDER BY user_id, at)) FROM trained t},
 	'models' => q{SELECT model, version, deployed, owner, status, rows, log_loss, trained_at FROM dmp.models ORDER BY model, version},
 	'coefficients' => q{SELECT model, version, feature, coef, std_err FROM dmp.coefficients ORDER BY 1, 2, 3, level},
@@ -108,6 +127,17 @@ my @acts = (
 		SELECT count(*) FROM dmp.rollback('buyers');
 		SELECT version FROM dmp.models WHERE model = 'buyers' AND deployed;}, "1\n1\n1",
 	'an update of a model' => q{SELECT version, status FROM dmp.update_model('granted', 'trained')}, '2|converged',
+	'runs over what is new' => q{
+		SELECT rows_in, rows_out FROM dmp.run_recipe('tidy', 'raw', 'tidied', 'append', new_rows => '{id}') WHERE step = 3;
+		SELECT round(v) FROM tidied WHERE id > 20 ORDER BY id;
+		SELECT rows_in FROM dmp.run_recipe('tidy', 'raw', 'tidied', 'append', new_rows => '{id}') WHERE step = 3;
+		SELECT count(*) FROM dmp.run_recipe('tidy@1', 'lake.notes', 'noted', 'append', new_rows => '{xact,cluster}');
+		INSERT INTO lake.notes (line) VALUES ('d');
+		SELECT count(*) FROM dmp.run_recipe('tidy@1', 'lake.notes', 'noted', 'append', new_rows => '{xact,cluster}');
+		SELECT string_agg(line, '' ORDER BY line) FROM noted;}, "3|2\n10\n100\n0\n0\n0\nabcd",
+	'a source with a recipe' => q{
+		INSERT INTO lake.shaped (line) VALUES ('{"id": 30, "v": " 1.5 "}');
+		SELECT rows_loaded FROM dmp.ingest('shaped');}, '1',
 	'ingest of the rest, once' => q{
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');
 		SELECT rows_read, rows_loaded, rows_duplicate, rows_quarantined FROM dmp.ingest('shop');}, "3|1|1|1\n0|0|0|0",

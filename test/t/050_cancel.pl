@@ -91,6 +91,7 @@ my %act = (
 	'score' => q{SELECT * FROM dmp.score('ready', 'numbers', 'scored', key => '{id}')},
 	'roc_auc' => q{SELECT dmp.roc_auc(a, y) FROM numbers},
 	'clean' => q{SELECT * FROM dmp.clean('events', 'cleaned', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
+	'preview_recipe' => q{SELECT * FROM dmp.preview_recipe('events', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
 	'ingest' => q{SELECT * FROM dmp.ingest('web')},
 	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'wanted', 'made')},
 );
