@@ -217,21 +217,31 @@ dmp_lake_first_lines(const DmpSource *source, const DmpRecordOrigin *origin)
 }
 
 /*
- * Quotes that hold line ends are put together before psql sees the lines: the
- * quotes of a record are even in number.
+ * Records whose quotes hold line ends are put together before psql sees the
+ * lines. As for load_file, a quote opens at the start of a field only; t is
+ * what is left of the line, q says whether a quote is open. One that nothing
+ * closes within 1 MB opens nothing.
  */
 static char *
 join_program(const DmpFormat *format)
 {
+	char *delimiters = "\\054\\073\\011\\174";
 	char *unescape = "";
 
+	if (format->delimiter != '\0')
+		delimiters = psprintf("\\%03o", (unsigned char) format->delimiter);
 	if (format->escape != format->quote)
 		unescape = psprintf("gsub(/[\\%03o\\%03o]./, \"\", t); ", format->escape, format->escape);
-	return psprintf("program 'LC_ALL=C awk ''{ r = n++ ? r \"\\n\" $0 : $0; t = $0; %s"
-					"q += gsub(/[\\%03o]/, \"\", t); "
-					"if (q %% 2 == 0) { print \"\\001\" r \"\\001\"; n = 0 } } "
-					"END { if (n) print \"\\001\" r \"\\001\" }'' FILE'",
-					unescape, format->quote);
+	return psprintf(
+		"program 'LC_ALL=C awk ''{ r = n++ ? r \"\\n\" $0 : $0; t = q ? $0 : \"%.4s\" $0; %s"
+		"while (q ? match(t, /[\\%03o]/) : match(t, /[%s][\\%03o]/)) { "
+		"t = substr(t, RSTART + RLENGTH); "
+		"if (q && t ~ /^[\\%03o]/) t = substr(t, 2); else q = !q } "
+		"if (!q) { print \"\\001\" r \"\\001\"; n = 0 } else if (length(r) > 1000000) p() } "
+		"END { if (n) p() } "
+		"function p(i, m, l) { m = split(r, l, \"\\n\"); "
+		"for (i = 1; i <= m; i++) print \"\\001\" l[i] \"\\001\"; n = q = 0 }'' FILE'",
+		delimiters, unescape, format->quote, delimiters, format->quote, format->quote);
 }
 
 /*
