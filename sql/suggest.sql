@@ -41,7 +41,7 @@ SELECT step, confidence FROM dmp.suggest_recipe($$SELECT '0' || 1 + i % 9 || '/0
 	to_char(timestamp '2024-01-01' + i * interval '1 hour', 'YYYY-MM-DD HH24:MI:SS') AS at FROM generate_series(1, 200) i$$);
 
 -- a large query is looked at by a sample, the same at each call
-CREATE TABLE repair_large AS SELECT i AS id, ' k' || i % 100 AS key FROM generate_series(1, 60000) i;
+CREATE TABLE repair_large AS SELECT i AS id, ' k' || i % 100 AS key, i AS q, i AS s FROM generate_series(1, 60000) i;
 SELECT step, abs(rows_affected - 60000) < 600 AS all_rows, reason LIKE '%(in a sample of % rows)' AS said FROM dmp.suggest_recipe('repair_large');
 SELECT a.reason = b.reason AS same FROM dmp.suggest_recipe('repair_large') a, dmp.suggest_recipe('SELECT * FROM repair_large ORDER BY key') b;
 
@@ -50,6 +50,8 @@ SELECT * FROM dmp.suggest_recipe('SELECT * FROM repair_large WHERE false');
 SELECT * FROM dmp.suggest_recipe('SELECT NULL::text AS a, NULL::integer AS b, '''' AS c, ''{}''::json AS d, NULL::point AS e');
 SELECT step FROM dmp.suggest_recipe($$SELECT ' x ' AS "a""b", '?' AS "c'; drop table x; --" FROM generate_series(1, 3)$$) WHERE confidence > 0.9;
 SELECT * FROM repair_run($$SELECT ' x ' || i AS "a""b", '?' AS "c'; drop table x; --" FROM generate_series(1, 3) i$$, 'repair_hostile');
+-- names that the statements use themselves
+SELECT step FROM dmp.suggest_recipe('SELECT i % 5 AS s, ''a'' AS x, 1 AS f, 1 AS m, 1 AS value, 1 AS n, 1 AS q, '' b'' AS typo FROM generate_series(1, 20) i') WHERE confidence > 0.5;
 SELECT * FROM dmp.suggest_recipe(NULL);
 SELECT * FROM dmp.suggest_recipe('SELECT 1 AS a, 2 AS a');
 SELECT * FROM dmp.suggest_recipe('repair_nothing');

@@ -140,7 +140,7 @@ take_sample(DmpSuggest *suggest, const char *query)
 	suggest->rows = dmp_spi_int8(0, 1, 0);
 	dmp_progress("suggest: taking a sample");
 	if (suggest->rows > SAMPLE_ROWS)
-		select = psprintf("SELECT * FROM (%s) AS q WHERE (dmp.row_hash(q) & 16777215) < %.0f",
+		select = psprintf("SELECT * FROM (%s) AS q WHERE (dmp.row_hash(q.*) & 16777215) < %.0f",
 						  select, 16777216.0 * SAMPLE_ROWS / suggest->rows);
 	make_table(suggest, select);
 	dmp_spi(psprintf("SELECT count(*) FROM %s", suggest->sample), NULL, false);
