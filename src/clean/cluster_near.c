@@ -127,7 +127,7 @@ begin_blocks(void)
 	blocks->in = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	blocks->out = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	blocks->sort = tuplesort_begin_heap(desc, 3, keys, operators, collations, nulls_first,
-										Max(work_mem, 64), NULL, TUPLESORT_NONE);
+										Max(work_mem, SORT_MEMORY), NULL, TUPLESORT_NONE);
 	blocks->context =
 		AllocSetContextCreate(CurrentMemoryContext, "dmp cluster block", ALLOCSET_DEFAULT_SIZES);
 	return blocks;
