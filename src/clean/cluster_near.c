@@ -37,6 +37,7 @@
 #include "math/hash.h"
 #include "port/pg_bitutils.h"
 
+#define SORT_MEMORY 32768 /* kB at least: merges in many passes are slow to end */
 #define SEGMENT_MOST 1000 /* texts with the same key that are all compared */
 #define GRAM_MOST 300
 #define GROUP_WINDOW 10
