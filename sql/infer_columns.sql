@@ -152,6 +152,11 @@ SELECT * FROM flow_agree('flow_each');
 SELECT count("""; DROP TABLE flow_values; --"), sum("$batch") FROM flow_flow_each;
 SELECT count(*) > 0 FROM flow_values;
 
+-- rows that are elements of arrays
+SELECT source FROM dmp.create_source('flow_array', options => '{"explode": "items"}');
+SELECT * FROM dmp.infer_schema('flow_array');
+SELECT count(*) FROM dmp.drop_source('flow_array');
+
 -- ---- the most columns a table may have, and more
 SELECT source FROM dmp.create_source('flow_wide');
 INSERT INTO lake.flow_wide (line) SELECT json_object_agg('c' || c, c * r) FROM generate_series(1, 1700) c, generate_series(1, 20) r GROUP BY r;

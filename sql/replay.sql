@@ -175,6 +175,20 @@ SELECT * FROM flow_check('flow_batch');
 SELECT rows_loaded FROM dmp.replay('flow_batch', '2024-06-01', '2024-06-03');
 SELECT * FROM flow_check('flow_batch');
 
+-- ---- a source's recipe: after a change of it; live as well
+CREATE TABLE flow_cooked (id int, name text, price numeric, lake_id bigint);
+SELECT source FROM dmp.create_source('flow_cook', 'flow_cooked', live => true, mapping => '{"id": "id", "name": "name", "price": "price", "lake_id": "$lake_id"}',
+	recipe => '[{"trim": "*"}, {"missing": ["?"]}, {"drop_missing": ["name"]}, {"require": "price::numeric < 100"}]');
+INSERT INTO lake.flow_cook (line) VALUES ('{"id": 1, "name": " a ", "price": "5"}'), ('{"id": 2, "name": "?", "price": 5}'), ('{"id": 3, "name": "c", "price": 500}'), ('x');
+SELECT id, name, price FROM flow_cooked ORDER BY id;
+SELECT * FROM flow_check('flow_cook');
+SELECT source FROM dmp.alter_source('flow_cook', recipe => '[{"trim": "*"}, {"require": "price::numeric < 1000"}]');
+SELECT rows_read, rows_loaded, rows_quarantined FROM dmp.replay('flow_cook', (now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date);
+SELECT id, name, price FROM flow_cooked ORDER BY id;
+SELECT * FROM flow_check('flow_cook');
+SELECT count(*) FROM dmp.drop_source('flow_cook');
+DROP TABLE flow_cooked;
+
 -- ---- errors
 SELECT * FROM dmp.replay(NULL, '2024-06-01');
 SELECT * FROM dmp.replay('flow_batch', NULL);

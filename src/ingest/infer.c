@@ -345,6 +345,12 @@ infer_source(const char *name)
 
 	infer->source = dmp_source_get(name, false);
 	dmp_lake_check(infer->source);
+	if (infer->source->format.explode != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("source \"%s\" makes several rows of a record and has no schema to infer",
+						name),
+				 errhint("Infer it from a source of the same lines without option \"explode\".")));
 	begin(infer);
 	read_lake(infer, learn_record);
 	if (infer->n == 0)
