@@ -52,7 +52,7 @@ static const Function functions[] = {
 	{dmp_clean_number, ".", 0, OTHER},       {dmp_clean_number, ",", 0, OTHER},
 	{dmp_clean_phone, "CN", 0, TEXT_STABLE}, {dmp_clean_phone, "US", 0, TEXT_STABLE},
 	{dmp_clean_text, NULL, 0, TEXT_STABLE},  {dmp_clean_url, NULL, 0, TEXT_STABLE},
-	{dmp_fingerprint, NULL, 0, TEXT_STABLE}, {dmp_is_luhn, NULL, 0, OTHER},
+	{dmp_fingerprint, NULL, 0, TEXT},        {dmp_is_luhn, NULL, 0, OTHER},
 	{dmp_ngram_fingerprint, NULL, 2, TEXT},  {dmp_jaro_winkler, "Martha", 0, OTHER},
 	{dmp_parse_person_name, NULL, 0, OTHER}, {dmp_parse_quantity, NULL, 0, OTHER},
 };
