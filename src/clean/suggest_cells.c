@@ -484,8 +484,8 @@ dmp_suggest_duplicates(DmpSuggest *suggest)
 	double most = 0;
 	ListCell *lc;
 
-	dmp_spi(psprintf("SELECT count(DISTINCT dmp.row_hash(s.*)) FROM %s AS s", suggest->sample), NULL,
-			false);
+	dmp_spi(psprintf("SELECT count(DISTINCT dmp.row_hash(s.*)) FROM %s AS s", suggest->sample),
+			NULL, false);
 	distinct = dmp_spi_int8(0, 1, 0);
 	if (distinct >= suggest->n)
 		return;
