@@ -424,7 +424,7 @@ write_keys(KeyWriter *writer)
 static void
 keep_keys(const CleanRun *run, int step, const char *select)
 {
-	KeyWriter writer = {run, step};
+	KeyWriter writer = {run, step, 0, 0, NULL};
 	Portal portal = SPI_cursor_open_with_args(NULL, select, 0, NULL, NULL, NULL, false, 0);
 
 	writer.keys = palloc(sizeof(Datum) * KEYS_CHUNK);

@@ -620,7 +620,7 @@ pin(const char *name, const char *value)
 Datum
 dmp_cell_history(PG_FUNCTION_ARGS)
 {
-	History history = {fcinfo};
+	History history = {fcinfo, NULL, NULL};
 	Trace trace = {0};
 	CleanIncrement increment = {0};
 	CleanRun *run;

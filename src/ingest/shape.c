@@ -227,7 +227,7 @@ halve(DmpShape *shape, TupleTableSlot *slot, MinimalTuple *tuples, int64 from, i
 		ExecStoreMinimalTuple(tuples[from], slot, false);
 		tag = DatumGetInt32(slot_getattr(slot, 1, &isnull));
 		why.column_name = error->column_name;
-		why.reason = error->message;
+		why.reason = psprintf("recipe: %s", error->message);
 		why.sqlstate = pstrdup(unpack_sql_state(error->sqlerrcode));
 		shape->rejected(shape->arg, tag, &why);
 		return;
