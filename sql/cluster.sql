@@ -122,5 +122,19 @@ SELECT dmp.clean_sql('repair_city', '[{"canonicalize": {"city": 5}}]');
 SELECT dmp.clean_sql('repair_city', '[{"repair": "id"}]');
 SELECT dmp.clean_sql('repair_city', '[{"repair": "city", "min_confidence": 3}]');
 
+-- the functions behind it, called by hand
+SELECT dmp_internal.near_cluster(NULL, 1, 'words', 0.5) OVER ();
+SELECT dmp_internal.near_cluster('a', NULL, 'words', 0.5) OVER ();
+SELECT dmp_internal.near_cluster('a', 1, NULL, NULL) OVER ();
+SELECT dmp_internal.near_cluster('a', 1, 'levenshtein', 1000) OVER ();
+SELECT dmp_internal.near_cluster('a', 1, 'levenshtein', 'NaN') OVER ();
+SELECT dmp_internal.near_cluster('a', 1, 'fingerprint', 1) OVER ();
+SELECT dmp_internal.typo_of(0, NULL, 1) OVER ();
+SELECT dmp_internal.typo_of(NULL, 'a', 1) OVER ();
+SELECT dmp_internal.typo_of(-1, 'a', 1) OVER ();
+SELECT dmp_internal.typo_of(i, 'abcde', -5) OVER () FROM unnest(ARRAY[3, 0, 3, 1]) i;
+SELECT dmp_internal.source_weight(NULL, 1, 1) OVER ();
+SELECT dmp_internal.source_weight('a', NULL, 1) OVER ();
+
 DROP TABLE repair_city, repair_near, repair_a, repair_b, repair_slip, repair_c, repair_d, repair_lost, repair_e, repair_person, repair_f, repair_g, repair_h, repair_i;
 DROP FUNCTION repair_distance;

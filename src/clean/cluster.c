@@ -232,16 +232,32 @@ find_canonical(NearClusters *near)
 	pfree(sizes);
 }
 
+static void
+check_not_null(bool isnull)
+{
+	if (isnull)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of near_cluster must not be null")));
+}
+
 static NearClusters *
 cluster_near(WindowObject win, FunctionCallInfo fcinfo)
 {
 	NearClusters *near = palloc0(sizeof(NearClusters));
 	DmpClusterValues *values = &near->values;
 	int64 rows = WinGetPartitionRowCount(win);
+	DmpClusterMethod method;
+	Datum name;
+	double threshold;
 	bool isnull;
-	char *method = TextDatumGetCString(WinGetFuncArgCurrent(win, 2, &isnull));
-	double threshold = DatumGetFloat8(WinGetFuncArgCurrent(win, 3, &isnull));
+	bool no_threshold;
 	int i;
+
+	/* the function can be called by hand */
+	name = WinGetFuncArgCurrent(win, 2, &isnull);
+	threshold = DatumGetFloat8(WinGetFuncArgCurrent(win, 3, &no_threshold));
+	check_not_null(isnull || no_threshold);
+	method = dmp_cluster_method(TextDatumGetCString(name), threshold, 0, "");
 
 	if (rows > PG_INT32_MAX / 2)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -260,13 +276,16 @@ cluster_near(WindowObject win, FunctionCallInfo fcinfo)
 		values->parents[i] = i;
 		values->rows[i] = DatumGetInt64(
 			WinGetFuncArgInPartition(win, 1, i, WINDOW_SEEK_HEAD, false, &isnull, &isout));
+		check_not_null(isnull);
+		(void) WinGetFuncArgInPartition(win, 0, i, WINDOW_SEEK_HEAD, false, &isnull, &isout);
+		check_not_null(isnull);
 	}
-	if (strcmp(method, "levenshtein") == 0)
-		dmp_cluster_levenshtein(values, (int) threshold);
-	else if (strcmp(method, "jaro_winkler") == 0)
-		dmp_cluster_jaro_winkler(values, threshold);
-	else
-		dmp_cluster_words(values, threshold);
+	if (strcmp(method.name, "levenshtein") == 0)
+		dmp_cluster_levenshtein(values, (int) method.threshold);
+	else if (strcmp(method.name, "jaro_winkler") == 0)
+		dmp_cluster_jaro_winkler(values, method.threshold);
+	else if (strcmp(method.name, "words") == 0)
+		dmp_cluster_words(values, method.threshold);
 	find_canonical(near);
 	if (get_call_result_type(fcinfo, NULL, &near->result) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "near_cluster has no row type");

@@ -88,6 +88,19 @@ compare_votes(const void *a, const void *b, void *unused)
 	return x->source < y->source ? -1 : x->source > y->source;
 }
 
+static Datum
+argument(WindowObject win, int n, int64 i)
+{
+	bool isnull;
+	bool isout;
+	Datum value = WinGetFuncArgInPartition(win, n, i, WINDOW_SEEK_HEAD, false, &isnull, &isout);
+
+	if (isnull || isout)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of source_weight must not be null")));
+	return value;
+}
+
 /*
  * Read all votes of the partition, a sample of the items when they are many.
  */
@@ -102,28 +115,23 @@ read_votes(WindowObject win, Weights *weights)
 	weights->votes = palloc_extended(room * sizeof(Vote), MCXT_ALLOC_HUGE);
 	for (i = 0; i < rows; i++)
 	{
-		bool isnull;
-		bool isout;
 		Vote vote = {0};
 		int64 item;
 		Source *source;
 		bool found;
-		uint64 hash = hash_text(
-			WinGetFuncArgInPartition(win, 0, i, WINDOW_SEEK_HEAD, false, &isnull, &isout));
+		uint64 hash = hash_text(argument(win, 0, i));
 
 		CHECK_FOR_INTERRUPTS();
 		source = hash_search(weights->sources, &hash, HASH_ENTER, &found);
 		if (!found)
 			source->id = weights->n_sources++;
 		vote.source = source->id;
-		item = DatumGetInt64(
-			WinGetFuncArgInPartition(win, 1, i, WINDOW_SEEK_HEAD, false, &isnull, &isout));
+		item = DatumGetInt64(argument(win, 1, i));
 		/* mixed once more: the high bits decide */
 		vote.item = dmp_hash_uint64((uint64) item, 1);
 		if (vote.item > limit)
 			continue;
-		vote.vote = (uint64) DatumGetInt64(
-			WinGetFuncArgInPartition(win, 2, i, WINDOW_SEEK_HEAD, false, &isnull, &isout));
+		vote.vote = (uint64) DatumGetInt64(argument(win, 2, i));
 		while (weights->n_votes == room)
 		{
 			int64 kept = 0;

@@ -259,8 +259,13 @@ argument(const Typos *typos, int n, int64 i)
 {
 	bool isnull;
 	bool isout;
+	Datum value =
+		WinGetFuncArgInPartition(typos->win, n, i, WINDOW_SEEK_HEAD, false, &isnull, &isout);
 
-	return WinGetFuncArgInPartition(typos->win, n, i, WINDOW_SEEK_HEAD, false, &isnull, &isout);
+	if (isnull || isout)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("arguments of typo_of must not be null")));
+	return value;
 }
 
 /*
@@ -754,8 +759,9 @@ find_typos(WindowObject win, FunctionCallInfo fcinfo)
 		typos->values[i].column = DatumGetInt32(argument(typos, 0, i));
 		typos->values[i].rows = DatumGetInt64(argument(typos, 2, i));
 		typos->values[i].target = -1;
-		if (typos->values[i].column < 0 || typos->values[i].column > 10000)
-			elog(ERROR, "no column %d", typos->values[i].column);
+		if (typos->values[i].column < 0 || typos->values[i].column > MaxHeapAttributeNumber)
+			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+							errmsg("there is no column %d", typos->values[i].column)));
 		typos->n_columns = Max(typos->n_columns, typos->values[i].column + 1);
 	}
 	typos->columns = palloc0(sizeof(Lexicon) * Max(typos->n_columns, 1));
