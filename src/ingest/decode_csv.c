@@ -66,6 +66,8 @@ typedef struct CsvState
 	bool grouped; /* files have layouts of their own */
 	bool has_current;
 	FileKey current;
+	char *origin; /* of current, NULL: none */
+	size_t origin_length;
 	Layout *layout; /* of current */
 	char *retried;  /* header the layout was made of, in a retry */
 	HTAB *groups;   /* those with a header */
@@ -537,6 +539,19 @@ retry_layout(DmpReader *reader, const char *line, size_t length, const DmpRecord
 		origin->header != NULL, origin);
 }
 
+/* whether the row is of the same file as the one before */
+static bool
+is_current(const CsvState *state, const DmpRecordOrigin *origin)
+{
+	if (!state->has_current || state->current.xact != origin->xact ||
+		state->current.batch != origin->load_batch || state->current.cluster != origin->cluster)
+		return false;
+	if (origin->origin == NULL || state->origin == NULL)
+		return origin->origin == NULL && state->origin == NULL;
+	return VARSIZE_ANY_EXHDR(origin->origin) == state->origin_length &&
+		   memcmp(VARDATA_ANY(origin->origin), state->origin, state->origin_length) == 0;
+}
+
 static void
 set_layout(DmpReader *reader, const char *line, size_t length, const DmpRecordOrigin *origin)
 {
@@ -554,12 +569,21 @@ set_layout(DmpReader *reader, const char *line, size_t length, const DmpRecordOr
 		state->layout = retry_layout(reader, line, length, origin);
 		return;
 	}
-	key = file_key(origin);
-	if (state->has_current && memcmp(&key, &state->current, sizeof(key)) == 0)
+	if (is_current(state, origin))
 		return;
+	key = file_key(origin);
 	state->layout = find_layout(reader, line, length, origin, &key);
 	state->current = key;
 	state->has_current = true;
+	if (state->origin != NULL)
+		pfree(state->origin);
+	state->origin = NULL;
+	if (origin->origin != NULL)
+	{
+		state->origin_length = VARSIZE_ANY_EXHDR(origin->origin);
+		state->origin = MemoryContextAlloc(reader->context, state->origin_length + 1);
+		memcpy(state->origin, VARDATA_ANY(origin->origin), state->origin_length);
+	}
 }
 
 /* fields to slots; a reason to reject when there are too many or too few */
