@@ -84,16 +84,24 @@ find_columns(Node *node, void *arg)
 }
 
 static void
+use_parsed(Fields *fields, const char *expression)
+{
+	List *parsed = dmp_parse(expression, RAW_PARSE_PLPGSQL_EXPR);
+
+	if (parsed != NIL)
+		(void) find_columns(linitial_node(RawStmt, parsed)->stmt, fields);
+}
+
+static void
 use_expression(Fields *fields, const DmpDoc *expression)
 {
 	MemoryContext context = CurrentMemoryContext;
-	List *parsed = NIL;
 
 	if (expression->kind != DMP_DOC_STRING)
 		return;
 	PG_TRY();
 	{
-		parsed = dmp_parse(expression->text, RAW_PARSE_PLPGSQL_EXPR);
+		use_parsed(fields, expression->text);
 	}
 	PG_CATCH();
 	{
@@ -107,8 +115,6 @@ use_expression(Fields *fields, const DmpDoc *expression)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	if (parsed != NIL)
-		(void) find_columns(linitial_node(RawStmt, parsed)->stmt, fields);
 }
 
 static void
