@@ -197,3 +197,8 @@ SELECT * FROM compare('timestamp with time zone', 'time');
 RESET timezone_abbreviations;
 RESET datestyle;
 RESET timezone;
+
+-- zeros at the end of a numeric count for its scale, however many
+SELECT count(*), count(*) FILTER (WHERE dmp.try_cast(x, NULL::numeric)::text IS DISTINCT FROM x::numeric::text)
+FROM (SELECT sign || head || '.' || tail || repeat('0', zeros) FROM unnest('{"",-,+}'::text[]) sign, unnest('{"",0,7,123456789012345,9999999999999999999}'::text[]) head,
+		unnest('{"",5,05,123456789012345}'::text[]) tail, generate_series(1, 110, 9) zeros) t(x);

@@ -153,6 +153,33 @@ fast_float8(DmpSoftType *t, const char *s, int len, Datum *result)
 }
 
 /*
+ * numeric with more digits than fast_decimal() takes, when zeros at its end
+ * are the reason, as division leaves them: 0.5000000000000000. They only count
+ * for the scale.
+ */
+static bool
+fast_padded_numeric(const char *s, int len, Datum *result)
+{
+	bool negative;
+	int64 v;
+	int scale, zeros = 0;
+	Datum value;
+
+	if (memchr(s, '.', len) == NULL)
+		return false;
+	while (s[len - 1] == '0')
+	{
+		len--;
+		zeros++;
+	}
+	if (zeros == 0 || zeros > 100 || !fast_decimal(s, len, &negative, &v, &scale))
+		return false;
+	value = NumericGetDatum(int64_div_fast_to_numeric(negative ? -v : v, scale));
+	*result = DirectFunctionCall2(numeric_round, value, Int32GetDatum(scale + zeros));
+	return true;
+}
+
+/*
  * numeric, also of a precision and scale when no digit is lost.
  */
 static bool
@@ -163,7 +190,7 @@ fast_numeric(DmpSoftType *t, const char *s, int len, Datum *result)
 	int scale;
 
 	if (!fast_decimal(s, len, &negative, &v, &scale))
-		return false;
+		return t->typmod < (int32) VARHDRSZ && fast_padded_numeric(s, len, result);
 	if (t->typmod >= (int32) VARHDRSZ)
 	{
 		int precision = ((t->typmod - VARHDRSZ) >> 16) & 0xffff;

