@@ -198,10 +198,17 @@ extern int dmp_progress_mode;
 /* one NOTICE a stage of a long act; no timings in it, so that tests can compare */
 extern void dmp_progress(const char *format, ...) pg_attribute_printf(1, 2);
 
-/* ---- srf.c */
+/* ---- base.c */
 
 /* InitMaterializedSRF and one row at a time */
 extern void dmp_srf_begin(FunctionCallInfo fcinfo);
 extern void dmp_srf_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+/* (object, action, rows) of something done; rows below 0 is NULL */
+extern void dmp_srf_act(FunctionCallInfo fcinfo, const char *object, const char *action,
+						int64 rows);
+/* of a base type: integer, float or numeric; a domain is none of them */
+extern bool dmp_type_is_number(Oid type);
+/* a value of such a type, or a boolean as 0 or 1; numeric out of range is infinite */
+extern double dmp_value_number(Datum value, Oid type);
 
 #endif /* DMP_BASE_H */

@@ -149,3 +149,14 @@ dmp_state_send(PG_FUNCTION_ARGS)
 	pq_sendbytes(&buf, VARDATA(state), VARSIZE(state) - VARHDRSZ);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
+
+MemoryContext
+dmp_aggregate_context(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("this function is part of an aggregate and is not called alone")));
+	return context;
+}

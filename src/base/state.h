@@ -49,6 +49,8 @@ typedef struct DmpState
  */
 typedef void (*DmpStateCheck)(const DmpState *state, const char *data, Size size);
 
+/* where a transition function keeps its state; an error when it is called alone */
+extern MemoryContext dmp_aggregate_context(FunctionCallInfo fcinfo);
 /* in the module's init; version is the newest that can be read, from 1 */
 extern void dmp_state_register(DmpStateKind kind, int version, DmpStateCheck check);
 /* a zeroed flat state with room for size bytes of data; error past 1 GB */

@@ -33,24 +33,13 @@ dmp_clean_init(void)
 	dmp_row_recipe_init();
 }
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("this function is part of an aggregate and is not called alone")));
-	return context;
-}
-
 /* the value of argument 1 into the state of argument 0 */
 static Datum
 add_value(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(1))
 		return PG_GETARG_DATUM(0);
-	return dmp_values_add(PG_GETARG_DATUM(0), PG_GETARG_FLOAT8(1), aggregate_context(fcinfo));
+	return dmp_values_add(PG_GETARG_DATUM(0), PG_GETARG_FLOAT8(1), dmp_aggregate_context(fcinfo));
 }
 
 /*
@@ -64,7 +53,7 @@ dmp_values_add_row(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 	{
-		(void) aggregate_context(fcinfo);
+		(void) dmp_aggregate_context(fcinfo);
 		fcinfo->args[0].value = PointerGetDatum(dmp_values_flat(0, NULL, 4));
 		fcinfo->args[0].isnull = false;
 	}
@@ -143,7 +132,7 @@ dmp_values_add_shares(PG_FUNCTION_ARGS)
 		int n = 0;
 		double *shares = array != NULL ? read_shares(array, &n) : NULL;
 
-		(void) aggregate_context(fcinfo);
+		(void) dmp_aggregate_context(fcinfo);
 		fcinfo->args[0].value = PointerGetDatum(dmp_values_flat(n, shares, 4));
 		fcinfo->args[0].isnull = false;
 	}
@@ -167,7 +156,7 @@ dmp_values_add_shares(PG_FUNCTION_ARGS)
 Datum
 dmp_values_remove_row(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	Datum state;
 
 	if (PG_ARGISNULL(0))
@@ -181,7 +170,7 @@ dmp_values_remove_row(PG_FUNCTION_ARGS)
 Datum
 dmp_values_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	const double *a;
 	const double *b;
 	int n;

@@ -265,6 +265,8 @@ extern List *dmp_clean_pairs(CleanPlan *plan, const DmpDoc *object,
 							 bool (*fits)(const CleanColumn *), const char *kind);
 extern bool dmp_clean_is_text(const CleanColumn *column);
 extern bool dmp_clean_is_number(const CleanColumn *column);
+/* NULL: there is none of that name */
+extern CleanColumn *dmp_clean_find_column(const CleanPlan *plan, const char *name);
 extern char *dmp_clean_finite(const CleanColumn *column);
 /* what becomes of a cell that is not what a step wants */
 typedef enum CleanFate

@@ -125,22 +125,12 @@ typedef struct Fit
 	double *values; /* of each tree: sample rows */
 } Fit;
 
+/* a column that a forest can split */
 static bool
-is_number(Oid type)
+is_numeric(Oid type)
 {
-	switch (getBaseType(type))
-	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-			return true;
-		default:
-			return false;
-	}
+	type = getBaseType(type);
+	return type == BOOLOID || dmp_type_is_number(type);
 }
 
 /* The columns asked for, or all that are numbers. */
@@ -156,7 +146,7 @@ choose_columns(TupleDesc desc, ArrayType *asked)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped && is_number(att->atttypid))
+		if (!att->attisdropped && is_numeric(att->atttypid))
 			names = lappend(names, pstrdup(NameStr(att->attname)));
 	}
 	foreach (lc, wanted)
@@ -165,7 +155,7 @@ choose_columns(TupleDesc desc, ArrayType *asked)
 		AttrNumber number = dmp_column_number(desc, name, "");
 		ListCell *other;
 
-		if (!is_number(TupleDescAttr(desc, number - 1)->atttypid))
+		if (!is_numeric(TupleDescAttr(desc, number - 1)->atttypid))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("column \"%s\" is %s, and an isolation forest needs numbers", name,
@@ -390,7 +380,7 @@ build_forest(const Fit *fit)
 
 		dmp_random_init(&random, fit->seed, (uint64) t);
 		sizes[t] = (uint32) dmp_isolation_build(rows, n, fit->ncolumns, height, &random, tree,
-												&dmp_clean_env);
+												&dmp_server_env);
 		appendBinaryStringInfo(&nodes, (const char *) tree, sizeof(*tree) * sizes[t]);
 		pfree(rows);
 	}
@@ -584,7 +574,7 @@ find_columns(Score *score, const Head *head, HeapTupleHeader tuple)
 									  dmp_join(dmp_column_names(score->desc), ", "))));
 		score->columns[i].attribute = c;
 		score->columns[i].type = getBaseType(TupleDescAttr(score->desc, c)->atttypid);
-		if (!is_number(score->columns[i].type))
+		if (!is_numeric(score->columns[i].type))
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("column \"%s\" of the row is %s, and the isolation forest "
 								   "needs a number",
@@ -592,28 +582,6 @@ find_columns(Score *score, const Head *head, HeapTupleHeader tuple)
 		name += strlen(name) + 1;
 	}
 	MemoryContextSwitchTo(old);
-}
-
-static double
-number_of(Datum value, Oid type)
-{
-	switch (type)
-	{
-		case BOOLOID:
-			return DatumGetBool(value);
-		case INT2OID:
-			return DatumGetInt16(value);
-		case INT4OID:
-			return DatumGetInt32(value);
-		case INT8OID:
-			return (double) DatumGetInt64(value);
-		case FLOAT4OID:
-			return DatumGetFloat4(value);
-		case FLOAT8OID:
-			return DatumGetFloat8(value);
-		default:
-			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
-	}
 }
 
 /* whether a value is missing */
@@ -635,7 +603,7 @@ read_row(Score *score, const Head *head, HeapTupleHeader tuple)
 
 		score->row[i] = score->nulls[column->attribute]
 							? NAN
-							: number_of(score->datums[column->attribute], column->type);
+							: dmp_value_number(score->datums[column->attribute], column->type);
 		missing |= isnan(score->row[i]);
 	}
 	return missing;

@@ -82,18 +82,18 @@ dmp_clean_is_text(const CleanColumn *column)
 bool
 dmp_clean_is_number(const CleanColumn *column)
 {
-	switch (getBaseType(column->type))
-	{
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-			return true;
-		default:
-			return false;
-	}
+	return dmp_type_is_number(getBaseType(column->type));
+}
+
+CleanColumn *
+dmp_clean_find_column(const CleanPlan *plan, const char *name)
+{
+	ListCell *lc;
+
+	foreach (lc, plan->columns)
+		if (strcmp(((CleanColumn *) lfirst(lc))->name, name) == 0)
+			return lfirst(lc);
+	return NULL;
 }
 
 /*

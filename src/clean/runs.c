@@ -304,18 +304,6 @@ check_table(const Undo *undo)
 }
 
 static void
-undone(FunctionCallInfo fcinfo, const char *object, const char *action, int64 rows)
-{
-	Datum values[3];
-	bool nulls[3] = {false, false, rows < 0};
-
-	values[0] = CStringGetTextDatum(object);
-	values[1] = CStringGetTextDatum(action);
-	values[2] = Int64GetDatum(rows);
-	dmp_srf_row(fcinfo, values, nulls);
-}
-
-static void
 restore_table(FunctionCallInfo fcinfo, const Undo *undo)
 {
 	DmpArgs args = {0};
@@ -325,7 +313,7 @@ restore_table(FunctionCallInfo fcinfo, const Undo *undo)
 	if (undo->created)
 	{
 		dmp_spi(psprintf("DROP TABLE %s", undo->table), NULL, false);
-		undone(fcinfo, undo->table, "dropped", undo->rows_written);
+		dmp_srf_act(fcinfo, undo->table, "dropped", undo->rows_written);
 		return;
 	}
 	if (!undo->replaced)
@@ -334,7 +322,7 @@ restore_table(FunctionCallInfo fcinfo, const Undo *undo)
 		rows = dmp_spi(psprintf("DELETE FROM %s WHERE xmin = $1", undo->table), &args, false);
 		if ((int64) rows != undo->rows_written)
 			cannot_undo(undo, "A rule, a trigger or row security kept some of its rows.");
-		undone(fcinfo, undo->table, "rows deleted", (int64) rows);
+		dmp_srf_act(fcinfo, undo->table, "rows deleted", (int64) rows);
 		return;
 	}
 	columns = plain_columns(undo->kept);
@@ -342,8 +330,8 @@ restore_table(FunctionCallInfo fcinfo, const Undo *undo)
 	rows = dmp_spi(psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s",
 							undo->table, columns, columns, dmp_relation_name(undo->kept)),
 				   NULL, false);
-	undone(fcinfo, undo->table, "rows put back", (int64) rows);
-	undone(fcinfo, dmp_relation_name(undo->kept), "dropped", (int64) rows);
+	dmp_srf_act(fcinfo, undo->table, "rows put back", (int64) rows);
+	dmp_srf_act(fcinfo, dmp_relation_name(undo->kept), "dropped", (int64) rows);
 	dmp_spi(psprintf("DROP TABLE %s", dmp_relation_name(undo->kept)), NULL, false);
 }
 
@@ -376,9 +364,10 @@ dmp_undo_run(PG_FUNCTION_ARGS)
 	restore_table(fcinfo, &undo);
 	dmp_new_rows_undo(undo.run, undo.lineage, undo.snapshots);
 	dmp_arg_int8(&args, undo.run);
-	undone(fcinfo, "dmp.quarantine", "rows deleted",
-		   (int64) dmp_spi_registry(
-			   "DELETE FROM dmp.quarantine WHERE batch = $1 AND source IS NULL", &args, false));
+	dmp_srf_act(
+		fcinfo, "dmp.quarantine", "rows deleted",
+		(int64) dmp_spi_registry("DELETE FROM dmp.quarantine WHERE batch = $1 AND source IS NULL",
+								 &args, false));
 	dmp_spi_registry("UPDATE dmp_internal.recipe_run SET state = 'undone', kept_table = NULL,"
 					 " undone_at = pg_catalog.clock_timestamp() WHERE run = $1",
 					 &args, false);

@@ -34,17 +34,6 @@ type_of(CleanPlan *plan, const char *name, const char *expression)
 	return attr;
 }
 
-static CleanColumn *
-find_column(CleanPlan *plan, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, plan->columns)
-		if (strcmp(((CleanColumn *) lfirst(lc))->name, name) == 0)
-			return lfirst(lc);
-	return NULL;
-}
-
 /*
  * {"derive": {column: "expression"}}: a new column at the end, or another
  * content of one that is there. All of a step see the columns as they were
@@ -90,7 +79,7 @@ dmp_clean_derive(CleanPlan *plan, const DmpDoc *step, const DmpDoc *argument)
 	for (i = 0; i < argument->n; i++)
 	{
 		CleanLine *line = dmp_clean_line(plan, argument->keys[i], true, false);
-		CleanColumn *column = find_column(plan, argument->keys[i]);
+		CleanColumn *column = dmp_clean_find_column(plan, argument->keys[i]);
 		Form_pg_attribute attr = list_nth(attributes, i);
 		char *value = psprintf("(%s\n)", (char *) list_nth(expressions, i));
 

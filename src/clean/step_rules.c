@@ -27,17 +27,6 @@ typedef struct Rule
 	char *map; /* name of its entry in the WITH list */
 } Rule;
 
-static CleanColumn *
-find_column(CleanPlan *plan, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, plan->columns)
-		if (strcmp(((CleanColumn *) lfirst(lc))->name, name) == 0)
-			return lfirst(lc);
-	return NULL;
-}
-
 /*
  * The columns of a key "zip" or "zip, state": a column of just that name goes
  * before the parts between commas.
@@ -48,7 +37,7 @@ key_columns(CleanPlan *plan, const char *key)
 	List *columns = NIL;
 	char *rest;
 
-	if (find_column(plan, key) != NULL || strchr(key, ',') == NULL)
+	if (dmp_clean_find_column(plan, key) != NULL || strchr(key, ',') == NULL)
 		return list_make1(dmp_clean_column(plan, key));
 	rest = pstrdup(key);
 	while (rest != NULL)

@@ -150,18 +150,8 @@ dmp_suggest_sentinels(DmpSuggest *suggest)
 		int64 n;
 
 		CHECK_FOR_INTERRUPTS();
-		switch (getBaseType(column->type))
-		{
-			case INT2OID:
-			case INT4OID:
-			case INT8OID:
-			case FLOAT4OID:
-			case FLOAT8OID:
-			case NUMERICOID:
-				break;
-			default:
-				continue;
-		}
+		if (!dmp_type_is_number(getBaseType(column->type)))
+			continue;
 		dmp_spi(
 			psprintf("WITH b AS (SELECT x, count(*) AS n FROM (SELECT %s::float8 AS x FROM %s) AS "
 					 "s WHERE x IS NOT NULL GROUP BY x), o AS (SELECT min(x) AS low, max(x) AS "
@@ -518,18 +508,8 @@ dmp_suggest_outliers(DmpSuggest *suggest)
 		int64 present;
 
 		CHECK_FOR_INTERRUPTS();
-		switch (getBaseType(column->type))
-		{
-			case INT2OID:
-			case INT4OID:
-			case INT8OID:
-			case FLOAT4OID:
-			case FLOAT8OID:
-			case NUMERICOID:
-				break;
-			default:
-				continue;
-		}
+		if (!dmp_type_is_number(getBaseType(column->type)))
+			continue;
 		dmp_spi(psprintf(
 					"WITH s AS (SELECT %s::float8 AS x FROM %s WHERE %s IS NOT NULL), q AS (SELECT "
 					"percentile_cont(0.25) WITHIN GROUP (ORDER BY x) AS low, "

@@ -65,17 +65,6 @@ typedef struct Trace
 	CleanKept **keys; /* columns of key as they are in the source, or NULL */
 } Trace;
 
-static CleanColumn *
-find_column(CleanPlan *plan, const char *name)
-{
-	ListCell *lc;
-
-	foreach (lc, plan->columns)
-		if (strcmp(((CleanColumn *) lfirst(lc))->name, name) == 0)
-			return lfirst(lc);
-	return NULL;
-}
-
 /* carries the columns along that the step will change */
 static void
 before_step(CleanPlan *plan, void *arg)
@@ -94,7 +83,7 @@ before_step(CleanPlan *plan, void *arg)
 			continue;
 		traced = palloc0(sizeof(TracedLine));
 		traced->line = line;
-		traced->column = find_column(plan, line->column);
+		traced->column = dmp_clean_find_column(plan, line->column);
 		if (traced->column != NULL)
 		{
 			traced->type = traced->column->type;
@@ -121,7 +110,7 @@ after_step(CleanPlan *plan, void *arg)
 		if (traced->line->step != plan->step)
 			continue;
 		if (column == NULL)
-			column = find_column(plan, traced->line->column);
+			column = dmp_clean_find_column(plan, traced->line->column);
 		if (column == NULL || !list_member_ptr(plan->columns, column))
 			continue;
 		traced->retyped = column->type != traced->type || column->typmod != traced->typmod;
@@ -201,7 +190,7 @@ key_condition(Trace *trace, CleanPlan *plan)
 	for (i = 0; trace->key != NULL && i < trace->key->n; i++)
 	{
 		const DmpDoc *value = trace->key->items[i];
-		CleanColumn *column = find_column(plan, trace->key->keys[i]);
+		CleanColumn *column = dmp_clean_find_column(plan, trace->key->keys[i]);
 		char *in_source = NULL;
 		char *in_result = NULL;
 
@@ -243,7 +232,7 @@ keep_keys(Trace *trace, CleanPlan *plan)
 	trace->keys = palloc0(sizeof(CleanKept *) * Max(trace->key->n, 1));
 	for (i = 0; i < trace->key->n; i++)
 	{
-		CleanColumn *column = find_column(plan, trace->key->keys[i]);
+		CleanColumn *column = dmp_clean_find_column(plan, trace->key->keys[i]);
 
 		if (trace->key->items[i]->kind >= DMP_DOC_ARRAY)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -87,7 +87,7 @@ env_check(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
-const DmpMathEnv dmp_clean_env = {env_alloc, pfree, env_check};
+const DmpMathEnv dmp_server_env = {env_alloc, pfree, env_check};
 
 /* ----------------------------------------------------------------- flat */
 
@@ -311,7 +311,7 @@ select_keys(const Stream *stream, uint64 prefix, int depth, uint64 base, int nra
 		pass.keys = palloc(sizeof(uint64) * Max(gathered, 1));
 		pass.nkeys = 0;
 		read_all(stream, gather_keys, &pass);
-		dmp_radix_sort(pass.nkeys, pass.keys, NULL, &dmp_clean_env);
+		dmp_radix_sort(pass.nkeys, pass.keys, NULL, &dmp_server_env);
 		for (; r < done; r++)
 			out[r] = key_value(pass.keys[ranks[r] - base]);
 		pfree(pass.keys);
@@ -339,8 +339,8 @@ put_in_order(DmpValues *values)
 
 	for (i = 0; i < values->n; i++)
 		keys[i] = dmp_sort_key(values->x[i]);
-	dmp_radix_sort(values->n, keys, NULL, &dmp_clean_env);
-	dmp_ordered_init(&values->order, values->n, keys, &dmp_clean_env);
+	dmp_radix_sort(values->n, keys, NULL, &dmp_server_env);
+	dmp_ordered_init(&values->order, values->n, keys, &dmp_server_env);
 	pfree(keys);
 	pfree(values->x);
 	values->x = NULL;
@@ -390,11 +390,11 @@ values_of_ranks(DmpValues *values, const double *center, int nranks, const size_
 				CHECK_FOR_INTERRUPTS();
 			copy[k] = dmp_deviation(values->x[k], *center);
 		}
-		dmp_select(values->n, copy, nranks, ranks, out, &dmp_clean_env);
+		dmp_select(values->n, copy, nranks, ranks, out, &dmp_server_env);
 		pfree(copy);
 	}
 	else
-		dmp_select(values->n, values->x, nranks, ranks, out, &dmp_clean_env);
+		dmp_select(values->n, values->x, nranks, ranks, out, &dmp_server_env);
 }
 
 static int

@@ -14,7 +14,7 @@
 
 typedef struct DmpValues DmpValues;
 
-extern const DmpMathEnv dmp_clean_env; /* palloc, pfree, CHECK_FOR_INTERRUPTS */
+extern const DmpMathEnv dmp_server_env; /* palloc, pfree, CHECK_FOR_INTERRUPTS */
 
 /* as a child of parent, whose other children count against work_mem too */
 extern DmpValues *dmp_values_make(MemoryContext parent);

@@ -150,7 +150,7 @@ choose_columns(Reader *scan, TupleDesc desc, const char *select)
 	appendStringInfo(&sql, " FROM (%s) AS q", select);
 	scan->numbers = palloc(sizeof(double) * Max(scan->nnumbers, 1));
 	scan->tile = palloc(sizeof(double) * TILE * Max(scan->nnumbers, 1));
-	dmp_comoments_init(&scan->moments, scan->nnumbers, &dmp_clean_env);
+	dmp_comoments_init(&scan->moments, scan->nnumbers, &dmp_server_env);
 	return sql.data;
 }
 

@@ -39,7 +39,7 @@
 void
 dmp_report_column_init(DmpReportColumn *c)
 {
-	dmp_cells_init(&c->cells, &dmp_clean_env, 2, CELLS);
+	dmp_cells_init(&c->cells, &dmp_server_env, 2, CELLS);
 	c->integers = c->rising = true;
 	c->low = INFINITY;
 	c->high = c->last = -INFINITY;

@@ -499,18 +499,6 @@ dmp_alter_source(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-static void
-dropped(FunctionCallInfo fcinfo, const char *object, const char *action, int64 rows)
-{
-	Datum values[3];
-	bool nulls[3] = {false, false, rows < 0};
-
-	values[0] = CStringGetTextDatum(object);
-	values[1] = CStringGetTextDatum(action);
-	values[2] = Int64GetDatum(rows);
-	dmp_srf_row(fcinfo, values, nulls);
-}
-
 /*
  * dmp.drop_source(name, options) -> TABLE(object, action, rows): the source,
  * its lake table and its quarantine; the table it fills stays. With "keep":
@@ -541,7 +529,7 @@ dmp_drop_source(PG_FUNCTION_ARGS)
 	dmp_arg_int4(&id, source->id);
 	dmp_arg_text(&by_name, name);
 	there = get_rel_relkind(source->lake) == RELKIND_PARTITIONED_TABLE;
-	dropped(fcinfo, psprintf("source %s", name), "dropped", -1);
+	dmp_srf_act(fcinfo, psprintf("source %s", name), "dropped", -1);
 	if (there)
 	{
 		char *lake = dmp_relation_name(source->lake);
@@ -550,7 +538,7 @@ dmp_drop_source(PG_FUNCTION_ARGS)
 			dmp_spi(psprintf("DROP TABLE %s", lake), NULL, false);
 		else if (source->live)
 			dmp_live_off(source);
-		dropped(fcinfo, psprintf("table %s", lake), keep ? "kept" : "dropped", -1);
+		dmp_srf_act(fcinfo, psprintf("table %s", lake), keep ? "kept" : "dropped", -1);
 	}
 	if (!keep)
 	{
@@ -559,7 +547,7 @@ dmp_drop_source(PG_FUNCTION_ARGS)
 		dmp_arg_oid(&by_name, source->owner);
 		rows = dmp_spi_registry("DELETE FROM dmp.quarantine WHERE source = $1 AND owner::oid = $2",
 								&by_name, false);
-		dropped(fcinfo, "table dmp.quarantine", "rows deleted", (int64) rows);
+		dmp_srf_act(fcinfo, "table dmp.quarantine", "rows deleted", (int64) rows);
 	}
 	dmp_spi_registry("DELETE FROM dmp_internal.source_position WHERE source_id = $1", &id, false);
 	dmp_spi_registry("DELETE FROM dmp_internal.source_taken WHERE source_id = $1", &id, false);

@@ -63,7 +63,7 @@ make_scan(int nfolds, int limit, const char *kinds, MemoryContext parent)
 		if (column->text)
 			dmp_dictionary_init(&column->levels);
 		else
-			dmp_cells_init(&column->cells, &dmp_learn_env, scan->width, limit);
+			dmp_cells_init(&column->cells, &dmp_server_env, scan->width, limit);
 	}
 	MemoryContextSwitchTo(old);
 	return scan;
@@ -327,17 +327,6 @@ merge(DmpEncodeScan *into, const DmpEncodeScan *from)
 
 /* --------------------------------------------------------- SQL functions */
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("function called outside an aggregate")));
-	return context;
-}
-
 /* the expanded object behind an argument, else one made of its bytes */
 static DmpEncodeScan *
 scan_of(Datum value, MemoryContext parent)
@@ -426,7 +415,7 @@ add_value(DmpEncodeScan *scan, int i, Datum value, bool isnull, double target, d
 Datum
 dmp_encode_scan_add(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	DmpEncodeScan *scan;
 	double target = PG_ARGISNULL(2) ? 0 : PG_GETARG_FLOAT8(2);
 	double weight = PG_ARGISNULL(3) ? 1 : PG_GETARG_FLOAT8(3);
@@ -471,7 +460,7 @@ dmp_encode_scan_add(PG_FUNCTION_ARGS)
 Datum
 dmp_encode_scan_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	DmpEncodeScan *scan;
 	DmpEncodeScan *other;
 
@@ -510,7 +499,7 @@ dmp_encode_scan_final(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	scan = scan_of(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
+	scan = scan_of(PG_GETARG_DATUM(0), dmp_aggregate_context(fcinfo));
 	size = flat_size(&scan->hdr);
 	state = dmp_state_make(DMP_STATE_ENCODE, VERSION, scan->flat_size);
 	flatten_into(&scan->hdr, state, size);

@@ -141,7 +141,7 @@ dmp_group_ranks_auc(DmpGroupRanks *ranks, double *error)
 	}
 	if (ranks->n == 0)
 		return NAN;
-	dmp_rank_metrics(ranks->n, ranks->margin, ranks->label, ranks->weight, &dmp_learn_env, &m);
+	dmp_rank_metrics(ranks->n, ranks->margin, ranks->label, ranks->weight, &dmp_server_env, &m);
 	return m.roc_auc;
 }
 

@@ -69,7 +69,7 @@ log_determinant(const double *a, const int *which, int k)
 	for (i = 0; i < k; i++)
 		for (j = 0; j <= i; j++)
 			l[DMP_TRI(i) + j] = a[DMP_TRI(which[i]) + which[j]];
-	if (dmp_cholesky(k, l, d, skip, 1e-14, &dmp_learn_env) < k)
+	if (dmp_cholesky(k, l, d, skip, 1e-14, &dmp_server_env) < k)
 		sum = NAN;
 	for (i = 0; i < k && !isnan(sum); i++)
 		sum += 2 * (log(l[DMP_TRI(i) + i]) - log(d[i]));
@@ -142,9 +142,9 @@ make_vif(const DmpFit *fit)
 				cov[DMP_TRI(a) + b] / sqrt(cov[DMP_TRI(a) + a]) / sqrt(cov[DMP_TRI(b) + b]);
 		}
 	memcpy(l, r, sizeof(double) * DMP_TRI(m));
-	if (dmp_cholesky(m, l, d, skip, 1e-14, &dmp_learn_env) == m)
+	if (dmp_cholesky(m, l, d, skip, 1e-14, &dmp_server_env) == m)
 	{
-		dmp_cholesky_inverse(m, l, d, p, &dmp_learn_env);
+		dmp_cholesky_inverse(m, l, d, p, &dmp_server_env);
 		for (i = 0; i < design->nfeatures; i++)
 		{
 			const DmpFeature *feature = &design->features[i];

@@ -282,7 +282,7 @@ count_copies(const DmpSample *sample, const double *where, bool held_out, double
 		keys[n] = sample->hash[i];
 		side[n++] = held_out ? sample->test[i] : where[i];
 	}
-	dmp_radix_sort(n, keys, side, &dmp_learn_env);
+	dmp_radix_sort(n, keys, side, &dmp_server_env);
 	for (at = 0; at < n; at = j)
 	{
 		double same = 0;

@@ -428,8 +428,7 @@ extern DmpValueKind dmp_value_kind(Oid type);
 extern const char *dmp_value_kind_name(DmpValueKind kind); /* "a number" */
 /* what the values of a feature without transform must be */
 extern DmpValueKind dmp_encode_kind(DmpEncode encode);
-/* number, or bytes of a text, of a value of base type type */
-extern double dmp_value_number(Datum value, Oid type);
+/* the bytes of a text, of a value of base type type */
 extern const char *dmp_value_text(Datum value, Oid type, int *length);
 /* elements of an array of numbers of array type type, palloc'd; NULL elements are NaN */
 extern double *dmp_value_numbers(Datum value, Oid type, int *n);

@@ -187,20 +187,6 @@ enum
 	FIT_COLUMNS
 };
 
-static void
-check_interrupts(void)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
-static void *
-allocate(size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
-
-static const DmpMathEnv env = {allocate, pfree, check_interrupts};
-
 /* coefficients, errors and what follows from them; status converged */
 static void
 put_fit(const DmpLeastSquares *fit, int n, Datum *values, bool *nulls)
@@ -256,7 +242,7 @@ dmp_linear_final(PG_FUNCTION_ARGS)
 			rows = (int64) linear->moments[n];
 			fit.coef = palloc(sizeof(double) * n);
 			fit.std_err = palloc(sizeof(double) * n);
-			dmp_least_squares_solve(linear->p, linear->moments, &env, &fit);
+			dmp_least_squares_solve(linear->p, linear->moments, &dmp_server_env, &fit);
 			status = rows <= fit.rank          ? DMP_FIT_TOO_FEW_ROWS
 					 : !isfinite(fit.residual) ? DMP_FIT_DIVERGED
 											   : DMP_FIT_CONVERGED;

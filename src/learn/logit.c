@@ -207,17 +207,6 @@ expand(const DmpLogitFlat *flat, MemoryContext parent)
 
 /* ------------------------------------------------------------ transition */
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("function called outside an aggregate"));
-	return context;
-}
-
 static void
 check_features(int have, int got)
 {
@@ -275,7 +264,7 @@ flat_grow(DmpLogitFlat *flat)
 static Datum
 add_row(FunctionCallInfo fcinfo, double label)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	int p;
 	const double *x = dmp_row_features(fcinfo, "dmp.logit", DMP_LOGIT_FEATURES, &p);
 	DmpScan *scan = PG_ARGISNULL(0) ? NULL : expanded_of(PG_GETARG_DATUM(0));
@@ -384,7 +373,7 @@ absorb(DmpScan *scan, const DmpState *from)
 Datum
 dmp_logit_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	DmpScan *scan;
 	DmpState *a, *b;
 	DmpLogitFlat *fa, *fb;

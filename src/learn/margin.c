@@ -21,15 +21,11 @@
 DmpValueKind
 dmp_value_kind(Oid type)
 {
-	switch (getBaseType(type))
+	type = getBaseType(type);
+	if (dmp_type_is_number(type))
+		return DMP_VALUE_NUMBER;
+	switch (type)
 	{
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-			return DMP_VALUE_NUMBER;
 		case BOOLOID:
 			return DMP_VALUE_BOOLEAN;
 		case TEXTOID:
@@ -89,31 +85,6 @@ dmp_value_kind_name(DmpValueKind kind)
 										"something else"};
 
 	return names[kind];
-}
-
-double
-dmp_value_number(Datum value, Oid type)
-{
-	switch (type)
-	{
-		case FLOAT8OID:
-			return DatumGetFloat8(value);
-		case INT4OID:
-			return DatumGetInt32(value);
-		case INT8OID:
-			return (double) DatumGetInt64(value);
-		case FLOAT4OID:
-			return DatumGetFloat4(value);
-		case INT2OID:
-			return DatumGetInt16(value);
-		case NUMERICOID:
-			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
-		case BOOLOID:
-			return DatumGetBool(value) ? 1 : 0;
-		default:
-			elog(ERROR, "type %u is no number", type);
-			return 0;
-	}
 }
 
 /* The bytes of a text value; blanks that pad a bpchar are no part of it. */

@@ -170,7 +170,7 @@ is_lumpy(const DmpSample *sample, int64 limit)
 		for (i = 0; i < sample->n; i++)
 			keys[i] = dmp_hash_combine(keys[i], dmp_hash_double(sample->columns[c].x[i], 0));
 	}
-	dmp_radix_sort(sample->n, keys, NULL, &dmp_learn_env);
+	dmp_radix_sort(sample->n, keys, NULL, &dmp_server_env);
 	for (i = 0; i < sample->n; i++)
 		distinct += i == 0 || keys[i] != keys[i - 1];
 	pfree(keys);
@@ -349,7 +349,7 @@ text_auc(const DmpSample *sample, const DmpSampleColumn *column)
 		score[n] = score[i];
 		label[n++] = sample->target[i] == 1;
 	}
-	dmp_rank_metrics(n, score, label, NULL, &dmp_learn_env, &ranks);
+	dmp_rank_metrics(n, score, label, NULL, &dmp_server_env, &ranks);
 	pfree(score);
 	pfree(label);
 	return ranks.roc_auc;
@@ -397,7 +397,7 @@ describe(const DmpSample *sample, DmpSampleColumn *column)
 	}
 	column->present = n;
 	column->sd = n > 0 ? sqrt(m2 / n) : 0;
-	dmp_radix_sort(n, keys, label, &dmp_learn_env);
+	dmp_radix_sort(n, keys, label, &dmp_server_env);
 	column->collision = all > 0 ? pow((double) (all - n) / all, 2) : 0;
 	for (i = 0; i < n; i = j)
 	{

@@ -16,11 +16,10 @@
 
 #include "learn/learn.h"
 #include "base/state.h"
+#include "clean/values.h"
 #include "math/glm.h"
 #include "math/glm_path.h"
 #include "utils/expandeddatum.h"
-
-extern const DmpMathEnv dmp_learn_env; /* palloc, pfree, CHECK_FOR_INTERRUPTS */
 
 /* ------------------------------------------------- bytes in, bytes out (scan_bytes.c) */
 

@@ -530,5 +530,5 @@ dmp_layout_problem(const DmpScanPlan *plan, const DmpLayout *layout, DmpGlmProbl
 	problem->tolerance = plan->tolerance;
 	problem->max_iterations = plan->max_iterations;
 	problem->max_stride = 1;
-	problem->env = &dmp_learn_env;
+	problem->env = &dmp_server_env;
 }

@@ -326,7 +326,7 @@ area(const PathRows *rows, DmpStore **stores, int nstores, const double *theta, 
 		m.theta = theta + g * apart;
 		dmp_each_tile(rows, stores[g], 1, margin_tile, &m);
 	}
-	dmp_rank_metrics(m.n, m.margin, m.label, m.weight, &dmp_learn_env, &metrics);
+	dmp_rank_metrics(m.n, m.margin, m.label, m.weight, &dmp_server_env, &metrics);
 	if (log_loss)
 		*log_loss = m.total > 0 ? m.loss / m.total : NAN;
 	pfree(m.margin);

@@ -595,7 +595,7 @@ store_auc(DmpScan *scan, StoreRows *rows, DmpStore *store, const double *theta, 
 				}
 			n += tile.n;
 		}
-	dmp_rank_metrics(n, margin, label, weight, &dmp_learn_env, &m);
+	dmp_rank_metrics(n, margin, label, weight, &dmp_server_env, &m);
 	if (log_loss)
 		*log_loss = total > 0 ? loss / total : NAN;
 	pfree(margin);

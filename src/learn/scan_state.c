@@ -31,20 +31,6 @@ PG_FUNCTION_INFO_V1(dmp_train_scan_final);
 #define SCAN_MAGIC 0x64736e31
 #define SCAN_VERSION 1
 
-static void
-learn_check(void)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
-static void *
-learn_alloc(size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
-
-const DmpMathEnv dmp_learn_env = {learn_alloc, pfree, learn_check};
-
 /* ------------------------------------------------------- expanded object */
 
 static void write_state(DmpScan *scan, DmpBytes *b, DmpScanSolution *solution);
@@ -370,17 +356,6 @@ scan_from_flat(Datum value, MemoryContext parent)
 
 /* --------------------------------------------------------- SQL functions */
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("function called outside an aggregate"));
-	return context;
-}
-
 /* the state to add a row to */
 static DmpScan *
 transition_state(FunctionCallInfo fcinfo)
@@ -391,14 +366,14 @@ transition_state(FunctionCallInfo fcinfo)
 	{
 		scan = scan_expanded(PG_GETARG_DATUM(0));
 		if (scan == NULL)
-			scan = scan_from_flat(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
+			scan = scan_from_flat(PG_GETARG_DATUM(0), dmp_aggregate_context(fcinfo));
 	}
 	else
 	{
 		if (PG_ARGISNULL(1))
 			ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					errmsg("the plan of a training scan is null"));
-		scan = dmp_scan_new(PG_GETARG_BYTEA_PP(1), aggregate_context(fcinfo), &scan_methods);
+		scan = dmp_scan_new(PG_GETARG_BYTEA_PP(1), dmp_aggregate_context(fcinfo), &scan_methods);
 	}
 	if (scan->flat)
 	{
@@ -447,7 +422,7 @@ result_of(Datum value)
 Datum
 dmp_train_scan_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	DmpScan *scan = NULL;
 	MemoryContext old;
 	DmpScanResult *r;
@@ -537,7 +512,7 @@ dmp_train_scan_final(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	scan = scan_expanded(PG_GETARG_DATUM(0));
 	if (scan == NULL)
-		scan = scan_from_flat(PG_GETARG_DATUM(0), aggregate_context(fcinfo));
+		scan = scan_from_flat(PG_GETARG_DATUM(0), dmp_aggregate_context(fcinfo));
 	end_scan(scan, &b);
 	state = dmp_state_make(DMP_STATE_TRAIN, SCAN_VERSION, b.used);
 	memcpy(DMP_STATE_DATA(state), b.data, b.used);

@@ -236,7 +236,7 @@ progressive_auc(DmpBatch *batch)
 	if (batch->nmargins == 0)
 		return NAN;
 	dmp_rank_metrics(batch->nmargins, batch->margin, batch->label, batch->margin_weight,
-					 &dmp_learn_env, &m);
+					 &dmp_server_env, &m);
 	return m.roc_auc;
 }
 

@@ -310,7 +310,7 @@ make_problem(Rows *rows, DmpGlmProblem *problem, double *sd)
 	problem->max_stride = 1;
 	problem->eval = eval_update;
 	problem->arg = rows;
-	problem->env = &dmp_learn_env;
+	problem->env = &dmp_server_env;
 }
 
 /* the prior becomes its second-order part at theta */

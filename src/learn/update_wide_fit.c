@@ -160,7 +160,7 @@ make_problem(Local *l, DmpWideUpdate *u)
 	l->problem.weight_sum = u->weight;
 	l->problem.has_offset = u->base_margin >= 0;
 	l->problem.prior = &l->prior;
-	l->problem.env = &dmp_learn_env;
+	l->problem.env = &dmp_server_env;
 }
 
 /* --------------------------------------------------------------- afterwards */

@@ -211,7 +211,7 @@ judge(const DmpSparseProblem *problem, const DmpSparseRows *rows, const double *
 	{
 		DmpRankMetrics m;
 
-		dmp_rank_metrics(n, score, label, weight, &dmp_learn_env, &m);
+		dmp_rank_metrics(n, score, label, weight, &dmp_server_env, &m);
 		q.roc_auc = m.roc_auc;
 		pfree(score);
 		pfree(weight);
@@ -586,7 +586,7 @@ fit_rows(DmpWideScan *scan, MemoryContext result)
 	problem.factor = layout.factor;
 	set_family(scan, &problem);
 	dmp_wide_set_lambda(spec, &problem, fit->lambda, problem.spread);
-	problem.env = &dmp_learn_env;
+	problem.env = &dmp_server_env;
 	make_room(scan, &problem, &solver.history);
 	dmp_wide_rows(&stores, scan->ndense, &rows);
 	solver.theta =

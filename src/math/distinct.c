@@ -23,18 +23,6 @@ dmp_distinct_add(DmpDistinct *d, uint64_t hash)
 		*most = (uint8_t) place;
 }
 
-void
-dmp_distinct_merge(DmpDistinct *into, const DmpDistinct *from)
-{
-	int i;
-
-	for (i = 0; i < REGISTERS; i++)
-	{
-		if (from->most[i] > into->most[i])
-			into->most[i] = from->most[i];
-	}
-}
-
 double
 dmp_distinct_estimate(const DmpDistinct *d)
 {

@@ -20,7 +20,6 @@ typedef struct DmpDistinct /* zeros: no value */
 
 /* hash: 64 good bits */
 extern void dmp_distinct_add(DmpDistinct *d, uint64_t hash);
-extern void dmp_distinct_merge(DmpDistinct *into, const DmpDistinct *from);
 extern double dmp_distinct_estimate(const DmpDistinct *d);
 
 #endif /* DMP_MATH_DISTINCT_H */

@@ -201,7 +201,7 @@ fit_isotonic(StateSource *source, DmpCalibration *calibration)
 	double weight[2];
 	uint64 i;
 
-	dmp_isotonic_start(&fit, &dmp_score_env);
+	dmp_isotonic_start(&fit, &dmp_server_env);
 	state_restart(&source->base);
 	while (state_next(&source->base, &margin, weight))
 		dmp_isotonic_add(&fit, margin, weight);

@@ -87,17 +87,6 @@ row_of(FunctionCallInfo fcinfo, bool boolean, double *score, int *label, double 
 	return true;
 }
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("this function is part of an aggregate and is not called alone")));
-	return context;
-}
-
 /* --------------------------------------------------------------- scores */
 
 static Datum
@@ -118,7 +107,7 @@ scores_add(FunctionCallInfo fcinfo, bool boolean)
 	if (likely(!PG_ARGISNULL(0) &&
 			   dmp_scores_append_quick(PG_GETARG_DATUM(0), score, label, weight)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	context = aggregate_context(fcinfo);
+	context = dmp_aggregate_context(fcinfo);
 	object = PG_ARGISNULL(0) ? dmp_scores_make(context)
 							 : dmp_scores_writable(PG_GETARG_DATUM(0), context);
 	dmp_scores_append_row(object, score, label, weight);
@@ -140,7 +129,7 @@ dmp_scores_add_boolean(PG_FUNCTION_ARGS)
 Datum
 dmp_scores_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = dmp_aggregate_context(fcinfo);
 	DmpScoresObject *object;
 
 	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
@@ -196,7 +185,7 @@ dmp_scores_rank(Datum state, DmpRankMetrics *metrics)
 	DmpScores scores;
 
 	if (dmp_scores_in_memory(state, &scores))
-		dmp_rank_metrics(scores.n, scores.score, scores.label, scores.weight, &dmp_score_env,
+		dmp_rank_metrics(scores.n, scores.score, scores.label, scores.weight, &dmp_server_env,
 						 metrics);
 	else
 		rank_by_groups(state, metrics);
@@ -228,7 +217,7 @@ dmp_roc_auc_final(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0) && dmp_scores_in_memory(PG_GETARG_DATUM(0), &scores) &&
 		scores.weight == NULL)
 		return float8_or_null(fcinfo,
-							  dmp_rank_auc(scores.n, scores.score, scores.label, &dmp_score_env));
+							  dmp_rank_auc(scores.n, scores.score, scores.label, &dmp_server_env));
 	return float8_or_null(fcinfo, rank_metrics(fcinfo, &metrics) ? metrics.roc_auc : NAN);
 }
 
@@ -254,7 +243,7 @@ dmp_ks_statistic_final(PG_FUNCTION_ARGS)
 static Sums *
 sums_writable(FunctionCallInfo fcinfo, Datum *result)
 {
-	MemoryContext old = MemoryContextSwitchTo(aggregate_context(fcinfo));
+	MemoryContext old = MemoryContextSwitchTo(dmp_aggregate_context(fcinfo));
 	DmpState *state = PG_ARGISNULL(0) ? dmp_state_make(DMP_STATE_SUMS, SUMS_VERSION, sizeof(Sums))
 									  : dmp_state_arg(PG_GETARG_DATUM(0), DMP_STATE_SUMS);
 

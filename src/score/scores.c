@@ -77,20 +77,6 @@ struct DmpScoreReader
 	int nsources;
 };
 
-static void *
-env_alloc(size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
-}
-
-static void
-env_check(void)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
-const DmpMathEnv dmp_score_env = {env_alloc, pfree, env_check};
-
 /* ------------------------------------------------------------- sequences */
 
 /* The rows of one class in memory as a source: a copy, sorted, highest first. */
@@ -104,9 +90,9 @@ sort_class(const DmpScores *scores, int label, Source *source)
 	source->label = label;
 	for (i = 0; i < scores->n; i++)
 		n += scores->label[i] == label;
-	source->keys = env_alloc(sizeof(uint64_t) * Max(n, 1));
+	source->keys = dmp_server_env.alloc(sizeof(uint64_t) * Max(n, 1));
 	if (scores->weight != NULL)
-		source->weights = env_alloc(sizeof(double) * Max(n, 1));
+		source->weights = dmp_server_env.alloc(sizeof(double) * Max(n, 1));
 	for (i = 0; i < scores->n; i++)
 	{
 		if ((i & 0xFFFF) == 0)
@@ -118,7 +104,7 @@ sort_class(const DmpScores *scores, int label, Source *source)
 			source->weights[source->n] = scores->weight[i];
 		source->n++;
 	}
-	dmp_radix_sort(n, source->keys, source->weights, &dmp_score_env);
+	dmp_radix_sort(n, source->keys, source->weights, &dmp_server_env);
 	for (i = 0; i < n / 2; i++)
 	{
 		uint64_t key = source->keys[i];

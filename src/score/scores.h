@@ -6,6 +6,7 @@
 #ifndef DMP_SCORE_SCORES_H
 #define DMP_SCORE_SCORES_H
 
+#include "clean/values.h"
 #include "dmp.h"
 
 #include "math/metrics.h"
@@ -18,9 +19,6 @@ typedef struct DmpScores
 	double *weight; /* NULL: 1 for each row */
 	unsigned char *label;
 } DmpScores;
-
-/* memory from CurrentMemoryContext, interrupts served */
-extern const DmpMathEnv dmp_score_env;
 
 typedef struct DmpScoresObject DmpScoresObject;
 
