@@ -6,7 +6,9 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(top)/dmp.cont
 
 # The one list that drives compile order, the install script and the layering
 # lint: a module may use only modules to its left.
-MODULE_ORDER = base math ingest clean feature learn score
+MODULE_ORDER = base math ingest clean feature learn score govern
+# parts of a module's install script, in their order; <module>.sql when nothing is said
+SQL_govern   = secret tag context consent audit ledger access subject privacy discover
 
 OBJS       = $(patsubst $(top)/%.c,%.o,$(wildcard $(top)/src/*.c) \
              $(foreach m,$(MODULE_ORDER),$(sort $(wildcard $(top)/src/$(m)/*.c))))
@@ -31,6 +33,8 @@ REGRESS_clean  += cluster suggest
 REGRESS_feature = feature training_set feature_report
 REGRESS_learn   = registry train fit logit encode bins interactions summary judgement import_model family linear path path_wide groups groups_family update update_wide
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
+# the module's parts, a line each
+REGRESS_govern  =
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days
@@ -38,6 +42,7 @@ ISOLATION_clean = new_rows
 ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate
+ISOLATION_govern =
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp
@@ -55,7 +60,8 @@ $(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h)
 # the solver's loops are written to be vectorised across independent columns
 src/math/%.o: override CFLAGS += -O3
 
-dmp--$(EXTVERSION).sql: $(top)/src/header.sql $(foreach m,$(MODULE_ORDER),$(wildcard $(top)/src/$(m)/$(m).sql))
+dmp--$(EXTVERSION).sql: $(top)/src/header.sql \
+		$(foreach m,$(MODULE_ORDER),$(foreach f,$(or $(SQL_$(m)),$(m)),$(wildcard $(top)/src/$(m)/$(f).sql)))
 	cat $^ > $@
 
 .PHONY: unit lint bench dist

@@ -22,6 +22,7 @@ _PG_init(void)
 	dmp_clean_init();
 	dmp_learn_init();
 	dmp_score_init();
+	dmp_govern_init();
 	/* a setting that is misspelt is an error */
 	MarkGUCPrefixReserved("dmp");
 }

@@ -23,5 +23,6 @@ extern void dmp_base_init(void);
 extern void dmp_clean_init(void);
 extern void dmp_learn_init(void);
 extern void dmp_score_init(void);
+extern void dmp_govern_init(void);
 
 #endif /* DMP_H */

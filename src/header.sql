@@ -1,5 +1,5 @@
 -- Install script of dmp. Generated: src/header.sql, then each src/<module>/<module>.sql
--- in the order of MODULE_ORDER in the Makefile.
+-- (or the parts SQL_<module> lists) in the order of MODULE_ORDER in the Makefile.
 
 \echo Use "CREATE EXTENSION dmp" to load this file. \quit
 

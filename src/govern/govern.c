@@ -1,0 +1,12 @@
+/*-------------------------------------------------------------------------
+ * govern.c
+ *		The parts of module govern and their settings.
+ *-------------------------------------------------------------------------
+ */
+#include "govern/govern.h"
+
+void
+dmp_govern_init(void)
+{
+	dmp_context_init();
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ * govern.h
+ *		What the parts of module govern ask of each other.
+ *-------------------------------------------------------------------------
+ */
+#ifndef DMP_GOVERN_H
+#define DMP_GOVERN_H
+
+#include "base/base.h"
+
+/* one per part, called by dmp_govern_init() */
+extern void dmp_context_init(void);
+
+/* ---- context.c: in whose name, for what, a statement runs */
+
+typedef struct DmpContext
+{
+	char *actor;   /* the person or service behind the session */
+	char *purpose; /* what data is used for */
+	char *tenant;  /* whose data is meant */
+	char *request; /* number of a ticket or request */
+} DmpContext;
+
+/*
+ * The context of this transaction: what dmp.set_context() granted, else the
+ * role's default, else all NULL. Valid until the context changes.
+ */
+extern const DmpContext *dmp_context(void);
+
+#endif /* DMP_GOVERN_H */
