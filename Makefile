@@ -35,6 +35,7 @@ REGRESS_learn   = registry train fit logit encode bins interactions summary judg
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
 # the module's parts, a line each
 REGRESS_govern  =
+REGRESS_govern += tag consent
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days
@@ -43,6 +44,7 @@ ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate
 ISOLATION_govern =
+ISOLATION_govern += consent
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp

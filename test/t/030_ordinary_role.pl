@@ -208,6 +208,10 @@ my @contract = (
 		SELECT count(*) > 2 FROM dmp.scorecard('card'); SELECT dmp.scorecard_sql('card') ~ 'CASE'}, qr/^converged\nt\nt$/,
 	'model_pmml' => q{SELECT dmp.model_pmml('buyers') ~ 'RegressionModel'}, qr/^t$/,
 	'model_json' => q{SELECT jsonb_typeof(dmp.model_json('buyers'))}, qr/^object$/,
+	# ---- govern: tags and consent
+	'tag' => q{CREATE TABLE customers (id int PRIMARY KEY, email text); SELECT dmp.tag('customers', 'email', 'subject'), dmp.tag('customers', 'email', 'email');
+		SELECT dmp.untag('customers', 'email', 'email'); SELECT relation, column_name, category FROM dmp.tags}, qr/^customers\|email\|subject$/m,
+	'consents' => q{SELECT count(*) FROM dmp.consents}, qr/^0$/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
 );
@@ -237,6 +241,7 @@ refused('bob', q{another's feature set}, q{SELECT dmp.drop_feature_set('users')}
 refused('bob', q{another's source}, q{SELECT dmp.ingest('web')}, qr/web/);
 refused('bob', q{another's model}, q{SELECT dmp.drop_model('buyers')}, qr/permission denied|belongs/);
 refused('ann', 'files of the server', qq{SELECT * FROM dmp.load_file('raw', '$lines')}, qr/permission denied/);
+refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob', 'marketing', true)}, qr/permission denied for function record_consent/);
 refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
 is($node->safe_psql('shop', q{SELECT count(*) FROM dmp.sources UNION ALL SELECT count(*) FROM dmp.feature_sets UNION ALL SELECT count(*) FROM dmp.quarantine},
 		extra_params => [ '-U', 'bob' ]), "0\n0\n0", 'bob: sees nothing of it');
@@ -262,6 +267,7 @@ $node->safe_psql('examples', q{
 	CREATE TABLE prices (product text, day date, price float8);
 	CREATE TABLE products (category text, price float8);
 	CREATE TABLE lake.web (line text);
+	CREATE TABLE customers (id int PRIMARY KEY, email text);
 	GRANT SELECT ON ALL TABLES IN SCHEMA public, lake TO ann;
 });
 my @examples = split /\x1e/, $node->safe_psql('examples', q{SELECT string_agg(DISTINCT example, e'\x1e') FROM dmp.help() WHERE example ~* '^(select|with)'});
