@@ -9,4 +9,5 @@ void
 dmp_govern_init(void)
 {
 	dmp_context_init();
+	dmp_ledger_init();
 }

@@ -242,6 +242,7 @@ refused('bob', q{another's source}, q{SELECT dmp.ingest('web')}, qr/web/);
 refused('bob', q{another's model}, q{SELECT dmp.drop_model('buyers')}, qr/permission denied|belongs/);
 refused('ann', 'files of the server', qq{SELECT * FROM dmp.load_file('raw', '$lines')}, qr/permission denied/);
 refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob', 'marketing', true)}, qr/permission denied for function record_consent/);
+refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/permission denied for function seal_audit/);
 refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
 is($node->safe_psql('shop', q{SELECT count(*) FROM dmp.sources UNION ALL SELECT count(*) FROM dmp.feature_sets UNION ALL SELECT count(*) FROM dmp.quarantine},
 		extra_params => [ '-U', 'bob' ]), "0\n0\n0", 'bob: sees nothing of it');

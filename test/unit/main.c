@@ -56,6 +56,7 @@ main(void)
 	test_path();
 	test_select();
 	test_isolation();
+	test_merkle();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

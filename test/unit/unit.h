@@ -28,5 +28,6 @@ extern void test_sparse(void);
 extern void test_path(void);
 extern void test_select(void);
 extern void test_isolation(void);
+extern void test_merkle(void);
 
 #endif

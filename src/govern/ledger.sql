@@ -1,0 +1,88 @@
+
+-- ---------------------------------------------------------------- govern: ledger
+
+-- chunks are found by transaction (sealing) and by number (everything else); BRIN
+-- costs writers next to nothing, but the server brings no class for xid8
+CREATE OPERATOR CLASS dmp_internal.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
+	OPERATOR 1 pg_catalog.<,
+	OPERATOR 2 pg_catalog.<=,
+	OPERATOR 3 pg_catalog.=,
+	OPERATOR 4 pg_catalog.>=,
+	OPERATOR 5 pg_catalog.>,
+	FUNCTION 1 pg_catalog.brin_minmax_opcinfo(internal),
+	FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
+	FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
+	FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
+CREATE INDEX audit_chunk_ledger ON dmp_internal.audit_chunk
+	USING brin (cluster, xact dmp_internal.xid8_minmax_ops, id) WITH (pages_per_range = 32, autosummarize = on);
+
+-- a block: a header, of which all columns but the last are hashed into hash, and
+-- what its root was made of: chunks in order of their numbers, 32 bytes an entry
+CREATE TABLE dmp_internal.audit_block (
+	block bigint PRIMARY KEY,
+	cluster int NOT NULL,
+	total bigint NOT NULL,
+	entries int NOT NULL,
+	chunks int NOT NULL,
+	first_chunk bigint NOT NULL,
+	last_chunk bigint NOT NULL,
+	first_at timestamptz NOT NULL,
+	last_at timestamptz NOT NULL,
+	sealed_at timestamptz NOT NULL,
+	xact_from xid8 NOT NULL,
+	horizon xid8 NOT NULL,
+	previous bytea NOT NULL,
+	history bytea NOT NULL,
+	directory_hash bytea NOT NULL,
+	root bytea NOT NULL,
+	hash bytea NOT NULL
+);
+CREATE INDEX audit_block_cluster ON dmp_internal.audit_block (cluster, block);
+COMMENT ON TABLE dmp_internal.audit_block IS 'sealed blocks of the audit log: headers, each with the hash of the one before';
+
+CREATE TABLE dmp_internal.audit_commitment (
+	block bigint PRIMARY KEY,
+	directory bytea NOT NULL,
+	leaves bytea NOT NULL
+);
+-- hashes do not compress
+ALTER TABLE dmp_internal.audit_commitment ALTER COLUMN leaves SET STORAGE EXTERNAL;
+COMMENT ON TABLE dmp_internal.audit_commitment IS 'chunks of a sealed block and 32 bytes for each of its entries';
+
+-- the newest block, told apart from the blocks so that losing those shows
+CREATE TABLE dmp_internal.audit_head (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	block bigint NOT NULL,
+	total bigint NOT NULL,
+	hash bytea NOT NULL,
+	peaks bytea NOT NULL
+);
+COMMENT ON TABLE dmp_internal.audit_head IS 'the newest block of the audit log and the tree over all blocks';
+
+-- months of the log that were dropped on purpose
+CREATE TABLE dmp_internal.audit_dropped (
+	partition text NOT NULL,
+	from_at timestamptz NOT NULL,
+	to_at timestamptz NOT NULL,
+	entries bigint NOT NULL,
+	dropped_at timestamptz NOT NULL,
+	dropped_by text NOT NULL,
+	PRIMARY KEY (from_at, to_at)
+);
+COMMENT ON TABLE dmp_internal.audit_dropped IS 'months of the audit log that were dropped by dmp.drop_audit';
+
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_block', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_commitment', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_head', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_dropped', '');
+
+CREATE FUNCTION dmp.seal_audit(OUT block bigint, OUT entries bigint) RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_seal_audit';
+REVOKE EXECUTE ON FUNCTION dmp.seal_audit() FROM PUBLIC; -- it writes the ledger
+COMMENT ON FUNCTION dmp.seal_audit() IS 'seal what the audit log holds of finished transactions into Merkle blocks chained by hash; nothing while another session seals
+Example: SELECT * FROM dmp.seal_audit()';
+
+CREATE FUNCTION dmp_internal.erase_entries(entries bigint[]) RETURNS bigint
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_erase_entries';
+REVOKE EXECUTE ON FUNCTION dmp_internal.erase_entries(bigint[]) FROM PUBLIC; -- it rewrites the log
+COMMENT ON FUNCTION dmp_internal.erase_entries(bigint[]) IS 'replace salt and payload of entries of the audit log by their hash; entries that changed';
