@@ -19,6 +19,7 @@ $node->safe_psql('shop', q{
 	CREATE EXTENSION dmp;
 	SELECT dmp.setup('ann');
 	CREATE SCHEMA ann AUTHORIZATION ann;
+	SELECT dmp.grant_context('ann', '{acme}', '{support}'), dmp.set_default_context('ann', '{"tenant": "acme"}');
 });
 is($node->safe_psql('shop', q{SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = 'ann'}),
 	'f', 'an ordinary role');
@@ -212,6 +213,10 @@ my @contract = (
 	'tag' => q{CREATE TABLE customers (id int PRIMARY KEY, email text); SELECT dmp.tag('customers', 'email', 'subject'), dmp.tag('customers', 'email', 'email');
 		SELECT dmp.untag('customers', 'email', 'email'); SELECT relation, column_name, category FROM dmp.tags}, qr/^customers\|email\|subject$/m,
 	'consents' => q{SELECT count(*) FROM dmp.consents}, qr/^0$/,
+	# ---- govern: context
+	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,
+	'context_grants' => q{SELECT role, tenants, purposes FROM dmp.context_grants WHERE default_context IS NULL}, qr/^ann\|\{acme\}\|\{support\}$/,
+	'default context' => q{SELECT dmp.context()}, qr/"acme"/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
 );
@@ -241,6 +246,8 @@ refused('bob', q{another's feature set}, q{SELECT dmp.drop_feature_set('users')}
 refused('bob', q{another's source}, q{SELECT dmp.ingest('web')}, qr/web/);
 refused('bob', q{another's model}, q{SELECT dmp.drop_model('buyers')}, qr/permission denied|belongs/);
 refused('ann', 'files of the server', qq{SELECT * FROM dmp.load_file('raw', '$lines')}, qr/permission denied/);
+refused('ann', 'claims for herself', q{SELECT dmp.grant_context('ann', NULL, NULL)}, qr/permission denied for function grant_context/);
+refused('ann', 'nor take them from others', q{SELECT dmp.revoke_context('bob')}, qr/permission denied for function revoke_context/);
 refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob', 'marketing', true)}, qr/permission denied for function record_consent/);
 refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/permission denied for function seal_audit/);
 refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
