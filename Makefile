@@ -38,6 +38,7 @@ REGRESS_govern  =
 REGRESS_govern += ledger
 REGRESS_govern += context
 REGRESS_govern += tag consent
+REGRESS_govern += secret pseudonym
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days

@@ -10,4 +10,5 @@ dmp_govern_init(void)
 {
 	dmp_context_init();
 	dmp_ledger_init();
+	dmp_secret_init();
 }

@@ -11,6 +11,7 @@
 /* one per part, called by dmp_govern_init() */
 extern void dmp_context_init(void);
 extern void dmp_ledger_init(void);
+extern void dmp_secret_init(void);
 
 /* ---- context.c: in whose name, for what, a statement runs */
 

@@ -217,6 +217,9 @@ my @contract = (
 	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,
 	'context_grants' => q{SELECT role, tenants, purposes FROM dmp.context_grants WHERE default_context IS NULL}, qr/^ann\|\{acme\}\|\{support\}$/,
 	'default context' => q{SELECT dmp.context()}, qr/"acme"/,
+	# ---- govern: privacy
+	'pseudonym' => q{SELECT length(dmp.pseudonym('ann@example.org', 'email'))}, qr/^32$/,
+	'token' => q{SELECT dmp.token('030-1234567', 'phone')}, qr/^\d{3}-\d{7}$/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
 );
@@ -250,6 +253,10 @@ refused('ann', 'claims for herself', q{SELECT dmp.grant_context('ann', NULL, NUL
 refused('ann', 'nor take them from others', q{SELECT dmp.revoke_context('bob')}, qr/permission denied for function revoke_context/);
 refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob', 'marketing', true)}, qr/permission denied for function record_consent/);
 refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/permission denied for function seal_audit/);
+refused('ann', 'keys', q{SELECT * FROM dmp.secret}, qr/permission denied for table secret/);
+refused('ann', 'keys by export', q{SELECT dmp.export_key('pseudonym')}, qr/permission denied for function export_key/);
+refused('ann', 'keys by import', q{SELECT * FROM dmp.import_key('pseudonym', sha256('x'))}, qr/permission denied for function import_key/);
+refused('ann', 'tokens undone', q{SELECT dmp.reveal_token('030-1234567', 'phone')}, qr/permission denied for function reveal_token/);
 refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
 is($node->safe_psql('shop', q{SELECT count(*) FROM dmp.sources UNION ALL SELECT count(*) FROM dmp.feature_sets UNION ALL SELECT count(*) FROM dmp.quarantine},
 		extra_params => [ '-U', 'bob' ]), "0\n0\n0", 'bob: sees nothing of it');

@@ -57,6 +57,7 @@ main(void)
 	test_select();
 	test_isolation();
 	test_merkle();
+	test_feistel();
 	printf("1..%d\n", count);
 	return failed ? 1 : 0;
 }

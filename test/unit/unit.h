@@ -29,5 +29,6 @@ extern void test_path(void);
 extern void test_select(void);
 extern void test_isolation(void);
 extern void test_merkle(void);
+extern void test_feistel(void);
 
 #endif
