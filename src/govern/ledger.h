@@ -23,6 +23,14 @@
 #define DMP_HASH DMP_MERKLE_HASH
 #define DMP_CHUNK_ENTRIES 1000
 
+/*
+ * The index that sealing, verifying and erasing go by: what follows CREATE
+ * INDEX ON <partition> where a partition of the log is made.
+ */
+#define DMP_LEDGER_INDEX                                               \
+	"USING brin (cluster, xact dmp_internal.xid8_minmax_ops, id, at) " \
+	"WITH (pages_per_range = 32, autosummarize = on)"
+
 extern int dmp_audit_block_entries;
 
 /*

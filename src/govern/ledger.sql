@@ -1,8 +1,9 @@
 
 -- ---------------------------------------------------------------- govern: ledger
 
--- chunks are found by transaction (sealing) and by number (everything else); BRIN
--- costs writers next to nothing, but the server brings no class for xid8
+-- chunks are found by transaction (sealing) and by number (everything else), through
+-- DMP_LEDGER_INDEX of ledger.h on each partition: BRIN costs writers next to nothing,
+-- but the server brings no class for xid8
 CREATE OPERATOR CLASS dmp_internal.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USING brin AS
 	OPERATOR 1 pg_catalog.<,
 	OPERATOR 2 pg_catalog.<=,
@@ -13,8 +14,6 @@ CREATE OPERATOR CLASS dmp_internal.xid8_minmax_ops FOR TYPE pg_catalog.xid8 USIN
 	FUNCTION 2 pg_catalog.brin_minmax_add_value(internal, internal, internal, internal),
 	FUNCTION 3 pg_catalog.brin_minmax_consistent(internal, internal, internal),
 	FUNCTION 4 pg_catalog.brin_minmax_union(internal, internal, internal);
-CREATE INDEX audit_chunk_ledger ON dmp_internal.audit_chunk
-	USING brin (cluster, xact dmp_internal.xid8_minmax_ops, id) WITH (pages_per_range = 32, autosummarize = on);
 
 -- a block: a header, of which all columns but the last are hashed into hash, and
 -- what its root was made of: chunks in order of their numbers, 32 bytes an entry
