@@ -35,6 +35,7 @@ REGRESS_learn   = registry train fit logit encode bins interactions summary judg
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
 # the module's parts, a line each
 REGRESS_govern  =
+REGRESS_govern += find_personal_data
 REGRESS_govern += ledger
 REGRESS_govern += context
 REGRESS_govern += tag consent

@@ -220,6 +220,9 @@ my @contract = (
 	# ---- govern: privacy
 	'pseudonym' => q{SELECT length(dmp.pseudonym('ann@example.org', 'email'))}, qr/^32$/,
 	'token' => q{SELECT dmp.token('030-1234567', 'phone')}, qr/^\d{3}-\d{7}$/,
+	# ---- govern: discovery
+	'find_personal_data' => q{INSERT INTO customers SELECT i, 'c' || i || '@example.org' FROM generate_series(1, 5) i;
+		SELECT column_name, category, share FROM dmp.find_personal_data('customers')}, qr/^email\|email\|1$/m,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
 );

@@ -93,6 +93,7 @@ my %act = (
 	'clean' => q{SELECT * FROM dmp.clean('events', 'cleaned', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
 	'preview_recipe' => q{SELECT * FROM dmp.preview_recipe('events', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
 	'ingest' => q{SELECT * FROM dmp.ingest('web')},
+	'find_personal_data' => q{SELECT count(*) FROM generate_series(1, 20), dmp.find_personal_data()},
 	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'wanted', 'made')},
 );
 
