@@ -39,7 +39,7 @@ REGRESS_govern += find_personal_data
 REGRESS_govern += ledger
 REGRESS_govern += context
 REGRESS_govern += tag consent
-REGRESS_govern += secret pseudonym
+REGRESS_govern += secret pseudonym k_anonymity
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days

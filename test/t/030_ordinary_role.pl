@@ -218,6 +218,7 @@ my @contract = (
 	'context_grants' => q{SELECT role, tenants, purposes FROM dmp.context_grants WHERE default_context IS NULL}, qr/^ann\|\{acme\}\|\{support\}$/,
 	'default context' => q{SELECT dmp.context()}, qr/"acme"/,
 	# ---- govern: privacy
+	'k_anonymity' => q{SELECT k >= 1, t <= 1 FROM dmp.k_anonymity('training', '{device}', '{label}')}, qr/^t\|t$/,
 	'pseudonym' => q{SELECT length(dmp.pseudonym('ann@example.org', 'email'))}, qr/^32$/,
 	'token' => q{SELECT dmp.token('030-1234567', 'phone')}, qr/^\d{3}-\d{7}$/,
 	# ---- govern: discovery
