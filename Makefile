@@ -36,6 +36,7 @@ REGRESS_score   = metrics predict predict_plan predict_quick score score_row exp
 # the module's parts, a line each
 REGRESS_govern  =
 REGRESS_govern += find_personal_data
+REGRESS_govern += audit
 REGRESS_govern += ledger
 REGRESS_govern += context
 REGRESS_govern += tag consent

@@ -57,4 +57,22 @@
 #define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
+/* 16: indexes that only summarize can be told apart */
+#if PG_VERSION_NUM >= 160000
+#define dmp_insert_index_tuples(result, slot, estate) \
+	list_free(ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false))
+#else
+#define dmp_insert_index_tuples(result, slot, estate) \
+	list_free(ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL))
+#endif
+
+/* 18: generated columns may be computed when read, and a primary key be deferrable */
+#if PG_VERSION_NUM >= 180000
+#define dmp_attribute_is_virtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#define dmp_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define dmp_attribute_is_virtual(att) false
+#define dmp_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 #endif /* DMP_COMPAT_H */

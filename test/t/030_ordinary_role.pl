@@ -217,6 +217,12 @@ my @contract = (
 	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,
 	'context_grants' => q{SELECT role, tenants, purposes FROM dmp.context_grants WHERE default_context IS NULL}, qr/^ann\|\{acme\}\|\{support\}$/,
 	'default context' => q{SELECT dmp.context()}, qr/"acme"/,
+	# ---- govern: audit
+	'audit' => q{CREATE TABLE orders (id int PRIMARY KEY, amount int, note text); SELECT dmp.audit('orders', exclude => '{note}');
+		INSERT INTO orders VALUES (1, 10, 'a'); UPDATE orders SET note = 'b'; UPDATE orders SET amount = 11}, qr/^$/,
+	'audit_log' => q{SELECT operation, row_key, old, new FROM dmp.audit_log WHERE relation = 'ann.orders' AND operation <> 'G' ORDER BY entry},
+	qr/^I\|\{"id": 1\}\|\|\{"id": 1, "amount": 10\}\nU\|\{"id": 1\}\|\{"amount": 10\}\|\{"amount": 11\}$/,
+	'unaudit' => q{SELECT dmp.unaudit('orders'); DELETE FROM orders; SELECT count(*) FROM dmp.audit_log WHERE operation = 'D'}, qr/^0$/m,
 	# ---- govern: privacy
 	'k_anonymity' => q{SELECT k >= 1, t <= 1 FROM dmp.k_anonymity('training', '{device}', '{label}')}, qr/^t\|t$/,
 	'pseudonym' => q{SELECT length(dmp.pseudonym('ann@example.org', 'email'))}, qr/^32$/,
