@@ -113,6 +113,71 @@ FROM dmp_internal.audit_chunk WHERE id = :first;
 SELECT position(payload('third', 1000) IN body) AS gone, position(payload('third', 999) IN body) > 0 AS kept FROM dmp_internal.audit_chunk WHERE id = :third;
 SELECT entries FROM dmp.seal_audit();
 
+-- verified: nothing but what was erased
+SELECT status, count(*) FROM dmp.verify_audit() GROUP BY status HAVING status NOT IN ('unsealed', 'redacted') ORDER BY status;
+SELECT entry - CASE WHEN entry < :first * 1000 + 1000 THEN :first WHEN entry < :third * 1000 + 1000 THEN :third ELSE :fresh END * 1000 AS place, detail
+FROM dmp.verify_audit() WHERE status = 'redacted' AND entry >= :first * 1000 ORDER BY entry;
+SELECT dmp.audit_digest() - 'sealed_at' = (SELECT jsonb_build_object('version', 1, 'block', block, 'entries', total, 'hash', encode(hash, 'hex'))
+	FROM dmp_internal.audit_block ORDER BY block DESC LIMIT 1) AS digest;
+SELECT status FROM dmp.verify_audit(dmp.audit_digest()) WHERE status NOT IN ('unsealed', 'redacted');
+-- digests of other blocks, more than one, in any order
+SELECT status FROM dmp.verify_audit((SELECT jsonb_agg(jsonb_build_object('block', block, 'hash', encode(hash, 'hex'))) FROM dmp_internal.audit_block))
+WHERE status NOT IN ('unsealed', 'redacted');
+SELECT block - :before AS block, entry, status, regexp_replace(detail, '[0-9a-f]{64}$', '...') AS detail
+FROM dmp.verify_audit(jsonb_build_array(dmp.audit_digest(), jsonb_build_object('block', :before + 2, 'hash', repeat('0', 64))))
+WHERE status NOT IN ('unsealed', 'redacted');
+SELECT status, regexp_replace(detail, '[0-9]+', 'N', 'g') FROM dmp.verify_audit(jsonb_build_object('block', 1000000, 'hash', repeat('0', 64)))
+WHERE status NOT IN ('unsealed', 'redacted');
+SELECT * FROM dmp.verify_audit('{"block": 1}');
+SELECT * FROM dmp.verify_audit('{"block": 1, "hash": "00"}');
+SELECT * FROM dmp.verify_audit('{"block": 1.5, "hash": "0000000000000000000000000000000000000000000000000000000000000000"}');
+SELECT * FROM dmp.verify_audit('{"version": 2, "block": 1, "hash": "0000000000000000000000000000000000000000000000000000000000000000"}');
+SELECT * FROM dmp.verify_audit('["x"]');
+SELECT * FROM dmp.verify_audit('{"blok": 1}');
+SELECT status FROM dmp.verify_audit('[]') WHERE status NOT IN ('unsealed', 'redacted');
+
+-- a proof, climbed in SQL
+CREATE FUNCTION climb(node bytea, path jsonb) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+	step jsonb;
+	other bytea;
+BEGIN
+	FOR step IN SELECT value FROM jsonb_array_elements(path) WITH ORDINALITY ORDER BY ordinality LOOP
+		other := decode(step ->> 1, 'hex');
+		node := sha256('\x01' || CASE step ->> 0 WHEN 'left' THEN other || node ELSE node || other END);
+	END LOOP;
+	RETURN node;
+END $$;
+CREATE FUNCTION holds(proof jsonb, digest jsonb) RETURNS boolean LANGUAGE sql AS $$
+	WITH p AS (SELECT decode(proof ->> 'meta', 'hex') AS meta, decode(proof ->> 'header', 'hex') AS header, decode(proof ->> 'last', 'hex') AS last,
+		coalesce(decode(proof ->> 'commitment', 'hex'), sha256(decode(proof ->> 'content', 'hex'))) AS inner_hash)
+	SELECT substr(meta, 1, 8) = le((proof ->> 'entry')::bigint / 1000, 8)
+		AND climb(leaf(meta, (proof ->> 'place')::int, inner_hash), proof -> 'path') = substr(header, 193)
+		AND (header = last OR climb(sha256('\x00' || sha256('\x02' || header)), proof -> 'history') = substr(last, 129, 32))
+		AND encode(sha256('\x02' || last), 'hex') = digest ->> 'hash'
+	FROM p $$;
+SELECT count(*), bool_and(holds(dmp.audit_proof(entry), dmp.audit_digest()))
+FROM (SELECT id * 1000 + place AS entry FROM dmp_internal.audit_chunk c, generate_series(0, c.entries - 1, 97) place WHERE shape = 900001) e;
+-- what was erased is proven by its commitment
+SELECT proof ? 'content' AS content, holds(proof, dmp.audit_digest()) FROM dmp.audit_proof(:first * 1000 + 1) AS proof;
+-- under an older digest, not under another's
+SELECT holds(proof, d), holds(proof, dmp.audit_digest())
+FROM (SELECT jsonb_build_object('block', block, 'hash', encode(hash, 'hex')) AS d FROM dmp_internal.audit_block WHERE block = :before + 2) b, dmp.audit_proof(:first * 1000, d) AS proof;
+SELECT dmp.audit_proof(NULL);
+SELECT dmp.audit_proof(-1);
+SELECT dmp.audit_proof(9223372036854775807);
+\set VERBOSITY sqlstate
+SELECT dmp.audit_proof(:second * 1000 + 1) \gset
+SELECT dmp.audit_proof(:first * 1000, '{"block": 0, "hash": "0000000000000000000000000000000000000000000000000000000000000000"}') IS NULL \gset
+BEGIN;
+SELECT make_chunk(1, 'open') AS open \gset
+SELECT dmp.audit_proof(:open * 1000) \gset
+ROLLBACK;
+-- a digest that is not of this ledger, two digests
+SELECT dmp.audit_proof(:first * 1000, jsonb_build_object('block', :before + 1, 'hash', repeat('0', 64)));
+SELECT dmp.audit_proof(:first * 1000, jsonb_build_array(dmp.audit_digest(), dmp.audit_digest()));
+\set VERBOSITY default
+
 -- not for everybody
 CREATE ROLE ledger_nobody;
 SET ROLE ledger_nobody;

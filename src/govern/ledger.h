@@ -16,7 +16,6 @@
 #define DMP_LEDGER_H
 
 #include "base/base.h"
-#include "common/cryptohash.h"
 #include "lib/stringinfo.h"
 #include "math/merkle.h"
 
@@ -44,17 +43,15 @@ extern bool dmp_ledger_erase(int64 entry);
 
 typedef struct LedgerHash
 {
-	pg_cryptohash_ctx *sha; /* one context, used again and again */
-	StringInfoData meta;    /* canonical encoding of the chunk at hand */
+	StringInfoData meta; /* canonical encoding of the chunk at hand */
 	struct HTAB *shapes;
 	bool read_only; /* shapes are looked up in the caller's snapshot */
 	MemoryContext context;
 } LedgerHash;
 
-/* to be closed before the portal ends; errors close by themselves */
 extern LedgerHash *dmp_ledger_hash_open(bool read_only);
 extern void dmp_ledger_hash_close(LedgerHash *hash);
-/* a DmpMerkleSha: arg is the LedgerHash */
+/* a DmpMerkleSha; arg is not used */
 extern void dmp_ledger_sha(void *arg, const unsigned char *data, size_t length, unsigned char *out);
 
 /* columns of a chunk, in the order of CHUNK_COLUMNS; the body comes last */

@@ -81,6 +81,23 @@ REVOKE EXECUTE ON FUNCTION dmp.seal_audit() FROM PUBLIC; -- it writes the ledger
 COMMENT ON FUNCTION dmp.seal_audit() IS 'seal what the audit log holds of finished transactions into Merkle blocks chained by hash; nothing while another session seals
 Example: SELECT * FROM dmp.seal_audit()';
 
+CREATE FUNCTION dmp_internal.audit_directory(directory bytea, OUT chunk bigint, OUT at timestamptz, OUT entries int) RETURNS SETOF record
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000 AS 'MODULE_PATHNAME', 'dmp_audit_directory';
+COMMENT ON FUNCTION dmp_internal.audit_directory(bytea) IS 'chunks of a sealed block, from its list';
+
+CREATE FUNCTION dmp.verify_audit(digest jsonb DEFAULT NULL, OUT block bigint, OUT entry bigint, OUT status text, OUT detail text) RETURNS SETOF record
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_verify_audit';
+COMMENT ON FUNCTION dmp.verify_audit(jsonb) IS 'whether the audit log is what was sealed, and what one or more digests say that were stored elsewhere: one row with ok, or what was modified, is missing, was inserted or reordered; redacted, dropped and unsealed entries are told
+Example: SELECT * FROM dmp.verify_audit()';
+CREATE FUNCTION dmp.audit_digest() RETURNS jsonb
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_audit_digest';
+COMMENT ON FUNCTION dmp.audit_digest() IS 'number and hash of the newest sealed block: to be stored where no superuser of this server can change it, and given to dmp.verify_audit
+Example: SELECT dmp.audit_digest()';
+CREATE FUNCTION dmp.audit_proof(entry bigint, digest jsonb DEFAULT NULL) RETURNS jsonb
+	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_audit_proof';
+COMMENT ON FUNCTION dmp.audit_proof(bigint, jsonb) IS 'proof that an entry was sealed under a digest, by default the newest, that can be checked without the database; by who may read the entry
+Example: SELECT dmp.audit_proof(max(entry)) FROM dmp.audit_log';
+
 CREATE FUNCTION dmp_internal.erase_entries(entries bigint[]) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_erase_entries';
 REVOKE EXECUTE ON FUNCTION dmp_internal.erase_entries(bigint[]) FROM PUBLIC; -- it rewrites the log

@@ -18,6 +18,8 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+PG_FUNCTION_INFO_V1(dmp_audit_directory);
+
 static unsigned char *
 put(unsigned char *at, uint64 value, int bytes)
 {
@@ -266,4 +268,29 @@ dmp_hex(const unsigned char *bytes, size_t length)
 
 	text[hex_encode((const char *) bytes, length, text)] = '\0';
 	return text;
+}
+
+/* dmp_internal.audit_directory(bytea) -> (chunk, at, entries): the chunks of a block */
+Datum
+dmp_audit_directory(PG_FUNCTION_ARGS)
+{
+	bytea *directory = PG_GETARG_BYTEA_PP(0);
+	const unsigned char *bytes = (unsigned char *) VARDATA_ANY(directory);
+	size_t n = VARSIZE_ANY_EXHDR(directory) / LEDGER_PART_SIZE, i;
+	bool nulls[3] = {false, false, false};
+
+	dmp_srf_begin(fcinfo);
+	for (i = 0; i < n; i++)
+	{
+		LedgerPart part;
+		Datum values[3];
+
+		CHECK_FOR_INTERRUPTS();
+		dmp_part_read(&part, bytes + i * LEDGER_PART_SIZE);
+		values[0] = Int64GetDatum(part.id);
+		values[1] = TimestampTzGetDatum(part.at);
+		values[2] = Int32GetDatum(part.entries);
+		dmp_srf_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
 }

@@ -18,6 +18,7 @@
 #include "govern/ledger.h"
 
 #include "access/htup_details.h"
+#include "math/sha256.h"
 #include "mb/pg_wchar.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -44,9 +45,6 @@ dmp_ledger_hash_open(bool read_only)
 
 	hash->context = context;
 	hash->read_only = read_only;
-	hash->sha = pg_cryptohash_create(PG_SHA256);
-	if (hash->sha == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	initStringInfo(&hash->meta);
 	control.keysize = sizeof(int32);
 	control.entrysize = sizeof(Shape);
@@ -60,18 +58,13 @@ dmp_ledger_hash_open(bool read_only)
 void
 dmp_ledger_hash_close(LedgerHash *hash)
 {
-	pg_cryptohash_free(hash->sha);
 	MemoryContextDelete(hash->context);
 }
 
 void
 dmp_ledger_sha(void *arg, const unsigned char *data, size_t length, unsigned char *out)
 {
-	LedgerHash *hash = arg;
-
-	if (pg_cryptohash_init(hash->sha) < 0 || pg_cryptohash_update(hash->sha, data, length) < 0 ||
-		pg_cryptohash_final(hash->sha, out, DMP_HASH) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(hash->sha));
+	dmp_sha256(data, length, out);
 }
 
 static void

@@ -262,6 +262,9 @@ refused('ann', 'files of the server', qq{SELECT * FROM dmp.load_file('raw', '$li
 refused('ann', 'claims for herself', q{SELECT dmp.grant_context('ann', NULL, NULL)}, qr/permission denied for function grant_context/);
 refused('ann', 'nor take them from others', q{SELECT dmp.revoke_context('bob')}, qr/permission denied for function revoke_context/);
 refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob', 'marketing', true)}, qr/permission denied for function record_consent/);
+ok(do { my ($status, $out) = as_role('ann', q{SELECT status, dmp.audit_digest() ->> 'block' FROM dmp.verify_audit()}); $status == 0 && $out =~ /^ok\|0$/m },
+	'ann verifies the audit log: verify_audit, audit_digest');
+refused('ann', 'a proof of what is not hers', q{SELECT dmp.audit_proof(1)}, qr/entry 1 of the audit log does not exist|permission denied/);
 refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/permission denied for function seal_audit/);
 refused('ann', 'keys', q{SELECT * FROM dmp.secret}, qr/permission denied for table secret/);
 refused('ann', 'keys by export', q{SELECT dmp.export_key('pseudonym')}, qr/permission denied for function export_key/);

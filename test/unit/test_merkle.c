@@ -7,6 +7,7 @@
  */
 #include "unit.h"
 #include "math/merkle.h"
+#include "math/sha256.h"
 
 static uint32_t
 rotr(uint32_t x, int n)
@@ -177,11 +178,23 @@ test_merkle(void)
 	DmpMerkle tree;
 	static DmpMerklePath path;
 	unsigned char root[32], expected[32], climbed[32];
-	int n, i, j, good = 1, paths = 1, shorter = 1;
+	int n, i, j, good = 1, paths = 1, shorter = 1, same = 1, plain = 1;
 
 	sha256(&calls, (const unsigned char *) "abc", 3, root);
 	ok(is_hex(root, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
 	   "the test's own SHA-256 of abc");
+	for (n = 0; n < 300; n++)
+	{
+		static const unsigned char bytes[300] = "messages of every length, and what they hash to";
+
+		sha256(&calls, bytes, n, expected);
+		dmp_sha256(bytes, n, root);
+		dmp_sha256_plain(bytes, n, climbed);
+		same &= memcmp(root, expected, 32) == 0;
+		plain &= memcmp(climbed, expected, 32) == 0;
+	}
+	ok(same, "SHA-256 of messages of 0 to 299 bytes");
+	ok(plain, "the same without instructions of the processor");
 	dmp_merkle_init(&tree, sha256, &calls);
 	dmp_merkle_root(&tree, root);
 	ok(is_hex(root, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
