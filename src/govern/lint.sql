@@ -14,7 +14,7 @@ CREATE FUNCTION dmp_internal.lint_relations(OUT oid oid, OUT name text, OUT kind
 	SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
 		c.relacl, coalesce(c.reloptions, '{}'), pg_has_role(c.relowner, 'USAGE')
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'dmp', 'dmp_internal')
 	  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 	$$;
 COMMENT ON FUNCTION dmp_internal.lint_relations() IS 'tables, views and sequences of users';
