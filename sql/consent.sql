@@ -36,11 +36,12 @@ INSERT INTO dmp_internal.consent_state VALUES ('eve@example.org', 'subject_news'
 UPDATE dmp_internal.consent_state SET granted = true;
 RESET ROLE;
 -- a session sees who consents to the purpose it works for
-SET dmp.context = '{"purpose": "subject_ads"}';
-SET ROLE regress_dmp_other;
+BEGIN;
+SELECT count(*) FROM dmp.grant_context('regress_dmp_other', NULL, '{subject_ads}');
+SET LOCAL ROLE regress_dmp_other;
+SELECT dmp.set_context('{"purpose": "subject_ads"}');
 SELECT subject, purpose, granted FROM dmp_internal.consent_state;
-RESET ROLE;
-RESET dmp.context;
+ROLLBACK;
 DELETE FROM dmp_internal.consent WHERE purpose LIKE 'subject%';
 DELETE FROM dmp_internal.consent_state WHERE purpose LIKE 'subject%';
 REVOKE EXECUTE ON FUNCTION dmp.record_consent(text, text, boolean, jsonb) FROM regress_dmp_desk;

@@ -31,7 +31,7 @@ CREATE TABLE dmp_internal.consent_state (
 );
 COMMENT ON TABLE dmp_internal.consent_state IS 'consent as it stands now';
 CREATE FUNCTION dmp_internal.consent_purpose() RETURNS text
-	LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_consent_purpose';
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_consent_purpose';
 COMMENT ON FUNCTION dmp_internal.consent_purpose() IS 'purpose of this transaction, by its context';
 ALTER TABLE dmp_internal.consent_state ENABLE ROW LEVEL SECURITY;
 CREATE POLICY reader ON dmp_internal.consent_state FOR SELECT

@@ -10,6 +10,7 @@
 
 /* one per part, called by dmp_govern_init() */
 extern void dmp_context_init(void);
+extern void dmp_access_log_init(void);
 extern void dmp_audit_init(void);
 extern void dmp_ledger_init(void);
 extern void dmp_secret_init(void);

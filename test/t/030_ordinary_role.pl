@@ -216,6 +216,11 @@ my @contract = (
 	# ---- govern: context
 	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,
 	'context_grants' => q{SELECT role, tenants, purposes FROM dmp.context_grants WHERE default_context IS NULL}, qr/^ann\|\{acme\}\|\{support\}$/,
+	'protect' => q{CREATE TABLE clients (id int PRIMARY KEY, org text, email text); INSERT INTO clients VALUES (1, 'acme', 'a@b.org'), (2, 'beta', 'c@d.org'); GRANT SELECT ON clients TO bob;
+		SELECT count(*) FROM dmp.protect('clients', tenant => 'org', purposes => '{support}', mask => '{"email": "email"}', clear_for => '{ann}');
+		BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT id, email FROM clients_masked; COMMIT}, qr/^1\|a\@b\.org$/m,
+	'why_hidden' => q{SELECT condition, current FROM dmp.why_hidden('clients') WHERE condition <> 'right'}, qr/^context\|set\npurpose\|\ntenant\|acme$/,
+	'unprotect' => q{SELECT count(*) > 3 FROM dmp.unprotect('clients')}, qr/^t$/,
 	'default context' => q{SELECT dmp.context()}, qr/"acme"/,
 	# ---- govern: audit
 	'audit' => q{CREATE TABLE orders (id int PRIMARY KEY, amount int, note text); SELECT dmp.audit('orders', exclude => '{note}');
