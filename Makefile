@@ -39,7 +39,7 @@ REGRESS_govern += audit
 REGRESS_govern += find_personal_data lint
 REGRESS_govern += ledger
 REGRESS_govern += context protect mask read_log
-REGRESS_govern += tag consent
+REGRESS_govern += tag consent subject subject_graph retention
 REGRESS_govern += secret pseudonym k_anonymity
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 

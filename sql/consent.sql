@@ -42,6 +42,9 @@ SET LOCAL ROLE regress_dmp_other;
 SELECT dmp.set_context('{"purpose": "subject_ads"}');
 SELECT subject, purpose, granted FROM dmp_internal.consent_state;
 ROLLBACK;
+-- each act is in the audit log
+SELECT l.operation, l.new FROM dmp.consents c JOIN dmp.audit_log l USING (entry)
+WHERE c.purpose LIKE 'subject%' AND c.subject LIKE 'o''brien%';
 DELETE FROM dmp_internal.consent WHERE purpose LIKE 'subject%';
 DELETE FROM dmp_internal.consent_state WHERE purpose LIKE 'subject%';
 REVOKE EXECUTE ON FUNCTION dmp.record_consent(text, text, boolean, jsonb) FROM regress_dmp_desk;

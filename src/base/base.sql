@@ -40,6 +40,16 @@ CREATE FUNCTION dmp_internal.cluster_id() RETURNS int
 	LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_cluster';
 COMMENT ON FUNCTION dmp_internal.cluster_id() IS 'number of this cluster in dmp_internal.cluster';
 
+-- tables that acts of dmp wrote, and what they read for it: who erases a person
+-- from those has to look here too
+
+CREATE TABLE dmp_internal.made_table (
+	made regclass PRIMARY KEY,
+	reads regclass[] NOT NULL
+);
+COMMENT ON TABLE dmp_internal.made_table IS 'tables written by dmp.clean, dmp.labels, dmp.training_set and dmp.score';
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.made_table', '');
+
 -- what everybody needs first
 
 CREATE FUNCTION dmp.setup(VARIADIC roles name[] DEFAULT '{}', OUT object text, OUT action text)

@@ -107,6 +107,41 @@ conflict_clause(List *key, List *columns)
 	return text.data;
 }
 
+/*
+ * Notes that a table was made, or added to, from others. Nothing is written
+ * when that is known, so that two who append to a table do not wait here.
+ */
+static void
+note_made(Oid made, List *relations)
+{
+	int n = list_length(relations);
+	Datum *reads = palloc(sizeof(Datum) * Max(n, 1));
+	DmpArgs args = {0};
+	ListCell *lc;
+
+	if (get_rel_persistence(made) == RELPERSISTENCE_TEMP)
+		return;
+	foreach (lc, relations)
+		reads[foreach_current_index(lc)] = ObjectIdGetDatum(lfirst_oid(lc));
+	dmp_arg_oid(&args, made);
+	dmp_arg(&args, OIDARRAYOID,
+			PointerGetDatum(construct_array(reads, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT)),
+			false);
+	if (dmp_spi_registry(
+			"SELECT FROM dmp_internal.made_table WHERE made = $1 AND reads::oid[] @> $2", &args,
+			false) > 0)
+		return;
+	dmp_spi_registry("DELETE FROM dmp_internal.made_table m"
+					 " WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.made)",
+					 NULL, false);
+	dmp_spi_registry("INSERT INTO dmp_internal.made_table AS m (made, reads)"
+					 " SELECT $1, coalesce(array_agg(c.oid::regclass ORDER BY c.oid), '{}')"
+					 " FROM pg_class c WHERE c.oid = ANY ($2) AND c.relpersistence <> 't'"
+					 " ON CONFLICT (made) DO UPDATE SET reads = ARRAY("
+					 "SELECT DISTINCT r FROM unnest(m.reads || excluded.reads) r)",
+					 &args, false);
+}
+
 DmpInto
 dmp_into_table(const char *into_table, const char *select, DmpArgs *args, const char *if_exists,
 			   List *key)
@@ -138,6 +173,7 @@ dmp_into_table(const char *into_table, const char *select, DmpArgs *args, const 
 		into.rows = dmp_spi(psprintf("CREATE TABLE %s AS %s", name, select), args, false);
 		into.relid = dmp_relation_oid(into_table, false);
 		into.created = true;
+		note_made(into.relid, relations);
 		dmp_spi_finish();
 		return into;
 	}
@@ -162,6 +198,7 @@ dmp_into_table(const char *into_table, const char *select, DmpArgs *args, const 
 				args, false);
 	if (temporary != NULL)
 		dmp_spi(psprintf("DROP TABLE %s", temporary), NULL, false);
+	note_made(into.relid, relations);
 	dmp_spi_finish();
 	return into;
 }

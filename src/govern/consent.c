@@ -12,8 +12,10 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "govern/audit.h"
 #include "govern/tag.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 
 PG_FUNCTION_INFO_V1(dmp_record_consent);
 PG_FUNCTION_INFO_V1(dmp_consent_purpose);
@@ -43,6 +45,25 @@ check_length(const char *value, const char *name)
 								  LONGEST_SUBJECT)));
 }
 
+/* the act as an entry of the audit log */
+static int64
+log_consent(FunctionCallInfo fcinfo, const char *subject, const char *purpose)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"subject\": ");
+	escape_json(&json, subject);
+	appendStringInfoString(&json, ", \"purpose\": ");
+	escape_json(&json, purpose);
+	appendStringInfo(&json, ", \"granted\": %s", PG_GETARG_BOOL(2) ? "true" : "false");
+	if (!PG_ARGISNULL(3))
+		appendStringInfo(&json, ", \"evidence\": %s",
+						 DatumGetCString(DirectFunctionCall1(jsonb_out, PG_GETARG_DATUM(3))));
+	appendStringInfoChar(&json, '}');
+	return dmp_audit_event(InvalidOid, 'C', json.data);
+}
+
 /* dmp.record_consent(subject, purpose, granted, evidence DEFAULT NULL) */
 Datum
 dmp_record_consent(PG_FUNCTION_ARGS)
@@ -63,12 +84,13 @@ dmp_record_consent(PG_FUNCTION_ARGS)
 	dmp_arg_bool(&args, PG_GETARG_BOOL(2));
 	dmp_arg(&args, JSONBOID, PG_ARGISNULL(3) ? (Datum) 0 : PG_GETARG_DATUM(3), PG_ARGISNULL(3));
 	dmp_arg_oid(&args, GetUserId());
+	dmp_arg_int8(&args, log_consent(fcinfo, subject, purpose));
 	dmp_spi_connect();
 	/* the time is read behind the lock: the order of the history is that of the times */
 	dmp_spi_registry(
 		"WITH act AS (INSERT INTO dmp_internal.consent"
-		" (subject, purpose, granted, evidence, recorded_at, recorded_by)"
-		" VALUES ($1, $2, $3, $4, clock_timestamp(), $5) RETURNING recorded_at)"
+		" (subject, purpose, granted, evidence, recorded_at, recorded_by, entry)"
+		" VALUES ($1, $2, $3, $4, clock_timestamp(), $5, $6) RETURNING recorded_at)"
 		" INSERT INTO dmp_internal.consent_state AS s (subject, purpose, granted, since)"
 		" SELECT $1, $2, $3, recorded_at FROM act"
 		" ON CONFLICT (purpose, subject) DO UPDATE SET granted = excluded.granted,"

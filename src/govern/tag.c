@@ -45,7 +45,10 @@ make_column_id(Oid relid, AttrNumber column)
 	return ((int64) relid << 16) | (uint16) column;
 }
 
-/* name of the column, NULL when it or its table is no more */
+/*
+ * Name of the column, NULL when it or its table is no more. Column 0 is the
+ * table itself: the name is empty.
+ */
 static char *
 column_of(int64 id, Oid *relid)
 {
@@ -55,6 +58,8 @@ column_of(int64 id, Oid *relid)
 	*relid = (Oid) ((uint64) id >> 16);
 	if (id == 0)
 		return NULL;
+	if ((id & 0xffff) == 0)
+		return get_rel_name(*relid) ? pstrdup("") : NULL;
 	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(*relid), Int16GetDatum((int16) (id & 0xffff)));
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
@@ -75,11 +80,13 @@ parse_column_id(const char *text)
 	if (strcmp(text, "-") == 0)
 		return 0;
 	names = textToQualifiedNameList(cstring_to_text(text));
-	if (list_length(names) != 3)
+	if (list_length(names) != 3 && list_length(names) != 2)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 						errmsg("invalid input syntax for type %s: \"%s\"", "column_id", text)));
 	schema = get_namespace_oid(strVal(linitial(names)), true);
 	relid = OidIsValid(schema) ? get_relname_relid(strVal(lsecond(names)), schema) : InvalidOid;
+	if (list_length(names) == 2)
+		return (int64) relid << 16;
 	column = OidIsValid(relid) ? get_attnum(relid, strVal(lthird(names))) : InvalidAttrNumber;
 	return column > 0 ? make_column_id(relid, column) : 0;
 }
@@ -92,6 +99,8 @@ format_column_id(int64 id)
 
 	if (column == NULL)
 		return pstrdup("-");
+	if (column[0] == '\0')
+		return dmp_relation_name(relid);
 	return psprintf("%s.%s", dmp_relation_name(relid), quote_identifier(column));
 }
 
@@ -144,7 +153,7 @@ dmp_column_name(PG_FUNCTION_ARGS)
 	char *column = column_of(PG_GETARG_INT64(0), &relid);
 	Name name;
 
-	if (column == NULL)
+	if (column == NULL || column[0] == '\0')
 		PG_RETURN_NULL();
 	name = palloc0(NAMEDATALEN);
 	namestrcpy(name, column);
@@ -201,9 +210,8 @@ check_category(const char *category)
 						errhint("Did you mean \"%s\"?", nearest)));
 }
 
-/* the column of a table the caller owns */
-static int64
-own_column(Oid relid, const char *column_name)
+int64
+dmp_own_column(Oid relid, const char *column_name)
 {
 	Relation relation = relation_open(relid, AccessShareLock);
 	AttrNumber column;
@@ -228,8 +236,8 @@ own_column(Oid relid, const char *column_name)
 	return make_column_id(relid, column);
 }
 
-static Oid
-given_relation(FunctionCallInfo fcinfo)
+Oid
+dmp_tag_relation(FunctionCallInfo fcinfo)
 {
 	Oid relid;
 
@@ -250,11 +258,11 @@ given_relation(FunctionCallInfo fcinfo)
 Datum
 dmp_tag(PG_FUNCTION_ARGS)
 {
-	Oid relid = given_relation(fcinfo);
+	Oid relid = dmp_tag_relation(fcinfo);
 	char *column_name = dmp_given_text(fcinfo, 1, "column_name");
 	char *category = dmp_given_text(fcinfo, 2, "category");
 	char *on_erase = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
-	int64 id = own_column(relid, column_name);
+	int64 id = dmp_own_column(relid, column_name);
 	DmpArgs args = {0};
 
 	check_category(category);
@@ -285,10 +293,10 @@ dmp_tag(PG_FUNCTION_ARGS)
 Datum
 dmp_untag(PG_FUNCTION_ARGS)
 {
-	Oid relid = given_relation(fcinfo);
+	Oid relid = dmp_tag_relation(fcinfo);
 	char *column_name = dmp_given_text(fcinfo, 1, "column_name");
 	char *category = dmp_given_text(fcinfo, 2, "category");
-	int64 id = own_column(relid, column_name);
+	int64 id = dmp_own_column(relid, column_name);
 	DmpArgs args = {0};
 
 	dmp_arg_int8(&args, id);

@@ -22,4 +22,9 @@ extern const char *dmp_tagged_on_erase(Oid relid);
 /* a text argument that must be there; name: how the error calls it */
 extern char *dmp_given_text(FunctionCallInfo fcinfo, int arg, const char *name);
 
+/* argument 0, rel: a relation that is there */
+extern Oid dmp_tag_relation(FunctionCallInfo fcinfo);
+/* number of type dmp_internal.column_id of a column of a table the caller owns; else an error */
+extern int64 dmp_own_column(Oid relid, const char *column_name);
+
 #endif /* DMP_TAG_H */

@@ -19,7 +19,7 @@ CREATE TYPE dmp_internal.column_id (
 	SEND = dmp_internal.column_id_send,
 	LIKE = pg_catalog.int8
 );
-COMMENT ON TYPE dmp_internal.column_id IS 'a column of a table, by OID and number (relation * 65536 + number); written schema.table.column, - when it is no more';
+COMMENT ON TYPE dmp_internal.column_id IS 'a column of a table, by OID and number (relation * 65536 + number; number 0: the table itself); written schema.table.column, - when it is no more';
 CREATE CAST (dmp_internal.column_id AS bigint) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (bigint AS dmp_internal.column_id) WITHOUT FUNCTION AS ASSIGNMENT;
 

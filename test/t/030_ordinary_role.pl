@@ -212,6 +212,10 @@ my @contract = (
 	# ---- govern: tags and consent
 	'tag' => q{CREATE TABLE customers (id int PRIMARY KEY, email text); SELECT dmp.tag('customers', 'email', 'subject'), dmp.tag('customers', 'email', 'email');
 		SELECT dmp.untag('customers', 'email', 'email'); SELECT relation, column_name, category FROM dmp.tags}, qr/^customers\|email\|subject$/m,
+	'set_retention' => q{CREATE TABLE letters (email text, at date); INSERT INTO letters VALUES ('x', '2020-01-01'), ('y', current_date);
+		SELECT dmp.set_retention('letters', 'at', '1 year'); SELECT relation, keep_for FROM dmp.retention; SELECT relation, rows FROM dmp.apply_retention()}, qr/^letters\|1 year\nletters\|1$/m,
+	'record_processing' => q{SELECT dmp.record_processing('customers', 'orders', 'contract'); SELECT purpose, categories FROM dmp.processing}, qr/^orders\|\{subject\}$/m,
+	'registers of a desk' => q{SELECT count(*) FROM dmp.subject_holds UNION ALL SELECT count(*) FROM dmp.subject_requests}, qr/^0\n0$/,
 	'consents' => q{SELECT count(*) FROM dmp.consents}, qr/^0$/,
 	# ---- govern: context
 	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,
@@ -276,6 +280,9 @@ refused('ann', 'keys', q{SELECT * FROM dmp.secret}, qr/permission denied for tab
 refused('ann', 'keys by export', q{SELECT dmp.export_key('pseudonym')}, qr/permission denied for function export_key/);
 refused('ann', 'keys by import', q{SELECT * FROM dmp.import_key('pseudonym', sha256('x'))}, qr/permission denied for function import_key/);
 refused('ann', 'tokens undone', q{SELECT dmp.reveal_token('030-1234567', 'phone')}, qr/permission denied for function reveal_token/);
+refused('ann', $_, "SELECT $_", qr/permission denied for function/)
+  foreach q{dmp.export_subject('bob')}, q{dmp.erase_subject('bob')}, q{dmp.hold_subject('bob', 'why')}, q{dmp.release_subject(1)},
+  q{dmp.open_request('bob', 'know', 'gdpr')}, q{dmp.extend_request(1, 'why')}, q{dmp.close_request(1)};
 refused('ann', 'the registry itself', q{DELETE FROM dmp_internal.model}, qr/permission denied/);
 is($node->safe_psql('shop', q{SELECT count(*) FROM dmp.sources UNION ALL SELECT count(*) FROM dmp.feature_sets UNION ALL SELECT count(*) FROM dmp.quarantine},
 		extra_params => [ '-U', 'bob' ]), "0\n0\n0", 'bob: sees nothing of it');
@@ -294,7 +301,7 @@ $node->safe_psql('examples', q{
 	CREATE TABLE scored (score float8, label boolean);
 	CREATE TABLE users (user_id int, clicks int, country text, buys boolean);
 	CREATE TABLE events (click_id bigint);
-	CREATE TABLE clicks (LIKE events);
+	CREATE TABLE clicks (LIKE events, click_time timestamptz);
 	CREATE TABLE visitors (city text, bought boolean, age float8, visits float8, spend float8);
 	CREATE TABLE t (y boolean, x1 float8, x2 float8);
 	CREATE TABLE orders (country text, price float8);
