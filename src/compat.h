@@ -57,13 +57,11 @@
 #define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
-/* 16: indexes that only summarize can be told apart */
-#if PG_VERSION_NUM >= 160000
-#define dmp_insert_index_tuples(result, slot, estate) \
-	list_free(ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false))
+/* 17: an index may gather entries until it is told that there are no more */
+#if PG_VERSION_NUM >= 170000
+#define dmp_index_insert_end(index, info) index_insert_cleanup(index, info)
 #else
-#define dmp_insert_index_tuples(result, slot, estate) \
-	list_free(ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL))
+#define dmp_index_insert_end(index, info) ((void) 0)
 #endif
 
 /* 18: generated columns may be computed when read, and a primary key be deferrable */

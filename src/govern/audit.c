@@ -110,6 +110,11 @@ static void
 make_triggers(Oid relid, ArrayType *exclude, ArrayType *redact, bool keep_truncated)
 {
 	char *table = dmp_relation_name(relid);
+	/* none when none is needed: the server copies them for each statement */
+	char *arguments = ARR_NDIM(exclude) == 0 && ARR_NDIM(redact) == 0 && !keep_truncated
+						  ? ""
+						  : psprintf("%s, %s, '%s'", array_literal(exclude), array_literal(redact),
+									 keep_truncated ? "true" : "false");
 	int i;
 
 	for (i = 0; i < lengthof(triggers); i++)
@@ -117,10 +122,9 @@ make_triggers(Oid relid, ArrayType *exclude, ArrayType *redact, bool keep_trunca
 		if (has_trigger(relid, triggers[i].name))
 			dmp_spi(psprintf("DROP TRIGGER %s ON %s", triggers[i].name, table), NULL, false);
 		dmp_spi(psprintf("CREATE TRIGGER %s %s ON %s %s FOR EACH STATEMENT "
-						 "EXECUTE FUNCTION dmp_internal.%s(%s, %s, %s)",
+						 "EXECUTE FUNCTION dmp_internal.%s(%s)",
 						 triggers[i].name, triggers[i].when, table, triggers[i].tables,
-						 triggers[i].function, array_literal(exclude), array_literal(redact),
-						 keep_truncated ? "'true'" : "'false'"),
+						 triggers[i].function, arguments),
 				NULL, false);
 		dmp_spi(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", table, triggers[i].name), NULL,
 				false);

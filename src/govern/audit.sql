@@ -141,3 +141,13 @@ JOIN dmp_internal.audit_shape s ON s.id = c.shape;
 COMMENT ON VIEW dmp.audit_log IS 'who changed what, when and for what: an entry for each row, for owners of the audited table
 Example: SELECT at, actor, operation, row_key, old, new FROM dmp.audit_log WHERE relation = ''public.orders'' ORDER BY entry';
 GRANT SELECT ON dmp.audit_log TO PUBLIC;
+
+CREATE FUNCTION dmp.as_of(base anyelement, at timestamptz) RETURNS SETOF anyelement
+	LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100000 AS 'MODULE_PATHNAME', 'dmp_as_of';
+COMMENT ON FUNCTION dmp.as_of(anyelement, timestamptz) IS 'rows of an audited table as its statements had left them at a moment, for who may read the table; columns that are not logged are null
+Example: SELECT * FROM dmp.as_of(NULL::orders, now() - interval ''1 hour'')';
+
+CREATE FUNCTION dmp.undo(transaction xid8, OUT ordinal bigint, OUT sql text) RETURNS SETOF record
+	LANGUAGE C STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_undo';
+COMMENT ON FUNCTION dmp.undo(xid8) IS 'statements that would take back what a transaction did to audited tables you own, last change first; nothing is run, and each statement finds its row only while that is as the transaction left it
+Example: SELECT sql FROM dmp.undo((SELECT transaction FROM dmp.audit_log WHERE entry = 12000)) ORDER BY ordinal';

@@ -85,6 +85,9 @@ extern void dmp_audit_get(const DmpAuditColumn *column, const char **at, const c
 /* the value as its text, settings playing no part */
 extern char *dmp_audit_bytes_text(const DmpAuditShape *shape, const DmpAuditColumn *column,
 								  const DmpAuditBytes *bytes);
+/* the value, when its column's type has its coding: what is in memory then, not for texts of TEXT and JSONB */
+extern Datum dmp_audit_bytes_datum(const DmpAuditShape *shape, const DmpAuditColumn *column,
+								   const DmpAuditBytes *bytes);
 /* appends the value as json */
 extern void dmp_audit_bytes_json(StringInfo buf, const DmpAuditShape *shape,
 								 const DmpAuditColumn *column, const DmpAuditBytes *bytes);
@@ -141,6 +144,8 @@ typedef struct DmpAuditTable
 
 /* rel may be NULL: of events about no relation */
 extern DmpAuditTable *dmp_audit_table(Relation rel, char **trigger_args, int n_args);
+/* its shape as it would be now, not stored */
+extern DmpAuditShape *dmp_audit_shape_now(Relation rel);
 extern int32 dmp_audit_event_shape(Oid relid);
 extern Oid dmp_audit_key_index(Relation rel);
 extern void dmp_audit_shape_init(void);
@@ -151,6 +156,7 @@ extern void dmp_audit_shape_init(void);
 extern Oid dmp_audit_partition(TimestampTz at);
 /* partitions of this month and of a year from now on */
 extern void dmp_audit_partitions_ahead(void);
+extern Oid dmp_audit_sequence(void);
 extern void dmp_audit_partition_forget(Oid relid);
 
 /* ---- audit_write.c: chunks */

@@ -28,6 +28,7 @@
 /* the partition used last, and the moments it is for */
 static Oid known;
 static Oid known_log;
+static Oid known_sequence;
 static TimestampTz known_from;
 static TimestampTz known_to;
 
@@ -148,10 +149,20 @@ dmp_audit_partition(TimestampTz at)
 	if (!OidIsValid(relid))
 		elog(ERROR, "partition %s of the audit log is missing", month_name(month));
 	known_log = log;
+	known_sequence = get_relname_relid("audit_chunk_id", get_rel_namespace(log));
 	known_from = month_begin(month);
 	known_to = month_begin(month + 1);
 	known = relid;
 	return relid;
+}
+
+/* numbers of chunks; known once a partition was asked for */
+Oid
+dmp_audit_sequence(void)
+{
+	if (!OidIsValid(known))
+		dmp_audit_partition(GetCurrentTimestamp());
+	return known_sequence;
 }
 
 void

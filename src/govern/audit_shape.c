@@ -348,6 +348,18 @@ fill_table(DmpAuditTable *table, Relation rel, char **trigger_args, int n_args)
 	pfree(redacted);
 }
 
+DmpAuditShape *
+dmp_audit_shape_now(Relation rel)
+{
+	int natts = Max(RelationGetNumberOfAttributes(rel), 1);
+	bool *excluded = palloc0(natts * sizeof(bool));
+	bool *redacted = palloc0(natts * sizeof(bool));
+	bool keep_truncated = false;
+
+	read_choice(rel, NULL, 0, excluded, redacted, &keep_truncated);
+	return make_shape(rel, excluded, redacted);
+}
+
 DmpAuditTable *
 dmp_audit_table(Relation rel, char **trigger_args, int n_args)
 {

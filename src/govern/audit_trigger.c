@@ -83,7 +83,8 @@ log_rows(DmpAuditWriter *w, DmpAuditShape *shape, char operation, Tuplestorestat
 		dmp_audit_put_row(buf, shape, rows.slot->tts_values, rows.slot->tts_isnull);
 		dmp_audit_image_end(w);
 		MemoryContextSwitchTo(before);
-		MemoryContextReset(row_memory);
+		if (row_memory != before)
+			MemoryContextReset(row_memory);
 	}
 	rows_end(&rows);
 }
@@ -116,7 +117,8 @@ log_changes(DmpAuditWriter *w, DmpAuditShape *shape, Tuplestorestate *old_store,
 		else
 			dmp_audit_image_drop(w);
 		MemoryContextSwitchTo(before);
-		MemoryContextReset(row_memory);
+		if (row_memory != before)
+			MemoryContextReset(row_memory);
 	}
 	rows_end(&new);
 	rows_end(&old);
@@ -157,8 +159,12 @@ dmp_audit_rows(PG_FUNCTION_ARGS)
 	table = dmp_audit_table(data->tg_relation, data->tg_trigger->tgargs, data->tg_trigger->tgnargs);
 	if (table->shape->pinned)
 		level = dmp_audit_pin();
-	row_memory = AllocSetContextCreate(CurrentMemoryContext, "dmp audit row", ALLOCSET_SMALL_SIZES);
 	w = dmp_audit_write_begin();
+	/* what a single row leaves goes with the call */
+	row_memory = CurrentMemoryContext;
+	if (tuplestore_tuple_count(old ? old : new) > 1)
+		row_memory =
+			AllocSetContextCreate(CurrentMemoryContext, "dmp audit row", ALLOCSET_SMALL_SIZES);
 	if (TRIGGER_FIRED_BY_UPDATE(event))
 		log_changes(w, table->shape, old, new, desc, row_memory);
 	else if (TRIGGER_FIRED_BY_INSERT(event))
@@ -166,7 +172,8 @@ dmp_audit_rows(PG_FUNCTION_ARGS)
 	else
 		log_rows(w, table->shape, 'D', old, desc, row_memory);
 	dmp_audit_write_end(w);
-	MemoryContextDelete(row_memory);
+	if (row_memory != CurrentMemoryContext)
+		MemoryContextDelete(row_memory);
 	if (level)
 		AtEOXact_GUC(true, level);
 	return PointerGetDatum(NULL);

@@ -467,6 +467,48 @@ dmp_audit_bytes_text(const DmpAuditShape *shape, const DmpAuditColumn *column,
 	return NULL;
 }
 
+Datum
+dmp_audit_bytes_datum(const DmpAuditShape *shape, const DmpAuditColumn *column,
+					  const DmpAuditBytes *bytes)
+{
+	pg_uuid_t *uuid;
+	char *text;
+
+	switch (column->coding)
+	{
+		case DMP_AUDIT_BOOL:
+			return BoolGetDatum(get_word(bytes) != 0);
+		case DMP_AUDIT_INT2:
+			return Int16GetDatum((int16) get_word(bytes));
+		case DMP_AUDIT_INT4:
+		case DMP_AUDIT_FLOAT4:
+		case DMP_AUDIT_DATE:
+			return Int32GetDatum((int32) get_word(bytes));
+		case DMP_AUDIT_INT8:
+		case DMP_AUDIT_FLOAT8:
+		case DMP_AUDIT_TIME:
+		case DMP_AUDIT_TIMESTAMP:
+		case DMP_AUDIT_TIMESTAMPTZ:
+			return Int64GetDatum((int64) get_word(bytes));
+		case DMP_AUDIT_UUID:
+			uuid = palloc(sizeof(pg_uuid_t));
+			memcpy(uuid->data, bytes->data, UUID_LEN);
+			return UUIDPGetDatum(uuid);
+		case DMP_AUDIT_NUMERIC:
+			return NumericGetDatum(get_numeric(bytes));
+		case DMP_AUDIT_BYTEA:
+			return PointerGetDatum(cstring_to_text_with_len(bytes->data, bytes->length));
+		case DMP_AUDIT_STRING:
+			text = get_string(shape, bytes);
+			return CStringGetTextDatum(text);
+		case DMP_AUDIT_JSONB:
+		case DMP_AUDIT_TEXT:
+			break;
+	}
+	elog(ERROR, "a text of the audit log has no value without its type");
+	return (Datum) 0;
+}
+
 /* numbers and booleans as such, jsonb as what it is, the rest as strings */
 void
 dmp_audit_bytes_json(StringInfo buf, const DmpAuditShape *shape, const DmpAuditColumn *column,

@@ -15,14 +15,13 @@
 #include "govern/audit_log.h"
 
 #include "access/heapam.h"
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
+#include "catalog/index.h"
 #include "commands/sequence.h"
-#include "executor/executor.h"
+#include "nodes/execnodes.h"
 #include "math/hash.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
@@ -34,6 +33,7 @@
 
 #define MAX_IMAGES 1000
 #define ROW_BYTES 8160 /* toast_tuple_target of the partitions */
+#define FIXED_BYTES 64 /* of columns that are no texts, with their alignment */
 
 enum
 {
@@ -69,9 +69,9 @@ struct DmpAuditWriter
 	bool in_bulk;        /* a chunk was written before: pages of its own */
 	bool ready;
 	Relation rel;
-	EState *estate;
-	ResultRelInfo *result;
-	TupleTableSlot *slot;
+	int n_indexes; /* -1: not opened yet */
+	Relation *indexes;
+	IndexInfo **infos;
 	Datum values[N_COLUMNS];
 	bool nulls[N_COLUMNS];
 };
@@ -194,6 +194,7 @@ get_ready(DmpAuditWriter *w)
 	TimestampTz at = GetCurrentTimestamp();
 	uint64 hash;
 	Size fixed;
+	int i;
 
 	w->rel = table_open(dmp_audit_partition(at), RowExclusiveLock);
 	memset(w->nulls, 0, sizeof(w->nulls));
@@ -211,36 +212,70 @@ get_ready(DmpAuditWriter *w)
 	w->nulls[C_STATEMENT_HASH] = hash == 0;
 	w->values[C_STATEMENT_HASH] = Int64GetDatum((int64) hash);
 
-	w->values[C_ID] = Int64GetDatum(0);
-	w->values[C_SHAPE] = Int32GetDatum(0);
-	w->values[C_OPERATION] = CharGetDatum('I');
-	w->values[C_ENTRIES] = Int32GetDatum(0);
-	/* a body long enough to be aligned as the real one will be */
-	initStringInfo(&w->body);
-	enlargeStringInfo(&w->body, 1024);
-	memset(w->body.data, 0, 1024);
-	SET_VARSIZE(w->body.data, 1024);
-	w->values[C_BODY] = PointerGetDatum(w->body.data);
-	fixed = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(N_COLUMNS)) +
-			heap_compute_data_size(RelationGetDescr(w->rel), w->values, w->nulls) - 1024;
+	fixed = MAXALIGN(SizeofHeapTupleHeader + BITMAPLEN(N_COLUMNS)) + FIXED_BYTES;
+	for (i = C_SESSION_ROLE; i <= C_CLIENT; i++)
+		if (!w->nulls[i])
+			fixed += VARSIZE(DatumGetPointer(w->values[i])) + ALIGNOF_INT;
 	w->limit = ROW_BYTES - Min(fixed, ROW_BYTES / 2);
+	initStringInfo(&w->body);
 	w->body.len = VARHDRSZ;
-
-	w->estate = CreateExecutorState();
-	w->result = makeNode(ResultRelInfo);
-	InitResultRelInfo(w->result, w->rel, 0, NULL, 0);
-	ExecOpenIndices(w->result, false);
-	w->slot = MakeSingleTupleTableSlot(RelationGetDescr(w->rel), &TTSOpsHeapTuple);
+	w->n_indexes = -1;
 	w->ready = true;
 }
 
 /* ---------- chunks */
 
-static int64
-next_chunk(void)
+static void
+open_indexes(DmpAuditWriter *w)
 {
-	return nextval_internal(
-		get_relname_relid("audit_chunk_id", get_namespace_oid("dmp_internal", false)), false);
+	List *list = RelationGetIndexList(w->rel);
+	ListCell *lc;
+
+	w->indexes = palloc(sizeof(Relation) * Max(list_length(list), 1));
+	w->infos = palloc(sizeof(IndexInfo *) * Max(list_length(list), 1));
+	w->n_indexes = 0;
+	foreach (lc, list)
+	{
+		Relation index = index_open(lfirst_oid(lc), RowExclusiveLock);
+		IndexInfo *info = BuildIndexInfo(index);
+
+		if (info->ii_Expressions || info->ii_Predicate || info->ii_ExclusionOps)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("index \"%s\" of the audit log is partial, on an expression or an "
+							"exclusion constraint",
+							RelationGetRelationName(index)),
+					 errhint("Drop it: entries cannot be written.")));
+		w->indexes[w->n_indexes] = index;
+		w->infos[w->n_indexes++] = info;
+	}
+	list_free(list);
+}
+
+static void
+insert_index_entries(DmpAuditWriter *w, HeapTuple tuple)
+{
+	Datum values[INDEX_MAX_KEYS];
+	bool nulls[INDEX_MAX_KEYS];
+	int i;
+	int k;
+
+	if (w->n_indexes < 0)
+		open_indexes(w);
+	for (i = 0; i < w->n_indexes; i++)
+	{
+		IndexInfo *info = w->infos[i];
+
+		for (k = 0; k < info->ii_NumIndexAttrs; k++)
+		{
+			int column = info->ii_IndexAttrNumbers[k] - 1;
+
+			values[k] = w->values[column];
+			nulls[k] = w->nulls[column];
+		}
+		index_insert(w->indexes[i], values, nulls, &tuple->t_self, w->rel,
+					 info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, info);
+	}
 }
 
 /* writes the images that have ended, length bytes of the body */
@@ -259,13 +294,7 @@ write_chunk(DmpAuditWriter *w, int length)
 	tuple->t_tableOid = RelationGetRelid(w->rel);
 	heap_insert(w->rel, tuple, GetCurrentCommandId(true),
 				length > w->limit / 2 ? HEAP_INSERT_SKIP_FSM : 0, NULL);
-	if (w->result->ri_NumIndices > 0)
-	{
-		ExecStoreHeapTuple(tuple, w->slot, false);
-		dmp_insert_index_tuples(w->result, w->slot, w->estate);
-		ResetPerTupleExprContext(w->estate);
-		ExecClearTuple(w->slot);
-	}
+	insert_index_entries(w, tuple);
 	heap_freetuple(tuple);
 	w->in_bulk = true;
 	w->images = 0;
@@ -333,7 +362,7 @@ dmp_audit_image_end(DmpAuditWriter *w)
 		w->body.len = VARHDRSZ + size + 5;
 	}
 	if (w->id == 0)
-		w->id = next_chunk();
+		w->id = nextval_internal(dmp_audit_sequence(), false);
 	w->images++;
 	if (w->images == MAX_IMAGES)
 	{
@@ -357,13 +386,17 @@ dmp_audit_image_drop(DmpAuditWriter *w)
 void
 dmp_audit_write_end(DmpAuditWriter *w)
 {
+	int i;
+
 	if (!w->ready)
 		return;
 	if (w->images > 0)
 		write_chunk(w, w->body.len);
-	ExecDropSingleTupleTableSlot(w->slot);
-	ExecCloseIndices(w->result);
-	FreeExecutorState(w->estate);
+	for (i = 0; i < w->n_indexes; i++)
+	{
+		dmp_index_insert_end(w->indexes[i], w->infos[i]);
+		index_close(w->indexes[i], NoLock);
+	}
 	table_close(w->rel, NoLock);
 	pfree(w->body.data);
 	w->ready = false;

@@ -231,6 +231,9 @@ my @contract = (
 		INSERT INTO orders VALUES (1, 10, 'a'); UPDATE orders SET note = 'b'; UPDATE orders SET amount = 11}, qr/^$/,
 	'audit_log' => q{SELECT operation, row_key, old, new FROM dmp.audit_log WHERE relation = 'ann.orders' AND operation <> 'G' ORDER BY entry},
 	qr/^I\|\{"id": 1\}\|\|\{"id": 1, "amount": 10\}\nU\|\{"id": 1\}\|\{"amount": 10\}\|\{"amount": 11\}$/,
+	'as_of' => q{SELECT id, amount, note FROM dmp.as_of(NULL::orders, (SELECT max(at) - interval '1 us' FROM dmp.audit_log WHERE relation = 'ann.orders'))}, qr/^1\|10\|$/,
+	'undo' => q{SELECT sql FROM dmp.undo((SELECT transaction FROM dmp.audit_log WHERE relation = 'ann.orders' ORDER BY entry DESC LIMIT 1))},
+	qr/^UPDATE ann\.orders SET amount = '10'::integer WHERE id = '1'::integer AND amount = '11'::integer$/,
 	'unaudit' => q{SELECT dmp.unaudit('orders'); DELETE FROM orders; SELECT count(*) FROM dmp.audit_log WHERE operation = 'D'}, qr/^0$/m,
 	# ---- govern: privacy
 	'k_anonymity' => q{SELECT k >= 1, t <= 1 FROM dmp.k_anonymity('training', '{device}', '{label}')}, qr/^t\|t$/,
