@@ -1,33 +1,49 @@
 \set ECHO none
 \echo
-\echo '--- Who may see what, and who changed what: PostgreSQL''s own means work on all of it.'
+\echo '--- Who may see what: rows by tenant (here the country) and purpose, checked by ordinary'
+\echo '--- row-level security. Without a context that the role was granted, nothing is visible.'
 \echo
 \set ECHO queries
+SELECT object, kind, left(sql, 60) AS sql FROM dmp.protect('events', tenant => 'country', purposes => '{marketing}');
+
 CREATE ROLE analyst_de;
 GRANT USAGE ON SCHEMA bi TO analyst_de;
 GRANT SELECT ON events, bi.scores TO analyst_de;
-ALTER TABLE events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY germany ON events TO analyst_de USING (country = 'DE');
-ALTER TABLE bi.scores ENABLE ROW LEVEL SECURITY;
-CREATE POLICY germany ON bi.scores TO analyst_de
-    USING (EXISTS (SELECT FROM events e WHERE e.user_id = scores.user_id));
+SELECT * FROM dmp.grant_context('analyst_de', tenants => '{DE}', purposes => '{marketing}');
 
-SELECT current_user AS reader, (SELECT count(*) FROM events) AS events, count(*) AS scored_users FROM bi.scores;
+SELECT current_user AS reader, count(*) AS events FROM events;
 SET ROLE analyst_de;
-SELECT current_user AS reader, (SELECT count(*) FROM events) AS events, count(*) AS scored_users FROM bi.scores;
+SELECT current_user AS reader, count(*) AS events FROM events;
+SELECT * FROM dmp.why_hidden('events');
+BEGIN;
+SELECT dmp.set_context('{"actor": "ann", "tenant": "DE", "purpose": "marketing", "request": "T-17"}');
+SELECT current_user AS reader, count(*) AS events, string_agg(DISTINCT country, ', ') AS countries FROM events;
+COMMIT;
 RESET ROLE;
 
-CREATE TABLE bi.audit (at timestamptz DEFAULT clock_timestamp(), who name DEFAULT session_user, action text, was jsonb, becomes jsonb);
-CREATE FUNCTION bi.audit() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO bi.audit (action, was, becomes) VALUES (TG_OP, to_jsonb(OLD), to_jsonb(NEW));
-    RETURN NULL;
-END $$;
-CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON bi.scores FOR EACH ROW EXECUTE FUNCTION bi.audit();
-
+\set ECHO none
+\echo '--- Who changed what: each change of the scores in a log that cannot be altered unseen.'
+\echo
+\set ECHO queries
+SELECT dmp.audit('bi.scores');
+BEGIN;
+SELECT dmp.set_context('{"actor": "bob", "request": "T-18"}');
 UPDATE bi.scores SET score = 0.99 WHERE user_id = 7;
-SELECT who, action, round((was ->> 'score')::numeric, 3) AS score_was, becomes ->> 'score' AS becomes, becomes ->> 'user_id' AS user_id
-FROM bi.audit;
+COMMIT;
+SELECT actor, request, operation, row_key, round((old ->> 'score')::numeric, 3) AS was, new ->> 'score' AS becomes
+FROM dmp.audit_log WHERE relation = 'bi.scores' AND operation = 'U';
+SELECT block, entries FROM dmp.seal_audit();
+SELECT status, detail FROM dmp.verify_audit();
+
+-- a superuser rewrites history ...
+\set ECHO none
+BEGIN;
+\set ECHO queries
+UPDATE dmp_internal.audit_chunk SET actor = 'nobody' WHERE actor = 'bob';
+SELECT entry, status, detail FROM dmp.verify_audit();
+-- ... and it shows
+ROLLBACK;
+SELECT sql FROM dmp.undo((SELECT max(transaction::text::bigint)::text::xid8 FROM dmp.audit_log WHERE relation = 'bi.scores' AND operation = 'U'));
 
 \set ECHO none
 \echo '--- Where to look next, in this database:'
@@ -35,6 +51,8 @@ SELECT * FROM (VALUES
     ('the models and how they were made', 'SELECT * FROM dmp.models \gx'),
     ('what a statistician expects to read', 'SELECT dmp.summary(''buyers'')'),
     ('the model as plain SQL', 'SELECT dmp.model_sql(''buyers'')'),
+    ('where the scores come from', 'SELECT * FROM dmp.lineage(''model:buyers'')'),
+    ('what a security review would say', 'SELECT * FROM dmp.lint()'),
     ('what a recipe compiles to', 'SELECT dmp.clean_sql(''raw_events'', ''[{"trim":"*"}]'')'),
     ('what could not be loaded, to correct and retry', 'SELECT * FROM dmp.quarantine LIMIT 20'),
     ('one user''s features right now', 'SELECT * FROM feature.users_for(7, ''2024-05-01Z'')'),
