@@ -39,6 +39,11 @@ extern int dmp_audit_block_entries;
  */
 extern bool dmp_ledger_erase(int64 entry);
 
+/* ---- ledger_seal.c */
+
+/* one session at a time adds to the ledger or takes from it, until its transaction ends; false: not now */
+extern bool dmp_ledger_turn(void);
+
 /* ---- ledger_chunk.c: what is committed to */
 
 typedef struct LedgerHash

@@ -98,6 +98,12 @@ CREATE FUNCTION dmp.audit_proof(entry bigint, digest jsonb DEFAULT NULL) RETURNS
 COMMENT ON FUNCTION dmp.audit_proof(bigint, jsonb) IS 'proof that an entry was sealed under a digest, by default the newest, that can be checked without the database; by who may read the entry
 Example: SELECT dmp.audit_proof(max(entry)) FROM dmp.audit_log';
 
+CREATE FUNCTION dmp.drop_audit(before timestamptz, OUT partition text, OUT entries bigint) RETURNS SETOF record
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_drop_audit';
+REVOKE EXECUTE ON FUNCTION dmp.drop_audit(timestamptz) FROM PUBLIC; -- it ends the log's memory
+COMMENT ON FUNCTION dmp.drop_audit(timestamptz) IS 'drop the months of the audit log that had ended by a moment and are sealed; headers of their blocks stay, and the ledger verifies
+Example: SELECT * FROM dmp.drop_audit(now() - interval ''3 years'')';
+
 CREATE FUNCTION dmp_internal.erase_entries(entries bigint[]) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_erase_entries';
 REVOKE EXECUTE ON FUNCTION dmp_internal.erase_entries(bigint[]) FROM PUBLIC; -- it rewrites the log

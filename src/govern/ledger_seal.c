@@ -52,12 +52,9 @@ typedef struct Seal
 	List *partitions; /* OIDs of partitions with chunks that were sealed */
 } Seal;
 
-/*
- * One sealer at a time. An advisory lock could be taken by anybody who wants
- * no sealing at all; nobody can name this one.
- */
-static bool
-take_turn(void)
+/* an advisory lock could be taken by anybody who wants no sealing at all; nobody can name this one */
+bool
+dmp_ledger_turn(void)
 {
 	LOCKTAG tag;
 
@@ -285,7 +282,7 @@ dmp_seal_audit(PG_FUNCTION_ARGS)
 			 errdetail("The snapshot of this transaction may be older than the newest block.")));
 	PreventCommandIfReadOnly("dmp.seal_audit()");
 	PreventCommandIfParallelMode("dmp.seal_audit()");
-	if (!take_turn())
+	if (!dmp_ledger_turn())
 		return (Datum) 0;
 	here = dmp_cluster_id();
 

@@ -278,6 +278,7 @@ refused('ann', 'consent in the name of others', q{SELECT dmp.record_consent('bob
 ok(do { my ($status, $out) = as_role('ann', q{SELECT status, dmp.audit_digest() ->> 'block' FROM dmp.verify_audit()}); $status == 0 && $out =~ /^ok\|0$/m },
 	'ann verifies the audit log: verify_audit, audit_digest');
 refused('ann', 'a proof of what is not hers', q{SELECT dmp.audit_proof(1)}, qr/entry 1 of the audit log does not exist|permission denied/);
+refused('ann', 'dropping months of the audit log', q{SELECT * FROM dmp.drop_audit(now())}, qr/permission denied for function drop_audit/);
 refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/permission denied for function seal_audit/);
 refused('ann', 'keys', q{SELECT * FROM dmp.secret}, qr/permission denied for table secret/);
 refused('ann', 'keys by export', q{SELECT dmp.export_key('pseudonym')}, qr/permission denied for function export_key/);
