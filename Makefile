@@ -50,7 +50,7 @@ ISOLATION_feature = feature_alter
 ISOLATION_learn  = train_score groups update
 ISOLATION_score  = calibrate
 ISOLATION_govern =
-ISOLATION_govern += consent
+ISOLATION_govern += consent subject
 ISOLATION  = $(foreach m,$(MODULE_ORDER),$(ISOLATION_$(m)))
 REGRESS_OPTS   = --inputdir=$(top)
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=dmp

@@ -141,6 +141,7 @@ typedef struct SubjectPlace
 	char *action; /* what erasure does */
 	char *detail; /* json, or NULL */
 	Oid relid;    /* read and changed with the caller's rights; InvalidOid: a table of dmp */
+	char *stored; /* that table of dmp, by its name */
 	char *from;   /* FROM ... WHERE: its rows */
 	char *change; /* "DELETE FROM ... WHERE", "UPDATE ..."; NULL: it is only named */
 	char *record; /* jsonb of a row, for export; NULL: is no part of it */

@@ -27,14 +27,14 @@ owns(Oid relid)
 }
 
 static DmpArgs
-changed_argument(SubjectPlan *plan)
+oids_argument(List *oids)
 {
 	DmpArgs args = {0};
-	int n = list_length(plan->changed);
+	int n = list_length(oids);
 	Datum *items = palloc(sizeof(Datum) * (n + 1));
 	ListCell *lc;
 
-	foreach (lc, plan->changed)
+	foreach (lc, oids)
 		items[foreach_current_index(lc)] = ObjectIdGetDatum(lfirst_oid(lc));
 	dmp_arg(&args, OIDARRAYOID,
 			PointerGetDatum(construct_array(items, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT)),
@@ -60,7 +60,7 @@ oids_of_result(uint64 n)
 static List *
 materialized_views(SubjectPlan *plan)
 {
-	DmpArgs args = changed_argument(plan);
+	DmpArgs args = oids_argument(plan->changed);
 
 	return oids_of_result(dmp_spi_registry(
 		UP_FROM_CHANGED
@@ -74,17 +74,27 @@ materialized_views(SubjectPlan *plan)
 		&args, true));
 }
 
-/* tables whose rows change, and their parents, of which statistics are kept */
+/* of these tables and their parents, those of which statistics are kept */
 static List *
-with_statistics(SubjectPlan *plan)
+with_statistics(List *tables)
 {
-	DmpArgs args = changed_argument(plan);
+	DmpArgs args = oids_argument(tables);
 
 	return oids_of_result(dmp_spi_registry(
 		UP_FROM_CHANGED " SELECT oid FROM start WHERE EXISTS (SELECT FROM pg_statistic s"
 						" WHERE s.starelid = oid) OR EXISTS (SELECT FROM pg_statistic_ext x"
 						" WHERE x.stxrelid = oid) ORDER BY oid",
 		&args, true));
+}
+
+/* the months of the audit log: their columns of bytes may be in statistics too */
+static List *
+log_tables(void)
+{
+	return oids_of_result(
+		dmp_spi_registry("SELECT i.inhrelid FROM pg_inherits i"
+						 " WHERE i.inhparent = 'dmp_internal.audit_chunk'::regclass",
+						 NULL, true));
 }
 
 /*
@@ -108,11 +118,32 @@ renew_statistics(Oid relid)
 		dmp_spi(psprintf("ANALYZE %s", dmp_relation_name(relid)), NULL, false);
 }
 
+/* statistics of tables, told or made anew; own: of dmp, with the rights of its owner */
+static void
+derive_statistics(SubjectPlan *plan, List *tables, bool own, bool dry_run)
+{
+	ListCell *lc;
+
+	foreach (lc, tables)
+	{
+		Oid relid = lfirst_oid(lc);
+		DmpIdentity saved;
+
+		if (own)
+			dmp_identity_begin(&saved);
+		dmp_subject_act(plan, dmp_relation_name(relid), "analyze", -1)->detail =
+			owns(relid) ? NULL : HINT("statistics are dropped: let its owner ANALYZE it");
+		if (!dry_run)
+			renew_statistics(relid);
+		if (own)
+			dmp_identity_end(&saved);
+	}
+}
+
 void
-dmp_subject_derived(SubjectPlan *plan, Subject *subject, bool dry_run)
+dmp_subject_derived(SubjectPlan *plan, bool log_changed, bool dry_run)
 {
 	List *views = materialized_views(plan);
-	List *tables = with_statistics(plan);
 	ListCell *lc;
 
 	foreach (lc, views)
@@ -129,15 +160,10 @@ dmp_subject_derived(SubjectPlan *plan, Subject *subject, bool dry_run)
 		dmp_subject_act(plan, name, possible ? "refresh" : "remains", -1)->detail =
 			possible ? NULL : HINT("refresh it as its owner");
 	}
-	foreach (lc, tables)
-	{
-		Oid relid = lfirst_oid(lc);
-
-		if (!dry_run)
-			renew_statistics(relid);
-		dmp_subject_act(plan, dmp_relation_name(relid), "analyze", -1)->detail =
-			owns(relid) ? NULL : HINT("statistics are dropped: let its owner ANALYZE it");
-	}
+	derive_statistics(plan, with_statistics(plan->changed), false, dry_run);
+	if (log_changed)
+		plan->own = list_concat_unique_oid(plan->own, log_tables());
+	derive_statistics(plan, with_statistics(plan->own), true, dry_run);
 }
 
 char *

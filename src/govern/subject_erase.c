@@ -157,6 +157,26 @@ plan_tables(SubjectPlan *plan, Subject *subject)
 	}
 }
 
+/* rows of a lake, by its partitions */
+static int64
+do_lake(SubjectPlan *plan, SubjectPlace *place, bool dry_run)
+{
+	int64 rows = 0;
+	uint64 n = dmp_spi(
+		dry_run ? psprintf("SELECT t.tableoid, pg_catalog.count(*) %s GROUP BY 1", place->from)
+				: psprintf("WITH gone AS (%s RETURNING t.tableoid) SELECT tableoid,"
+						   " pg_catalog.count(*) FROM gone GROUP BY 1",
+						   place->change),
+		&place->args, false);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		plan->changed = list_append_unique_oid(plan->changed, (Oid) dmp_spi_int8(i, 1, 0));
+		rows += dmp_spi_int8(i, 2, 0);
+	}
+	return rows;
+}
+
 /* rows of the other places: counted in a dry run, changed in the act */
 static void
 do_places(SubjectPlan *plan, Subject *subject, bool dry_run)
@@ -167,19 +187,23 @@ do_places(SubjectPlan *plan, Subject *subject, bool dry_run)
 	{
 		SubjectPlace *place = lfirst(lc);
 		bool change = !dry_run && place->change != NULL;
-		char *sql = change ? place->change : psprintf("SELECT count(*) %s", place->from);
 		int64 rows;
 
-		if (change && strstr(sql, "$5"))
-			dmp_arg_text(&place->args, plan->hash);
 		if (OidIsValid(place->relid))
-			rows = (int64) dmp_spi(change ? sql
-										  : psprintf("SELECT pg_catalog.count(*) %s", place->from),
-								   &place->args, false);
+			rows = do_lake(plan, place, dry_run);
 		else
-			rows = (int64) dmp_spi_registry(sql, &place->args, false);
-		if (!change)
-			rows = dmp_spi_int8(0, 1, 0);
+		{
+			if (change && strstr(place->change, "$5"))
+				dmp_arg_text(&place->args, plan->hash);
+			rows = (int64) dmp_spi_registry(change ? place->change
+												   : psprintf("SELECT count(*) %s", place->from),
+											&place->args, false);
+			if (!change)
+				rows = dmp_spi_int8(0, 1, 0);
+			if (rows > 0 && place->stored)
+				plan->own =
+					list_append_unique_oid(plan->own, dmp_relation_oid(place->stored, false));
+		}
 		if (rows > 0)
 			add_act(plan, place->object, place->action, rows)->detail = place->detail;
 	}
@@ -357,15 +381,16 @@ dmp_erase_subject(PG_FUNCTION_ARGS)
 	if (!dry_run)
 		dmp_subject_change(subject);
 	do_places(&plan, subject, dry_run);
-	dmp_subject_derived(&plan, subject, dry_run);
 	if (entries > 0)
 		add_act(&plan, "dmp.audit_log", "erase", entries);
 	if (!dry_run)
 	{
 		dmp_subject_check_gone(subject);
 		erase_entries(subject, &plan);
-		event = dmp_subject_event(&plan);
 	}
+	dmp_subject_derived(&plan, entries > 0, dry_run);
+	if (!dry_run)
+		event = dmp_subject_event(&plan);
 	if (dmp_subject_audit_actor(subject) > 0)
 		add_act(&plan, "dmp.audit_log", "remains", dmp_subject_audit_actor(subject))->detail =
 			"{\"reason\": \"entries of what the subject did: the actor is sealed\"}";

@@ -23,6 +23,7 @@ typedef struct SubjectPlan
 	List *acts;    /* SubjectAct * */
 	List *places;  /* SubjectPlace * */
 	List *changed; /* OIDs of the tables whose rows change */
+	List *own;     /* OIDs of tables of dmp whose rows change */
 	List *keys;    /* SubjectEntries *: how entries of the audit log are found */
 } SubjectPlan;
 
@@ -42,8 +43,8 @@ extern void dmp_subject_check_gone(Subject *subject);
 
 /* ---- subject_derived.c: what was computed from the rows; the certificate */
 
-/* materialized views and statistics: told, or refreshed */
-extern void dmp_subject_derived(SubjectPlan *plan, Subject *subject, bool dry_run);
+/* materialized views and statistics: told, or refreshed; log_changed: entries of the log are erased */
+extern void dmp_subject_derived(SubjectPlan *plan, bool log_changed, bool dry_run);
 /* HMAC-SHA-256 of the name, in hexadecimal digits */
 extern char *dmp_subject_hash(const char *value);
 /* writes the erasure into the audit log; number of the entry */

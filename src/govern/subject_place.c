@@ -265,6 +265,7 @@ find_quarantine(Subject *subject, List **places)
 	bool whole = dmp_subject_is_distinctive(subject->value, true);
 	SubjectPlace *place = add_place(places, "dmp.quarantine", "delete");
 
+	place->stored = "dmp.quarantine";
 	place->from = psprintf("FROM dmp.quarantine t WHERE (" RECORD_HOLDS(
 		"t.record") ")"
 					" OR $4 AND (dmp_internal.holds_value(t.reason, $1) OR "
@@ -338,6 +339,7 @@ find_registry(Subject *subject, List **places)
 		if (set.len > 0)
 		{
 			place = add_place(places, psprintf("dmp_internal.%s", table), "blank");
+			place->stored = psprintf("dmp_internal.%s", table);
 			place->from = psprintf("FROM dmp_internal.%s t WHERE %s", table, any.data);
 			place->change =
 				psprintf("UPDATE dmp_internal.%s t SET %s WHERE %s", table, set.data, any.data);
@@ -387,6 +389,7 @@ find_own(Subject *subject, List **places)
 	{
 		SubjectPlace *place = add_place(places, own[i][0], own[i][1]);
 
+		place->stored = pstrdup(own[i][2]);
 		place->from = psprintf("FROM %s t WHERE t.subject = $1", own[i][2]);
 		place->change = psprintf("%s WHERE t.subject = $1", own[i][3]);
 		place->record = "to_jsonb(t)";

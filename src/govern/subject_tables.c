@@ -2,8 +2,9 @@
  * subject_tables.c
  *		Which tables name subjects: tagged ones, and those made of them.
  *
- * A table that an act of dmp wrote (dmp_internal.made_table) inherits the tag
- * 'subject' by the name of the column from what it was made of, step by step.
+ * A table that an act of dmp wrote (dmp_internal.made_table) has the tag
+ * 'subject' on each column with the name of one that is tagged: what it was
+ * made of need not be there any more, and functions hide what they read.
  * Any other table with a column of the name and type of a tagged one is looked
  * at too: when it holds the subject and nothing says what becomes of its rows,
  * that is told rather than passed over.
@@ -11,14 +12,6 @@
 #include "govern/subject.h"
 
 #include "utils/lsyscache.h"
-
-/* every table above one that was made: what it was made of, and their parents */
-#define MADE_OF                                                                                  \
-	"WITH RECURSIVE up (relation) AS (SELECT m.r::oid FROM dmp_internal.made_table t,"           \
-	" unnest(t.reads) m (r) WHERE t.made = $1 UNION"                                             \
-	" SELECT n.relation FROM up CROSS JOIN LATERAL (SELECT i.inhparent FROM pg_inherits i"       \
-	"  WHERE i.inhrelid = up.relation UNION ALL SELECT m.r::oid FROM dmp_internal.made_table t," \
-	"  unnest(t.reads) m (r) WHERE t.made = up.relation) n (relation))"
 
 static List *
 text_column(uint64 n)
@@ -42,11 +35,9 @@ dmp_subject_columns(Oid relid)
 	if (dmp_spi_registry("SELECT FROM dmp_internal.made_table WHERE made = $1", &args, true) == 0)
 		return NIL;
 	return text_column(dmp_spi_registry(
-		MADE_OF
-		" SELECT DISTINCT a.attname::text FROM up JOIN dmp_internal.tag t"
-		" ON dmp_internal.column_relation(t.tagged) = up.relation AND t.category = 'subject'"
-		" JOIN pg_attribute a ON a.attrelid = $1"
-		" AND a.attname = dmp_internal.column_name(t.tagged) ORDER BY 1",
+		"SELECT DISTINCT a.attname::text FROM dmp_internal.tag t JOIN pg_attribute a"
+		" ON a.attrelid = $1 AND a.attname = dmp_internal.column_name(t.tagged)"
+		" WHERE t.category = 'subject' ORDER BY 1",
 		&args, true));
 }
 
