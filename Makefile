@@ -8,7 +8,7 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(top)/dmp.cont
 # lint: a module may use only modules to its left.
 MODULE_ORDER = base math ingest clean feature learn score govern
 # parts of a module's install script, in their order; <module>.sql when nothing is said
-SQL_govern   = secret tag context consent audit ledger access subject privacy discover lint
+SQL_govern   = secret tag context consent audit ledger access subject privacy discover lint lineage
 
 OBJS       = $(patsubst $(top)/%.c,%.o,$(wildcard $(top)/src/*.c) \
              $(foreach m,$(MODULE_ORDER),$(sort $(wildcard $(top)/src/$(m)/*.c))))
@@ -35,8 +35,7 @@ REGRESS_learn   = registry train fit logit encode bins interactions summary judg
 REGRESS_score   = metrics predict predict_plan predict_quick score score_row explain leave text curve compare calibrate evaluate shadow combine
 # the module's parts, a line each
 REGRESS_govern  =
-REGRESS_govern += find_personal_data lint
-REGRESS_govern += find_personal_data
+REGRESS_govern += find_personal_data lint lineage
 REGRESS_govern += audit audit_as_of
 REGRESS_govern += ledger
 REGRESS_govern += context protect mask read_log

@@ -48,6 +48,10 @@ CREATE TABLE dmp_internal.made_table (
 	reads regclass[] NOT NULL
 );
 COMMENT ON TABLE dmp_internal.made_table IS 'tables written by dmp.clean, dmp.labels, dmp.training_set and dmp.score';
+ALTER TABLE dmp_internal.made_table ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON dmp_internal.made_table FOR SELECT
+	USING (pg_catalog.has_any_column_privilege(made::oid, 'SELECT'));
+GRANT SELECT ON dmp_internal.made_table TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.made_table', '');
 
 -- what everybody needs first

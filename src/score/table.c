@@ -259,9 +259,17 @@ dmp_score(PG_FUNCTION_ARGS)
 	into = dmp_into_table(table, scores_sql(select, key, &scorer, shadowed ? &shadow : NULL, table),
 						  &args, if_exists, key);
 	if (into.created)
-		dmp_spi(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", dmp_relation_name(into.relid),
-						 dmp_join_identifiers(key, "")),
+	{
+		char *made = dmp_relation_name(into.relid);
+
+		dmp_spi(
+			psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", made, dmp_join_identifiers(key, "")),
+			NULL, false);
+		/* dmp.lineage knows it by that */
+		dmp_spi(psprintf("COMMENT ON TABLE %s IS %s", made,
+						 quote_literal_cstr(psprintf("scores of model %s", row->name))),
 				NULL, false);
+	}
 	dmp_registry_add_run(row->id, "score", (int64) into.rows, counted.missing, counted.unseen);
 	values[0] = Int64GetDatum((int64) into.rows);
 	values[1] = Int64GetDatum(counted.missing);

@@ -243,6 +243,8 @@ my @contract = (
 	'find_personal_data' => q{INSERT INTO customers SELECT i, 'c' || i || '@example.org' FROM generate_series(1, 5) i;
 		SELECT column_name, category, share FROM dmp.find_personal_data('customers')}, qr/^email\|email\|1$/m,
 	'lint' => q{SELECT count(*) FILTER (WHERE severity IN ('error', 'warning', 'info') AND fix_sql <> '') = count(*) FROM dmp.lint()}, qr/^t$/,
+	'lineage' => q{SELECT kind FROM dmp.lineage('model:buyers') WHERE from_object = 'feature_set:users' LIMIT 1}, qr/^identity$/,
+	'lineage_events' => q{SELECT count(*) > 3 FROM dmp.lineage_events()}, qr/^t$/,
 	'version' => q{SELECT dmp.version()}, qr/^\d+\.\d+/,
 	'help' => q{SELECT count(*) > 0 FROM dmp.help('train')}, qr/^t$/,
 );
