@@ -74,6 +74,12 @@ WHERE relkind IN ('r', 'p', 'S') AND NOT relrowsecurity
   AND EXISTS (SELECT FROM aclexplode(relacl) WHERE grantee = 0 AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'))
 ORDER BY 1;
 
+-- members of pg_read_all_data and pg_write_all_data meet row security everywhere
+SELECT object
+FROM member JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid
+WHERE relkind IN ('r', 'p') AND NOT relrowsecurity
+ORDER BY 1;
+
 -- tables that hold rows of users are dumped with their sequences
 SELECT object
 FROM member JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid

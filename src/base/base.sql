@@ -34,6 +34,8 @@ CREATE TABLE dmp_internal.cluster (
 	system_identifier text NOT NULL UNIQUE
 );
 COMMENT ON TABLE dmp_internal.cluster IS 'clusters whose transaction ids appear in lake tables';
+-- with row security and no policy not even members of pg_write_all_data write a table
+ALTER TABLE dmp_internal.cluster ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.cluster', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.cluster_id_seq', '');
 CREATE FUNCTION dmp_internal.cluster_id() RETURNS int

@@ -411,6 +411,7 @@ CREATE TABLE dmp_internal.recipe_lineage (
 CREATE UNIQUE INDEX recipe_lineage_open ON dmp_internal.recipe_lineage (into_table, md5(query), new_rows)
 	WHERE closed_by IS NULL;
 COMMENT ON TABLE dmp_internal.recipe_lineage IS 'runs of one query into one table that take new rows only';
+ALTER TABLE dmp_internal.recipe_lineage ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_lineage', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.recipe_lineage_id_seq', '');
 

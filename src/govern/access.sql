@@ -35,6 +35,8 @@ COMMENT ON TABLE dmp_internal.protection_revoked IS 'rights dmp.protect took fro
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.protection', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.protection_table', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.protection_revoked', '');
+ALTER TABLE dmp_internal.protection_table ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dmp_internal.protection_revoked ENABLE ROW LEVEL SECURITY;
 ALTER TABLE dmp_internal.protection ENABLE ROW LEVEL SECURITY;
 CREATE POLICY reader ON dmp_internal.protection FOR SELECT USING (dmp_internal.owns(owner));
 GRANT SELECT ON dmp_internal.protection TO PUBLIC;

@@ -26,6 +26,7 @@
 #include "access/xact.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
@@ -207,6 +208,8 @@ dmp_context(void)
 	MemoryContext before;
 	DmpContext read;
 
+	/* a transaction that has all its locks hears of nothing by itself, a revoked claim neither */
+	AcceptInvalidationMessages();
 	if (current.valid && current.session == GetSessionUserId() &&
 		current.outer == GetOuterUserId() && current.generation == dmp_context_generation())
 		return &current.context;

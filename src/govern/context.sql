@@ -39,6 +39,8 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON dmp_inter
 	FOR EACH STATEMENT EXECUTE FUNCTION dmp_internal.context_changed();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON dmp_internal.context_default
 	FOR EACH STATEMENT EXECUTE FUNCTION dmp_internal.context_changed();
+ALTER TABLE dmp_internal.context_grant ENABLE ALWAYS TRIGGER changed;
+ALTER TABLE dmp_internal.context_default ENABLE ALWAYS TRIGGER changed;
 
 CREATE VIEW dmp.context_grants WITH (security_invoker = true) AS
 SELECT g.grantee AS role, g.tenants, g.purposes, NULL::jsonb AS default_context, g.granted_by, g.granted_at

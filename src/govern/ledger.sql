@@ -70,6 +70,11 @@ CREATE TABLE dmp_internal.audit_dropped (
 );
 COMMENT ON TABLE dmp_internal.audit_dropped IS 'months of the audit log that were dropped by dmp.drop_audit';
 
+-- without a policy: neither pg_read_all_data nor pg_write_all_data opens them
+ALTER TABLE dmp_internal.audit_block ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dmp_internal.audit_commitment ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dmp_internal.audit_head ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dmp_internal.audit_dropped ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_block', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_commitment', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_head', '');

@@ -82,6 +82,7 @@ CREATE TABLE dmp_internal.source_position (
 	PRIMARY KEY (source_id, cluster)
 );
 COMMENT ON TABLE dmp_internal.source_position IS 'transactions of each cluster whose lake rows are consumed';
+ALTER TABLE dmp_internal.source_position ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.source_position', '');
 
 -- what live sources took beyond their positions: rows of one statement, see live.c

@@ -162,6 +162,7 @@ COMMENT ON TABLE dmp_internal.model_run IS 'what the rows of dmp.score and dmp.e
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.model_name', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.model', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.model_id_seq', '');
+ALTER TABLE dmp_internal.model_state ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.model_state', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.deployment', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.deployment_id_seq', '');
