@@ -129,36 +129,109 @@ find_key(Relation rel, int *key, const bool *excluded, const bool *redacted)
 	return n;
 }
 
-/* marks columns of a list: by place in the table they were named in, by name in a restored one */
-static void
-mark(TupleDesc desc, bool *marks, ArrayType *names, ArrayType *places)
+/* columns of a table that are left out or hidden, and how the registry calls them */
+typedef struct Choice
 {
-	List *list = names ? dmp_text_array_to_list(names) : NIL;
+	TupleDesc desc;
+	bool *marks[2]; /* left out, hidden */
+	bool missing;   /* a name of the lists is none of the table's columns */
+	bool missed[2];
+	bool renamed; /* by place there is another name */
+	List *names[2];
+} Choice;
+
+static int
+find_column(TupleDesc desc, const char *name)
+{
+	int a;
+
+	for (a = 0; a < desc->natts; a++)
+		if (!TupleDescAttr(desc, a)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(desc, a)->attname), name) == 0)
+			return a;
+	return -1;
+}
+
+/* by place in the table the columns were named in (places), by name in a restored one */
+static void
+mark(Choice *choice, int kind, ArrayType *names, ArrayType *places)
+{
+	TupleDesc desc = choice->desc;
+	int n_places = places && ARR_NDIM(places) == 1 ? ARR_DIMS(places)[0] : 0;
+	int16 *at = n_places > 0 ? (int16 *) ARR_DATA_PTR(places) : NULL;
 	ListCell *lc;
-	int n_places = 0;
-	int16 *at = NULL;
 
-	if (places && ARR_NDIM(places) == 1)
+	foreach (lc, dmp_text_array_to_list(names))
 	{
-		n_places = ARR_DIMS(places)[0];
-		at = (int16 *) ARR_DATA_PTR(places);
-	}
-	foreach (lc, list)
-	{
+		char *name = lfirst(lc);
 		int i = foreach_current_index(lc);
-		int a;
+		int a = i < n_places ? at[i] - 1 : find_column(desc, name);
 
-		if (i < n_places)
+		if (i < n_places && a >= 0 && a < desc->natts)
 		{
-			if (at[i] > 0 && at[i] <= desc->natts)
-				marks[at[i] - 1] = true;
-			continue;
+			char *now = NameStr(TupleDescAttr(desc, a)->attname);
+
+			if (!TupleDescAttr(desc, a)->attisdropped && strcmp(now, name) != 0)
+			{
+				choice->renamed = true;
+				name = pstrdup(now);
+			}
 		}
-		for (a = 0; a < desc->natts; a++)
-			if (!TupleDescAttr(desc, a)->attisdropped &&
-				strcmp(NameStr(TupleDescAttr(desc, a)->attname), (char *) lfirst(lc)) == 0)
-				marks[a] = true;
+		choice->names[kind] = lappend(choice->names[kind], name);
+		if (a >= 0 && a < desc->natts)
+			choice->marks[kind][a] = true;
+		else if (a < 0)
+			choice->missing = choice->missed[kind] = true;
 	}
+}
+
+/*
+ * A column that was to be left out or hidden was renamed and nothing wrote to
+ * the table before it was dumped and restored: which one it is, is not known.
+ * Columns that are not in the last shape are taken for it.
+ */
+static void
+mark_unknown(Choice *choice, Oid relid)
+{
+	int kind = choice->missed[0] ? 0 : 1;
+	DmpAuditShape *last;
+	DmpArgs args = {0};
+	int a;
+	int i;
+
+	dmp_arg_oid(&args, relid);
+	if (dmp_spi_registry("SELECT id, columns::text FROM dmp_internal.audit_shape "
+						 "WHERE relation::oid = $1 AND json_array_length(columns -> 'columns') > 0 "
+						 "ORDER BY id DESC LIMIT 1",
+						 &args, true) == 0)
+		return;
+	last = dmp_audit_shape_parse((int32) dmp_spi_int8(0, 1, 0), dmp_spi_text(0, 2));
+	for (a = 0; a < choice->desc->natts; a++)
+	{
+		Form_pg_attribute att = TupleDescAttr(choice->desc, a);
+
+		if (att->attisdropped || choice->marks[0][a] || choice->marks[1][a])
+			continue;
+		for (i = 0; i < last->n; i++)
+			if (strcmp(last->columns[i].name, NameStr(att->attname)) == 0)
+				break;
+		if (i == last->n)
+			choice->marks[kind][a] = true;
+	}
+}
+
+/* names that the registry should say from now on */
+static void
+store_names(Choice *choice, Oid relid)
+{
+	DmpArgs args = {0};
+
+	dmp_arg_oid(&args, relid);
+	dmp_arg_text_array(&args, choice->names[0]);
+	dmp_arg_text_array(&args, choice->names[1]);
+	dmp_spi_registry("UPDATE dmp_internal.audited SET exclude = $2, redact = $3 "
+					 "WHERE relation::oid = $1",
+					 &args, false);
 }
 
 static ArrayType *
@@ -169,18 +242,21 @@ array_from_text(const char *text)
 
 /* the choice of columns: of the registry, else (rows of it not restored) of the trigger */
 static void
-read_choice(Relation rel, char **trigger_args, int n_args, bool *excluded, bool *redacted,
-			bool *keep_truncated)
+read_choice(Relation rel, char **trigger_args, int n_args, bool may_write, bool *excluded,
+			bool *redacted, bool *keep_truncated)
 {
-	TupleDesc desc = RelationGetDescr(rel);
+	Oid relid = RelationGetRelid(rel);
+	Choice choice = {RelationGetDescr(rel)};
 	DmpArgs args = {0};
 
-	dmp_arg_oid(&args, RelationGetRelid(rel));
+	choice.marks[0] = excluded;
+	choice.marks[1] = redacted;
+	dmp_arg_oid(&args, relid);
 	dmp_spi_connect();
 	if (dmp_spi_registry("SELECT exclude, redact, exclude_at, redact_at, keep_truncated, "
 						 "relid = $1 FROM dmp_internal.audited "
 						 "WHERE relation::oid = $1 ORDER BY since DESC LIMIT 1",
-						 &args, false) > 0)
+						 &args, !may_write) > 0)
 	{
 		bool isnull;
 		bool same = dmp_spi_bool(0, 6, false);
@@ -189,16 +265,20 @@ read_choice(Relation rel, char **trigger_args, int n_args, bool *excluded, bool 
 
 		for (i = 0; i < 4; i++)
 			lists[i] = DatumGetArrayTypeP(dmp_spi_datum(0, i + 1, &isnull));
-		mark(desc, excluded, lists[0], same ? lists[2] : NULL);
-		mark(desc, redacted, lists[1], same ? lists[3] : NULL);
 		*keep_truncated = dmp_spi_bool(0, 5, false);
+		mark(&choice, 0, lists[0], same ? lists[2] : NULL);
+		mark(&choice, 1, lists[1], same ? lists[3] : NULL);
+		if (choice.renamed && may_write)
+			store_names(&choice, relid);
 	}
 	else if (n_args >= 3)
 	{
-		mark(desc, excluded, array_from_text(trigger_args[0]), NULL);
-		mark(desc, redacted, array_from_text(trigger_args[1]), NULL);
+		mark(&choice, 0, array_from_text(trigger_args[0]), NULL);
+		mark(&choice, 1, array_from_text(trigger_args[1]), NULL);
 		*keep_truncated = strcmp(trigger_args[2], "true") == 0;
 	}
+	if (choice.missing)
+		mark_unknown(&choice, relid);
 	dmp_spi_finish();
 }
 
@@ -335,7 +415,7 @@ fill_table(DmpAuditTable *table, Relation rel, char **trigger_args, int n_args)
 		MemoryContextDelete(table->memory);
 	table->memory = NULL;
 	table->valid = true; /* until something arrives while we look */
-	read_choice(rel, trigger_args, n_args, excluded, redacted, &keep_truncated);
+	read_choice(rel, trigger_args, n_args, true, excluded, redacted, &keep_truncated);
 	memory = AllocSetContextCreate(CacheMemoryContext, "dmp audited table", ALLOCSET_SMALL_SIZES);
 	table->memory = memory;
 	before = MemoryContextSwitchTo(memory);
@@ -356,7 +436,7 @@ dmp_audit_shape_now(Relation rel)
 	bool *redacted = palloc0(natts * sizeof(bool));
 	bool keep_truncated = false;
 
-	read_choice(rel, NULL, 0, excluded, redacted, &keep_truncated);
+	read_choice(rel, NULL, 0, false, excluded, redacted, &keep_truncated);
 	return make_shape(rel, excluded, redacted);
 }
 

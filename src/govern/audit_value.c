@@ -534,8 +534,8 @@ dmp_audit_bytes_json(StringInfo buf, const DmpAuditShape *shape, const DmpAuditC
 		case DMP_AUDIT_FLOAT4:
 		case DMP_AUDIT_FLOAT8:
 		case DMP_AUDIT_NUMERIC:
-			/* NaN and infinities are no numbers of json */
-			if (strpbrk(text, "Nn") != NULL)
+			/* NaN and infinities are no numbers of json, and jsonb drops the sign of zero */
+			if (strpbrk(text, "Nn") != NULL || strcmp(text, "-0") == 0)
 				escape_json(buf, text);
 			else
 				appendStringInfoString(buf, text);
