@@ -37,10 +37,12 @@ REGRESS_score   = metrics predict predict_plan predict_quick score score_row exp
 REGRESS_govern  =
 REGRESS_govern += find_personal_data lint lineage
 REGRESS_govern += audit audit_types audit_as_of
+REGRESS_govern += find_personal_data lint
+REGRESS_govern += audit audit_as_of
 REGRESS_govern += ledger
 REGRESS_govern += context protect mask read_log
 REGRESS_govern += tag consent subject subject_graph retention
-REGRESS_govern += secret pseudonym k_anonymity
+REGRESS_govern += secret pseudonym k_anonymity privacy
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days

@@ -237,6 +237,17 @@ my @contract = (
 	'unaudit' => q{SELECT dmp.unaudit('orders'); DELETE FROM orders; SELECT count(*) FROM dmp.audit_log WHERE operation = 'D'}, qr/^0$/m,
 	# ---- govern: privacy
 	'k_anonymity' => q{SELECT k >= 1, t <= 1 FROM dmp.k_anonymity('training', '{device}', '{label}')}, qr/^t\|t$/,
+	'budget of privacy' => sub {
+		$node->safe_psql('shop', q{GRANT EXECUTE ON FUNCTION dmp.set_privacy_budget(regclass, name, numeric, text, numeric) TO ann});
+		return as_role('ann', q{SELECT role, epsilon, spent FROM dmp.set_privacy_budget('training', 'bob', 100, 'user_id')});
+	}, qr/^bob\|100\|0$/,
+	'questions under it' => sub {
+		my $rel = $node->safe_psql('shop', q{SELECT 'ann.training'::regclass::oid});
+		return as_role('bob', qq{SELECT abs(value - 150) < 30 FROM dmp.dp_count($rel, 2); SELECT value IS NOT NULL FROM dmp.dp_sum($rel, 'recency', 2, 0, 100);
+			SELECT value <= 100 FROM dmp.dp_avg($rel, 'recency', 2, 0, 100); SELECT count(*) FROM dmp.dp_histogram($rel, 'recency', 2, 0, 100);
+			SELECT spent FROM dmp.privacy_spent});
+	}, qr/^t\nt\nt\n10\n8$/,
+	'noise and its size' => q{SELECT dmp.dp_noise(1) IS NOT NULL, dmp.dp_error(1)}, qr/^t\|3$/,
 	'pseudonym' => q{SELECT length(dmp.pseudonym('ann@example.org', 'email'))}, qr/^32$/,
 	'token' => q{SELECT dmp.token('030-1234567', 'phone')}, qr/^\d{3}-\d{7}$/,
 	# ---- govern: discovery
@@ -285,6 +296,7 @@ refused('ann', 'sealing the audit log', q{SELECT * FROM dmp.seal_audit()}, qr/pe
 refused('ann', 'keys', q{SELECT * FROM dmp.secret}, qr/permission denied for table secret/);
 refused('ann', 'keys by export', q{SELECT dmp.export_key('pseudonym')}, qr/permission denied for function export_key/);
 refused('ann', 'keys by import', q{SELECT * FROM dmp.import_key('pseudonym', sha256('x'))}, qr/permission denied for function import_key/);
+refused('bob', 'a budget of privacy for himself', q{SELECT * FROM dmp.set_privacy_budget('pg_class', 'bob', 1)}, qr/permission denied for function set_privacy_budget/);
 refused('ann', 'tokens undone', q{SELECT dmp.reveal_token('030-1234567', 'phone')}, qr/permission denied for function reveal_token/);
 refused('ann', $_, "SELECT $_", qr/permission denied for function/)
   foreach q{dmp.export_subject('bob')}, q{dmp.erase_subject('bob')}, q{dmp.hold_subject('bob', 'why')}, q{dmp.release_subject(1)},
@@ -313,6 +325,7 @@ $node->safe_psql('examples', q{
 	CREATE TABLE orders (country text, price float8);
 	CREATE TABLE prices (product text, day date, price float8);
 	CREATE TABLE products (category text, price float8);
+	CREATE TABLE visits (user_id int, country text, spend float8);
 	CREATE TABLE lake.web (line text);
 	CREATE TABLE customers (id int PRIMARY KEY, email text);
 	GRANT SELECT ON ALL TABLES IN SCHEMA public, lake TO ann;
