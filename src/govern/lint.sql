@@ -226,7 +226,9 @@ CREATE FUNCTION dmp_internal.lint_policies(OUT severity text, OUT object text, O
 		format('DROP POLICY %I ON %s', polname, relation)
 	FROM policy p
 	WHERE polpermissive AND polcmd <> 'r' AND (qual = 'true' OR (polcmd = 'a' AND checked = 'true') OR (polcmd IN ('w', '*') AND checked = 'true'))
-	  -- nothing restricts it
+	  -- nothing restricts it; a broken dmp.protect is a finding of its own
+	  AND NOT (polname = 'dmp_protect_allow' AND EXISTS (SELECT FROM dmp_internal.protection d
+		WHERE d.relation = p.polrelid OR d.relation::oid IN (SELECT relid FROM pg_partition_ancestors(p.polrelid))))
 	  AND NOT EXISTS (SELECT FROM policy q WHERE q.polrelid = p.polrelid AND NOT q.polpermissive AND (q.polcmd IN (p.polcmd, '*')) AND (q.polroles = '{0}' OR q.polroles @> p.polroles))
 	UNION ALL
 	SELECT 'info', relation, format('policies_several: permissive policies %s are for the same command and roles: each row is tested by all of them', string_agg(quote_ident(polname), ', ' ORDER BY polname)),
@@ -251,6 +253,8 @@ CREATE FUNCTION dmp_internal.lint_policies(OUT severity text, OUT object text, O
 		format('CREATE INDEX ON %s (%I)', relation, a.attname)
 	FROM policy, dmp_internal.policy_facts(oid), unnest(equal_columns) c JOIN pg_attribute a ON a.attnum = c
 	WHERE a.attrelid = polrelid AND polqual IS NOT NULL
+	  -- an index of the whole table is one of each partition
+	  AND NOT EXISTS (SELECT FROM below b JOIN r ON r.oid = b.oid WHERE b.oid = polrelid AND r.partition)
 	  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = polrelid AND i.indkey[0] = c AND i.indpred IS NULL AND i.indisvalid)
 	GROUP BY polrelid, relation, a.attname
 	UNION ALL
@@ -435,6 +439,74 @@ CREATE FUNCTION dmp_internal.lint_ledger(OUT severity text, OUT object text, OUT
 	END $$;
 COMMENT ON FUNCTION dmp_internal.lint_ledger() IS 'findings of dmp.lint about the sealed log';
 
+CREATE FUNCTION dmp_internal.lint_protected(OUT severity text, OUT object text, OUT finding text, OUT fix_sql text) RETURNS SETOF record
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+	WITH RECURSIVE r AS MATERIALIZED (
+		SELECT * FROM dmp_internal.lint_relations() WHERE mine
+	), p AS MATERIALIZED (
+		SELECT p.*, r.oid, r.name, format('SELECT * FROM dmp.protect(%L, tenant => %L, subject => %L, purposes => %L, mask => %L, clear_for => %L)',
+			r.name, p.tenant, p.subject, p.purposes, p.mask, p.clear_for) AS again
+		FROM dmp_internal.protection p JOIN r ON r.oid = p.relation
+	), below AS (
+		SELECT p.oid AS root, p.oid FROM p
+		UNION
+		SELECT b.root, i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.oid
+	)
+	SELECT 'error', r.name, CASE WHEN r.protected THEN 'protect_undone: policies of dmp.protect are gone' ELSE 'protect_undone: dmp.protect was asked for, and row security is off' END, p.again
+	FROM p JOIN below b ON b.root = p.oid JOIN r ON r.oid = b.oid
+	WHERE (NOT r.protected OR (SELECT count(*) FROM pg_policy l WHERE l.polrelid = r.oid AND l.polname ~ '^dmp_protect') < 2)
+	  AND (r.oid = p.oid OR r.partition)
+	UNION ALL
+	SELECT 'warning', p.name, format('mask_outdated: the masked view %s', CASE WHEN v.oid IS NULL THEN 'is gone' ELSE 'lacks columns of its table: ' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) END), p.again
+	FROM p LEFT JOIN pg_class v ON v.oid = p.masked JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE p.mask IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = v.oid AND b.attname = a.attname AND NOT b.attisdropped)
+	GROUP BY p.name, p.again, v.oid
+	UNION ALL
+	SELECT 'info', p.name, format('personal_unmasked: column %s is tagged %s, and readers of the masked view see it in clear', quote_ident(t.column_name), string_agg(t.category, ', ' ORDER BY t.category)),
+		format('SELECT * FROM dmp.protect(%L, tenant => %L, subject => %L, purposes => %L, mask => %L, clear_for => %L)',
+			p.name, p.tenant, p.subject, p.purposes, (p.mask::jsonb || jsonb_build_object(t.column_name, CASE min(t.category) WHEN 'email' THEN 'email' WHEN 'phone' THEN 'last4' WHEN 'card' THEN 'last4' ELSE 'null' END))::text, p.clear_for)
+	FROM p JOIN dmp.tags t ON t.relation = p.oid
+	WHERE p.mask IS NOT NULL AND NOT p.mask::jsonb ? t.column_name
+	GROUP BY p.name, p.tenant, p.subject, p.purposes, p.mask::jsonb, p.clear_for, t.column_name
+	UNION ALL
+	SELECT 'info', p.name, format('purpose_unrecorded: it may be read for %s, of which there is no record of processing; say the right legal basis', quote_ident(u)),
+		format('SELECT dmp.record_processing(%L, %L, %L)', p.name, u, CASE WHEN p.subject IS NULL THEN 'legitimate interests' ELSE 'consent' END)
+	FROM p, unnest(p.purposes) u
+	WHERE NOT EXISTS (SELECT FROM dmp.processing d WHERE d.relation = p.oid AND d.purpose = u)
+	UNION ALL
+	-- consents of others are not to be seen by everybody
+	SELECT 'info', p.name, format('purpose_unconsented: nobody ever consented to %s, so that no row can be read for it', quote_ident(u)),
+		format('SELECT * FROM dmp.protect(%L, tenant => %L, subject => %L, purposes => %L, mask => %L, clear_for => %L)', p.name, p.tenant, p.subject, array_remove(p.purposes, u), p.mask, p.clear_for)
+	FROM p, unnest(p.purposes) u
+	WHERE p.subject IS NOT NULL AND cardinality(p.purposes) > 1 AND NOT EXISTS (SELECT FROM dmp_internal.consent c WHERE c.purpose = u)
+	  AND (SELECT o.rolsuper FROM pg_roles o WHERE o.rolname = current_user)
+	UNION ALL
+	SELECT 'warning', r.name, format('retention_overdue: statistics show rows older than %s in column %s', k.keep_for, quote_ident(k.column_name)),
+		format(E'SELECT * FROM dmp.apply_retention();\nANALYZE %s', r.name)
+	FROM dmp.retention k JOIN r ON r.oid = k.relation JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = k.column_name
+	JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+	JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+	-- ANALYZE leaves the statistics of a table that is empty now
+	WHERE c.reltuples > 0 AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+	  AND (SELECT min(v::timestamptz) FROM unnest(coalesce(s.histogram_bounds::text::text[], '{}') || coalesce(s.most_common_vals::text::text[], '{}')) v) < k.rows_before - interval '1 day'
+	UNION ALL
+	SELECT 'error', format('request %s', request), format('request_overdue: a request to %s under %s was due on %s', kind, law, to_char(due_at, 'YYYY-MM-DD')),
+		format('SELECT dmp.close_request(%s)', request)
+	FROM dmp.subject_requests WHERE overdue
+	UNION ALL
+	SELECT 'info', quote_ident(g.role::text), 'context_any: it may claim every tenant and every purpose', format('SELECT * FROM dmp.revoke_context(%L)', g.role::text)
+	FROM dmp.context_grants g WHERE g.default_context IS NULL AND g.tenants IS NULL AND g.purposes IS NULL
+	UNION ALL
+	SELECT 'warning', kind || name, 'owner_gone: the role that owned it was dropped',
+		format('UPDATE dmp_internal.%I SET owner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) WHERE name = %L', split_part(kind, ':', 1), name)
+	FROM (SELECT 'source:' AS kind, name, owner::oid FROM dmp_internal.source UNION ALL SELECT 'feature_set:', name, owner::oid FROM dmp_internal.feature_set
+		UNION ALL SELECT 'model_name:', name, owner::oid FROM dmp_internal.model_name UNION SELECT 'recipe:', name, owner::oid FROM dmp_internal.recipe) o
+	WHERE NOT EXISTS (SELECT FROM pg_roles WHERE oid = owner)
+	$$;
+COMMENT ON FUNCTION dmp_internal.lint_protected() IS 'findings of dmp.lint about what dmp.protect, retention, requests and registries say';
+
 CREATE FUNCTION dmp.lint(OUT severity text, OUT object text, OUT finding text, OUT fix_sql text) RETURNS SETOF record
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -450,6 +522,7 @@ CREATE FUNCTION dmp.lint(OUT severity text, OUT object text, OUT finding text, O
 		UNION ALL SELECT * FROM dmp_internal.lint_personal()
 		UNION ALL SELECT * FROM dmp_internal.lint_audit()
 		UNION ALL SELECT * FROM dmp_internal.lint_ledger()
+		UNION ALL SELECT * FROM dmp_internal.lint_protected()
 	) f
 	ORDER BY array_position('{error,warning,info}', f.severity), f.finding COLLATE "C", f.object COLLATE "C"
 	$$;
