@@ -70,7 +70,7 @@ SELECT email FROM access_m.people_masked WHERE id IN (SELECT id FROM access_m.pe
 SELECT to_jsonb(m) ->> 'name' AS name, m::text ~ 'Ann Lee' AS leaks FROM access_m.people_masked m WHERE id = 1;
 CREATE FUNCTION pg_temp.leak(anyelement) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'sees %', $1; RETURN true; END $$;
 SELECT id FROM access_m.people_masked WHERE pg_temp.leak(email) ORDER BY id;
-EXPLAIN (COSTS OFF) SELECT * FROM access_m.people_masked WHERE id = 1 AND email = 'x';
+EXPLAIN (COSTS OFF) SELECT * FROM access_m.people_masked WHERE id = 1 AND email = 'x' \g /dev/null
 CREATE VIEW access_m.over AS SELECT email, name FROM access_m.people_masked;
 SELECT * FROM access_m.over ORDER BY 1;
 SELECT email FROM access_m.people_masked UNION SELECT name FROM access_m.people_masked ORDER BY 1;

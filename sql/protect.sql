@@ -84,7 +84,7 @@ DECLARE c CURSOR FOR SELECT DISTINCT org_id FROM access_p.customers;
 FETCH ALL FROM c;
 SELECT dmp.set_context('{"tenant": 2, "purpose": "support"}');
 SELECT DISTINCT org_id FROM access_p.customers;
-EXPLAIN (COSTS OFF) SELECT * FROM access_p.customers WHERE id = 3;
+EXPLAIN (COSTS OFF) SELECT * FROM access_p.customers WHERE id = 3 \g /dev/null
 SELECT id FROM access_p.customers WHERE id = 3;
 -- a cheap function that tells what it sees
 CREATE FUNCTION pg_temp.leak(int, text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001

@@ -60,7 +60,7 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 BEGIN;
 SELECT dmp.set_context('{"tenant": 1, "request": "parallel"}');
-EXPLAIN (COSTS OFF) SELECT count(*) FROM access_l.a;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM access_l.a \g /dev/null
 SELECT count(*) FROM access_l.a;
 COMMIT;
 -- through a function and a cursor

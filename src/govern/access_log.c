@@ -2,19 +2,20 @@
  * access_log.c
  *		The log of protected reads: dmp.read_log = log | table | off.
  *
- * One entry for each statement a client sends and each protected table it
- * reads. `log` writes a line to the server's log at once. It needs no
- * transaction id, so it works on standbys and in read-only transactions, and
- * no ROLLBACK takes it back.
+ * Each statement a client sends is one read of each protected table in it.
+ * Reads are kept in groups (of one table, for one context) until their
+ * transaction ends, by COMMIT, ROLLBACK or the end of the session: a
+ * parallel plan may write nothing, what is written at once vanishes with its
+ * savepoint, and a line for each statement costs as much as a short statement.
  *
- * `table` writes an entry (operation R) to the audit log. The entry is
- * written when the transaction commits: a parallel plan may write nothing,
- * and an entry written at once would vanish with its savepoint. Its number is
- * drawn from a sequence before the rows are read where that is possible (not
- * in a parallel plan). When the transaction is rolled back, its reads go to
- * the server's log instead; when the server is killed, the gap in the numbers
- * remains. A read-only transaction and a standby write nothing: there `table`
- * is `log`, and a NOTICE says so.
+ * `log` writes a line of the server's log for each group, with the times of
+ * its statements. It needs no transaction id: it works on standbys and in
+ * read-only transactions. `table` writes an entry (operation R) to the audit
+ * log for each read when the transaction commits; when it is rolled back, the
+ * lines `log` would write. An entry has a number, drawn from a sequence before
+ * the rows are read (in a parallel plan with the commit), so that a gap is
+ * left by a server that was killed. A read-only transaction and a standby
+ * write no entries: there `table` is `log`, and a NOTICE says so.
  *-------------------------------------------------------------------------
  */
 #include "govern/access.h"
@@ -48,18 +49,26 @@ static const struct config_enum_entry read_logs[] = {{"off", READ_LOG_OFF, false
 
 static int read_log = READ_LOG_LOG;
 
-/* a read that waits for the end of its transaction */
-typedef struct Read
+/* reads of one table for one context that wait for the end of the transaction */
+typedef struct Reads
 {
-	int64 number; /* 0: not drawn */
+	ReadLog mode;
 	Oid relid;
-	char *json; /* members, without the number and braces */
-} Read;
+	Oid session;
+	Oid role;
+	uint64 context; /* hash of it */
+	char *json;     /* members all of them have */
+	int n;
+	int size;
+	TimestampTz *at; /* of the statements */
+	int64 *numbers;  /* of table: 0, not drawn */
+} Reads;
 
-/* more than these are written before the end, and their entries go with a ROLLBACK */
-#define MAX_WAITING 10000
+/* so many reads of a group, or seconds since the first, are written before the end */
+#define MAX_WAITING 1000
+#define MAX_SECONDS 10
 
-static List *waiting;       /* in TopTransactionContext */
+static List *waiting;       /* of Reads, in TopTransactionContext */
 static bool noticed_hidden; /* in this transaction */
 static bool noticed_no_table;
 
@@ -90,12 +99,11 @@ add_string(StringInfo json, const char *key, const char *value)
 	escape_json(json, value);
 }
 
-/* the members of an entry */
+/* the members reads of a table for a context have in common */
 static char *
 members(Oid relid, const DmpContext *context)
 {
 	StringInfoData json;
-	char at[MAXDATELEN + 1];
 
 	initStringInfo(&json);
 	add_string(&json, "relation", dmp_relation_name(relid));
@@ -105,22 +113,43 @@ members(Oid relid, const DmpContext *context)
 	add_string(&json, "tenant", context->tenant);
 	add_string(&json, "purpose", context->purpose);
 	add_string(&json, "request", context->request);
-	add_string(&json, "statement_at",
-			   JsonEncodeDateTime(at, TimestampTzGetDatum(GetCurrentStatementStartTimestamp()),
-								  TIMESTAMPTZOID, NULL));
 	return json.data;
 }
 
 static void
-write_line(const char *what, int64 number, const char *json)
+add_time(StringInfo json, TimestampTz at)
 {
-	if (number != 0)
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("%s: {\"number\": " INT64_FORMAT ", %s}", what, number, json),
-				 errhidestmt(true), errhidecontext(true)));
-	else
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("%s: {%s}", what, json), errhidestmt(true), errhidecontext(true)));
+	char text[MAXDATELEN + 1];
+
+	appendStringInfo(json, "\"%s\"",
+					 JsonEncodeDateTime(text, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL));
+}
+
+static void
+write_line(const Reads *reads, bool rolled_back)
+{
+	StringInfoData json;
+	int i;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{%s, \"statements\": [", reads->json);
+	for (i = 0; i < reads->n; i++)
+	{
+		appendStringInfoString(&json, i > 0 ? ", " : "");
+		add_time(&json, reads->at[i]);
+	}
+	appendStringInfoChar(&json, ']');
+	if (reads->mode == READ_LOG_TABLE)
+	{
+		appendStringInfoString(&json, ", \"numbers\": [");
+		for (i = 0; i < reads->n; i++)
+			appendStringInfo(&json, "%s" INT64_FORMAT, i > 0 ? ", " : "", reads->numbers[i]);
+		appendStringInfoChar(&json, ']');
+	}
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("protected reads%s: %s}", rolled_back ? ", rolled back" : "", json.data),
+			 errhidestmt(true), errhidecontext(true)));
+	pfree(json.data);
 }
 
 static int64
@@ -130,46 +159,59 @@ draw_number(void)
 		get_relname_relid("read_number", get_namespace_oid("dmp_internal", false)), false);
 }
 
+static void
+write_entries(const Reads *reads)
+{
+	Oid relid = reads->relid;
+	int i;
+
+	/* dropped since */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		relid = InvalidOid;
+	for (i = 0; i < reads->n; i++)
+	{
+		StringInfoData json;
+
+		initStringInfo(&json);
+		appendStringInfo(&json, "{\"number\": " INT64_FORMAT ", %s, \"statement_at\": ",
+						 reads->numbers[i] ? reads->numbers[i] : draw_number(), reads->json);
+		add_time(&json, reads->at[i]);
+		appendStringInfoChar(&json, '}');
+		dmp_audit_event(relid, 'R', json.data);
+		pfree(json.data);
+	}
+}
+
 static bool
 may_write(void)
 {
 	return !XactReadOnly && !RecoveryInProgress();
 }
 
-/* writes what waits: entries where it may, else lines */
+/* writes what waits, while the transaction goes on or commits */
 static void
-flush(void)
+flush(Reads *reads)
 {
-	List *reads = waiting;
+	if (reads->n == 0)
+		return;
+	if (reads->mode == READ_LOG_TABLE && may_write())
+		write_entries(reads);
+	else
+		write_line(reads, false);
+	reads->n = 0;
+}
+
+static void
+flush_all(void)
+{
+	List *all = waiting;
 	ListCell *lc;
 
-	waiting = NIL;
-	if (reads == NIL)
+	if (all == NIL)
 		return;
-	if (!may_write())
-	{
-		foreach (lc, reads)
-		{
-			Read *read = lfirst(lc);
-
-			write_line("protected read", read->number, read->json);
-		}
-		return;
-	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach (lc, reads)
-	{
-		Read *read = lfirst(lc);
-		Oid relid = read->relid;
-
-		if (read->number == 0)
-			read->number = draw_number();
-		/* dropped since */
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-			relid = InvalidOid;
-		dmp_audit_event(relid, 'R',
-						psprintf("{\"number\": " INT64_FORMAT ", %s}", read->number, read->json));
-	}
+	foreach (lc, all)
+		flush(lfirst(lc));
 	PopActiveSnapshot();
 }
 
@@ -182,25 +224,26 @@ transaction_ends(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			flush();
-			break;
+			flush_all();
+			return;
 		case XACT_EVENT_ABORT:
 			foreach (lc, waiting)
 			{
-				Read *read = lfirst(lc);
+				Reads *reads = lfirst(lc);
 
-				write_line("protected read, rolled back", read->number, read->json);
+				if (reads->n > 0)
+					write_line(reads, true);
 			}
 			break;
-		default:
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
 			break;
+		default:
+			return;
 	}
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-	{
-		waiting = NIL;
-		noticed_hidden = noticed_no_table = false;
-		logged_statement = 0;
-	}
+	waiting = NIL;
+	noticed_hidden = noticed_no_table = false;
+	logged_statement = 0;
 }
 
 /* ------------------------------------------------------- a read */
@@ -223,15 +266,14 @@ hash_context(const DmpContext *context)
 
 /* whether this statement has logged the table with this context; from now on it has */
 static bool
-is_logged(Oid relid, const DmpContext *context)
+is_logged(Oid relid, uint64 context)
 {
 	TimestampTz statement = GetCurrentStatementStartTimestamp();
-	uint64 hash = hash_context(context);
 
-	if (statement != logged_statement || hash != logged_context)
+	if (statement != logged_statement || context != logged_context)
 	{
 		logged_statement = statement;
-		logged_context = hash;
+		logged_context = context;
 		nlogged = 0;
 	}
 	for (int i = 0; i < nlogged; i++)
@@ -244,35 +286,78 @@ is_logged(Oid relid, const DmpContext *context)
 	return false;
 }
 
+/* the group, made when it is not there; in TopTransactionContext */
+static Reads *
+group_of(Oid relid, const DmpContext *context, uint64 hash, ReadLog mode)
+{
+	Reads *reads;
+	ListCell *lc;
+
+	foreach (lc, waiting)
+	{
+		reads = lfirst(lc);
+		if (reads->relid == relid && reads->context == hash && reads->mode == mode &&
+			reads->session == GetSessionUserId() && reads->role == GetOuterUserId())
+			return reads;
+	}
+	reads = palloc0(sizeof(Reads));
+	reads->mode = mode;
+	reads->relid = relid;
+	reads->session = GetSessionUserId();
+	reads->role = GetOuterUserId();
+	reads->context = hash;
+	reads->json = members(relid, context);
+	reads->size = 4;
+	reads->at = palloc(reads->size * sizeof(TimestampTz));
+	reads->numbers = palloc(reads->size * sizeof(int64));
+	waiting = lappend(waiting, reads);
+	return reads;
+}
+
+static void
+add_read(Reads *reads)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	bool entries = reads->mode == READ_LOG_TABLE;
+
+	if (!(entries && IsInParallelMode()) && reads->n > 0 &&
+		(reads->n >= MAX_WAITING ||
+		 (!entries && TimestampDifferenceExceeds(reads->at[0], now, MAX_SECONDS * 1000))))
+		flush(reads);
+	if (reads->n == reads->size)
+	{
+		reads->size *= 2;
+		reads->at = repalloc(reads->at, reads->size * sizeof(TimestampTz));
+		reads->numbers = repalloc(reads->numbers, reads->size * sizeof(int64));
+	}
+	reads->at[reads->n] = now;
+	reads->numbers[reads->n] = entries && !IsInParallelMode() ? draw_number() : 0;
+	reads->n++;
+}
+
 void
 dmp_access_log(Oid relid, const DmpContext *context)
 {
 	MemoryContext before;
-	Read *read;
+	uint64 hash;
+	ReadLog mode = read_log;
 
-	if (read_log == READ_LOG_OFF || is_logged(relid, context))
+	if (mode == READ_LOG_OFF)
 		return;
-	if (read_log == READ_LOG_TABLE && !may_write() && !noticed_no_table)
+	hash = hash_context(context);
+	if (is_logged(relid, hash))
+		return;
+	if (mode == READ_LOG_TABLE && !may_write())
 	{
+		if (!noticed_no_table)
+			ereport(NOTICE,
+					(errmsg("protected reads of this transaction are logged by the server only"),
+					 errdetail("It is read-only, and dmp.read_log is \"table\".")));
 		noticed_no_table = true;
-		ereport(NOTICE,
-				(errmsg("protected reads of this transaction are logged by the server only"),
-				 errdetail("It is read-only, and dmp.read_log is \"table\".")));
+		mode = READ_LOG_LOG;
 	}
-	if (read_log == READ_LOG_LOG || !may_write())
-	{
-		write_line("protected read", 0, members(relid, context));
-		return;
-	}
-	if (list_length(waiting) >= MAX_WAITING && !IsInParallelMode())
-		flush();
 	before = MemoryContextSwitchTo(TopTransactionContext);
-	read = palloc0(sizeof(Read));
-	read->relid = relid;
-	read->json = members(relid, context);
-	if (!IsInParallelMode())
-		read->number = draw_number();
-	waiting = lappend(waiting, read);
+	add_read(group_of(relid, context, hash, mode));
 	MemoryContextSwitchTo(before);
 }
 

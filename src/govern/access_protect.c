@@ -13,7 +13,8 @@
  *
  * What the context must claim is asked by one init plan (access_check.c) that
  * gives the tenant, so that the predicate is a plain `=` of the column's own
- * type. Consent is looked up in dmp_internal.consent_state; the planner takes
+ * type. Consent is looked up in dmp_internal.consent_state, whose own policy
+ * shows the rows of the context's purpose and no others; the planner takes
  * its index for a few rows and a hash for many. New rows need the tenant and
  * the claims, not consent: a subject is often written before it consents.
  *-------------------------------------------------------------------------
@@ -248,10 +249,9 @@ tenant_condition(DmpProtect *protect, const char *table, bool reads)
 static char *
 consent_condition(DmpProtect *protect, Oid relid)
 {
+	/* the table's own policy leaves the rows of the context's purpose */
 	return psprintf("EXISTS (SELECT FROM dmp_internal.consent_state dmp_consent "
-					"WHERE dmp_consent.purpose OPERATOR(pg_catalog.=) "
-					"(SELECT dmp_internal.consent_purpose()) "
-					"AND dmp_consent.subject OPERATOR(pg_catalog.=) %s.%s::pg_catalog.text "
+					"WHERE dmp_consent.subject OPERATOR(pg_catalog.=) %s.%s::pg_catalog.text "
 					"AND dmp_consent.granted)",
 					quote_identifier(get_rel_name(relid)), quote_identifier(protect->subject));
 }

@@ -21,7 +21,7 @@ SELECT pg_catalog.pg_extension_config_dump('dmp_internal.consent', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.consent_id_seq', '');
 
 -- what holds now: a row for each subject and purpose ever recorded. A session sees
--- the rows of the purpose it works for, as policies of protected tables need them.
+-- the rows of the purpose it works for: policies of protected tables rely on it.
 CREATE TABLE dmp_internal.consent_state (
 	subject text NOT NULL,
 	purpose text NOT NULL,
