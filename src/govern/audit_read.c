@@ -6,6 +6,7 @@
  */
 #include "govern/audit_log.h"
 
+#include "access/detoast.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
@@ -45,6 +46,11 @@ typedef struct KnownShapes
 	int n;
 	int last;
 	KnownShape items[KEEP_SHAPES];
+	/* the body of the chunk at hand, out of line as it is stored: its images are asked for one by one */
+	struct varatt_external toast;
+	struct varlena *body; /* NULL: none yet */
+	int place;            /* the image that was asked for last */
+	int offset;
 } KnownShapes;
 
 static KnownShape *
@@ -85,6 +91,59 @@ known_shape(FunctionCallInfo fcinfo, int32 id, const char *columns, int length)
 	MemoryContextSwitchTo(before);
 	known->last = known->n++;
 	return item;
+}
+
+/*
+ * The body, fetched once for all images of a chunk, from the image at *place
+ * on, or an earlier one; *place is then counted from there.
+ */
+static const char *
+known_body(FunctionCallInfo fcinfo, int *length, int *place)
+{
+	KnownShapes *known = fcinfo->flinfo->fn_extra;
+	struct varlena *given = (struct varlena *) DatumGetPointer(PG_GETARG_DATUM(0));
+	struct varatt_external toast;
+	const char *body;
+	int wanted = *place;
+
+	if (!VARATT_IS_EXTERNAL_ONDISK(given))
+	{
+		bytea *plain = PG_GETARG_BYTEA_PP(0);
+
+		*length = VARSIZE_ANY_EXHDR(plain);
+		return VARDATA_ANY(plain);
+	}
+	VARATT_EXTERNAL_GET_POINTER(toast, given);
+	if (known->body == NULL || memcmp(&toast, &known->toast, sizeof(toast)) != 0)
+	{
+		MemoryContext before = MemoryContextSwitchTo(known->memory);
+
+		if (known->body)
+			pfree(known->body);
+		known->body = NULL;
+		known->body = detoast_attr(given);
+		known->toast = toast;
+		known->place = known->offset = 0;
+		MemoryContextSwitchTo(before);
+	}
+	body = VARDATA_ANY(known->body);
+	*length = VARSIZE_ANY_EXHDR(known->body);
+	if (wanted < known->place)
+		known->place = known->offset = 0;
+	/* over the images before it: a byte, four of length, so many */
+	while (known->place < wanted && known->offset + 5 <= *length)
+	{
+		const unsigned char *size = (const unsigned char *) body + known->offset + 1;
+		uint32 n = size[0] | size[1] << 8 | size[2] << 16 | (uint32) size[3] << 24;
+
+		if (n > (uint32) (*length - known->offset - 5))
+			break; /* malformed: whoever reads on says so */
+		known->offset += 5 + n;
+		known->place++;
+	}
+	*length -= known->offset;
+	*place = wanted - known->place;
+	return body + known->offset;
 }
 
 static void
@@ -154,7 +213,8 @@ dmp_audit_image(PG_FUNCTION_ARGS)
 	int32 place = PG_GETARG_INT32(1);
 	char operation = PG_GETARG_CHAR(2);
 	int32 part = PG_GETARG_INT32(5);
-	bytea *body;
+	const char *body;
+	int length;
 	text *columns;
 	KnownShape *known;
 	DmpAuditImage *image;
@@ -166,13 +226,12 @@ dmp_audit_image(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (part < 2 && strchr("IUD", operation) == NULL)
 		PG_RETURN_NULL();
-	body = PG_GETARG_BYTEA_PP(0);
 	columns = PG_GETARG_TEXT_PP(4);
 	known =
 		known_shape(fcinfo, PG_GETARG_INT32(3), VARDATA_ANY(columns), VARSIZE_ANY_EXHDR(columns));
 	image = known->image;
-	dmp_audit_image_read(image, known->shape, operation, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body),
-						 place);
+	body = known_body(fcinfo, &length, &place);
+	dmp_audit_image_read(image, known->shape, operation, body, length, place);
 	if (image->erased)
 		PG_RETURN_NULL();
 	initStringInfo(&buf);

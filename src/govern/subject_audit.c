@@ -15,7 +15,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
+
+#define THIS_TRANSACTION " AND l.transaction = pg_current_xact_id()"
 
 #define NAMES_ENTRY                                                                                \
 	" (dmp_internal.holds_value(l.row_key::text, $1) OR dmp_internal.holds_value(l.old::text, $1)" \
@@ -90,12 +93,6 @@ objects_of(SubjectTable *table, const char *members)
 }
 
 static Datum
-no_objects(void)
-{
-	return PointerGetDatum(construct_empty_array(JSONBOID));
-}
-
-static Datum
 join_arrays(Datum a, Datum b)
 {
 	DmpArgs args = {0};
@@ -107,36 +104,30 @@ join_arrays(Datum a, Datum b)
 	return dmp_spi_datum(0, 1, &isnull);
 }
 
-/* the entries of a relation; made when they are not there yet */
-static SubjectEntries *
-entries_of(List **list, const char *relation)
+/* objects to be looked for; beside those of the same columns, so that each list is one hash table */
+static void
+add_probe(List **probes, const char *relation, bool is_key, List *columns, Datum values)
 {
-	SubjectEntries *entries;
+	SubjectProbe *probe;
 	ListCell *lc;
 
-	foreach (lc, *list)
+	foreach (lc, *probes)
 	{
-		entries = lfirst(lc);
-		if (strcmp(entries->relation, relation) == 0)
-			return entries;
+		probe = lfirst(lc);
+		if (probe->is_key == is_key && strcmp(probe->relation, relation) == 0 &&
+			strcmp(dmp_join_identifiers(probe->columns, ""), dmp_join_identifiers(columns, "")) ==
+				0)
+		{
+			probe->values = join_arrays(probe->values, values);
+			return;
+		}
 	}
-	entries = palloc(sizeof(SubjectEntries));
-	entries->relation = pstrdup(relation);
-	entries->keys = no_objects();
-	entries->parts = no_objects();
-	*list = lappend(*list, entries);
-	return entries;
-}
-
-static void
-add_entries(List **list, const char *relation, Datum keys, Datum parts)
-{
-	SubjectEntries *entries = entries_of(list, relation);
-
-	if (keys)
-		entries->keys = join_arrays(entries->keys, keys);
-	if (parts)
-		entries->parts = join_arrays(entries->parts, parts);
+	probe = palloc(sizeof(SubjectProbe));
+	probe->relation = pstrdup(relation);
+	probe->is_key = is_key;
+	probe->columns = columns;
+	probe->values = values;
+	*probes = lappend(*probes, probe);
 }
 
 /* {"column": name} of each tagged column, the name as the type writes it */
@@ -157,7 +148,7 @@ add_names(Subject *subject, List **list, Oid relid)
 		dmp_spi(psprintf("SELECT ARRAY[pg_catalog.jsonb_build_object(%s, $1)]",
 						 quote_literal_cstr(lfirst(lc))),
 				&args, true);
-		add_entries(list, dmp_relation_name(relid), 0, dmp_spi_datum(0, 1, &isnull));
+		add_probe(list, dmp_relation_name(relid), false, one, dmp_spi_datum(0, 1, &isnull));
 	}
 }
 
@@ -201,7 +192,7 @@ add_references(Subject *subject, List **list, SubjectTable *table)
 			char *name = dmp_relation_name(lfirst_oid(child));
 
 			if (has_entries(name))
-				add_entries(list, name, 0, parts);
+				add_probe(list, name, false, edge->child_columns, parts);
 		}
 	}
 }
@@ -224,7 +215,7 @@ dmp_subject_audit_keys(Subject *subject)
 			continue;
 		key = key_columns(table->relid);
 		if (key)
-			add_entries(&list, table->name, objects_of(table, members_of(key, key, "t")), 0);
+			add_probe(&list, table->name, true, key, objects_of(table, members_of(key, key, "t")));
 	}
 	n = dmp_spi_registry(
 		"SELECT DISTINCT s.relation::oid FROM dmp_internal.audit_shape s"
@@ -251,8 +242,49 @@ take_numbers(HTAB *numbers)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/*
+ * Entries that a probe tells. Each image is unpacked once, and its columns
+ * looked up in the hash table that the server makes of a list of values.
+ */
+static void
+run_probe(SubjectProbe *probe, bool own, HTAB *numbers)
+{
+	DmpArgs args = {0};
+	StringInfoData before;
+	StringInfoData after;
+	ListCell *lc;
+
+	dmp_arg_text(&args, probe->relation);
+	dmp_arg(&args, JSONBARRAYOID, probe->values, false);
+	if (probe->is_key)
+	{
+		dmp_spi_registry(psprintf("SELECT l.entry FROM dmp.audit_log l WHERE l.relation = $1"
+								  " AND l.row_key = ANY ($2)%s",
+								  own ? THIS_TRANSACTION : ""),
+						 &args, false);
+		take_numbers(numbers);
+		return;
+	}
+	initStringInfo(&before);
+	initStringInfo(&after);
+	foreach (lc, probe->columns)
+	{
+		char *name = quote_literal_cstr(lfirst(lc));
+
+		appendStringInfo(&before, "%s%s, x.old -> %s", before.len ? ", " : "", name, name);
+		appendStringInfo(&after, "%s%s, x.new -> %s", after.len ? ", " : "", name, name);
+	}
+	dmp_spi_registry(psprintf("SELECT x.entry FROM (SELECT l.entry, l.old, l.new"
+							  " FROM dmp.audit_log l WHERE l.relation = $1%s OFFSET 0) x"
+							  " WHERE jsonb_build_object(%s) = ANY ($2)"
+							  " OR jsonb_build_object(%s) = ANY ($2)",
+							  own ? THIS_TRANSACTION : "", before.data, after.data),
+					 &args, false);
+	take_numbers(numbers);
+}
+
 Datum
-dmp_subject_audit_entries(Subject *subject, List *keys, int64 *n)
+dmp_subject_audit_entries(Subject *subject, List *probes, bool own, int64 *n)
 {
 	HASHCTL control;
 	HTAB *numbers;
@@ -267,32 +299,26 @@ dmp_subject_audit_entries(Subject *subject, List *keys, int64 *n)
 	control.hcxt = CurrentMemoryContext;
 	numbers = hash_create("dmp entries of a subject", 256, &control,
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	foreach (lc, keys)
-	{
-		SubjectEntries *entries = lfirst(lc);
-		DmpArgs args = {0};
-
-		dmp_arg_text(&args, entries->relation);
-		dmp_arg(&args, JSONBARRAYOID, entries->keys, false);
-		dmp_arg(&args, JSONBARRAYOID, entries->parts, false);
-		dmp_spi_registry("SELECT l.entry FROM dmp.audit_log l WHERE l.relation = $1"
-						 " AND (l.row_key = ANY ($2) OR EXISTS (SELECT FROM unnest($3) p (part)"
-						 " WHERE l.row_key @> p.part OR l.old @> p.part OR l.new @> p.part))"
-						 " AND coalesce(l.row_key, l.old, l.new) IS NOT NULL",
-						 &args, false);
-		take_numbers(numbers);
-	}
+	foreach (lc, probes)
+		run_probe(lfirst(lc), own, numbers);
 	if (dmp_subject_is_distinctive(subject->value, true))
 	{
 		DmpArgs args = {0};
+		StringInfoData json;
 
+		initStringInfo(&json);
+		escape_json(&json, subject->value);
 		dmp_arg_text(&args, subject->value);
-		/* the bytes first: most chunks are not unpacked; json in a payload may write it with escapes */
+		dmp_arg_text(&args, pnstrdup(json.data + 1, json.len - 2));
+		/* the bytes first: most chunks are not unpacked; events may write it with escapes */
 		dmp_spi_registry(
-			"SELECT l.entry FROM dmp.audit_log l JOIN dmp_internal.audit_chunk c ON "
-			"c.id = l.entry / 1000"
-			" WHERE (position(convert_to($1, getdatabaseencoding()) IN c.body) > 0"
-			" OR c.operation IN ('C', 'R')) AND c.operation NOT IN ('B', 'E', 'G') AND" NAMES_ENTRY,
+			psprintf("SELECT l.entry FROM dmp.audit_log l"
+					 " JOIN dmp_internal.audit_chunk c ON c.id = l.entry / 1000"
+					 " WHERE (position(convert_to($1, getdatabaseencoding()) IN c.body) > 0"
+					 " OR position(convert_to($2, getdatabaseencoding()) IN c.body) > 0"
+					 " OR c.operation IN ('C', 'R')) AND c.operation NOT IN ('B', 'E', 'G')"
+					 " AND" NAMES_ENTRY "%s",
+					 own ? THIS_TRANSACTION : ""),
 			&args, false);
 		take_numbers(numbers);
 	}
@@ -342,7 +368,7 @@ dmp_subject_audit_export(FunctionCallInfo fcinfo, Subject *subject)
 		}
 	}
 	keys = dmp_subject_audit_keys(subject);
-	dmp_arg(&args, INT8ARRAYOID, dmp_subject_audit_entries(subject, keys, &n), false);
+	dmp_arg(&args, INT8ARRAYOID, dmp_subject_audit_entries(subject, keys, false, &n), false);
 	if (n > 0)
 		dmp_subject_emit(fcinfo, "dmp.audit_log", sql, &args);
 }

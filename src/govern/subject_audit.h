@@ -8,18 +8,22 @@
 
 #include "govern/subject.h"
 
-/* how entries of one table are told: all jsonb, as arrays */
-typedef struct SubjectEntries
+/* columns whose values tell an entry of one table: those of its key, or of the row before or after */
+typedef struct SubjectProbe
 {
 	char *relation; /* as dmp.audit_log names it */
-	Datum keys;     /* row_key is one of them */
-	Datum parts;    /* row_key, old or new contains one of them */
-} SubjectEntries;
+	bool is_key;
+	List *columns;
+	Datum values; /* objects of those columns, jsonb[] */
+} SubjectProbe;
 
-/* before rows change: keys of the rows that change, and what refers to them (List of SubjectEntries *) */
+/* before rows change: keys of the rows that change, and what refers to them (List of SubjectProbe *) */
 extern List *dmp_subject_audit_keys(Subject *subject);
-/* numbers of the entries to be erased, as bigint[]; *n: how many. By the owner's rights. */
-extern Datum dmp_subject_audit_entries(Subject *subject, List *keys, int64 *n);
+/*
+ * Numbers of the entries to be erased, as bigint[]; *n: how many. own: those
+ * of this transaction only. By the owner's rights.
+ */
+extern Datum dmp_subject_audit_entries(Subject *subject, List *probes, bool own, int64 *n);
 /* chunks whose actor is the subject: that is committed to, and stays */
 extern int64 dmp_subject_audit_actor(Subject *subject);
 /* rows of an export: entries of the log that the caller may read */

@@ -340,10 +340,8 @@ emit_plan(FunctionCallInfo fcinfo, SubjectPlan *plan, Subject *subject, bool dry
 }
 
 static void
-erase_entries(Subject *subject, SubjectPlan *plan)
+erase_numbers(Datum numbers, int64 n)
 {
-	int64 n;
-	Datum numbers = dmp_subject_audit_entries(subject, plan->keys, &n);
 	DmpArgs args = {0};
 
 	if (n == 0)
@@ -361,7 +359,9 @@ dmp_erase_subject(PG_FUNCTION_ARGS)
 	bool dry_run = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	SubjectPlan plan = {0};
 	Subject *subject;
+	Datum numbers;
 	int64 entries;
+	int64 own;
 	int64 event = 0;
 
 	dmp_srf_begin(fcinfo);
@@ -375,7 +375,7 @@ dmp_erase_subject(PG_FUNCTION_ARGS)
 	plan_places(&plan, subject);
 	plan_unread(&plan, subject);
 	plan.keys = dmp_subject_audit_keys(subject);
-	(void) dmp_subject_audit_entries(subject, plan.keys, &entries);
+	numbers = dmp_subject_audit_entries(subject, plan.keys, false, &entries);
 	if (!dry_run && subject->obstacles)
 		refuse(subject);
 	if (!dry_run)
@@ -386,7 +386,10 @@ dmp_erase_subject(PG_FUNCTION_ARGS)
 	if (!dry_run)
 	{
 		dmp_subject_check_gone(subject);
-		erase_entries(subject, &plan);
+		erase_numbers(numbers, entries);
+		/* what the changes of this act were logged as */
+		numbers = dmp_subject_audit_entries(subject, plan.keys, true, &own);
+		erase_numbers(numbers, own);
 	}
 	dmp_subject_derived(&plan, entries > 0, dry_run);
 	if (!dry_run)

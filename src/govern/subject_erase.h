@@ -24,7 +24,7 @@ typedef struct SubjectPlan
 	List *places;  /* SubjectPlace * */
 	List *changed; /* OIDs of the tables whose rows change */
 	List *own;     /* OIDs of tables of dmp whose rows change */
-	List *keys;    /* SubjectEntries *: how entries of the audit log are found */
+	List *keys;    /* SubjectProbe *: how entries of the audit log are found */
 } SubjectPlan;
 
 /* a row of the result, added to one of the same object and action */
