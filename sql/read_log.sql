@@ -89,6 +89,13 @@ SELECT * FROM pg_temp.reads WHERE request <> 'T-1';
 -- numbers that are missing: the one rolled back and the one made read-only
 SELECT count(*) FROM generate_series(:first + 1, (SELECT last_value FROM dmp_internal.read_number)) n
 WHERE NOT EXISTS (SELECT FROM dmp.audit_log WHERE operation = 'R' AND (new ->> 'number')::bigint = n);
+-- who granted what, and what was protected
+SELECT relation, effective_role = 'access_owner' AS by_owner, new ->> 'act' AS act, jsonb_array_length(new -> 'statements') AS statements FROM dmp.audit_log
+WHERE operation = 'G' AND relation::text LIKE 'access_l.%' ORDER BY entry;
+SELECT dmp.set_default_context('access_reader', '{"tenant": 1}');
+SELECT count(*) FROM dmp.revoke_context('access_reader', '{1,2}', NULL);
+SELECT new FROM (SELECT new, entry FROM dmp.audit_log WHERE operation = 'G' AND new ->> 'role' = 'access_reader' ORDER BY entry DESC LIMIT 3) e ORDER BY entry;
+SELECT count(*) FROM dmp.grant_context('access_reader', '{1,2}', NULL);
 RESET dmp.read_log;
 SHOW dmp.read_log;
 

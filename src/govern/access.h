@@ -51,6 +51,8 @@ extern void dmp_act_as_owner(DmpActs *acts, const char *object, const char *kind
 extern void dmp_act_note(DmpActs *acts, const char *object, const char *format, ...)
 	pg_attribute_printf(3, 4);
 extern void dmp_acts_run(DmpActs *acts);
+/* the statements that are run, as a List of char * */
+extern List *dmp_acts_sql(const DmpActs *acts);
 extern void dmp_acts_return(FunctionCallInfo fcinfo, DmpActs *acts);
 /* a role for a statement: PUBLIC when NULL */
 extern const char *dmp_act_role(const char *role);

@@ -117,6 +117,22 @@ dmp_acts_run(DmpActs *acts)
 	AtEOXact_GUC(false, level);
 }
 
+List *
+dmp_acts_sql(const DmpActs *acts)
+{
+	List *statements = NIL;
+	ListCell *lc;
+
+	foreach (lc, acts->acts)
+	{
+		Act *act = lfirst(lc);
+
+		if (act->run)
+			statements = lappend(statements, act->sql);
+	}
+	return statements;
+}
+
 void
 dmp_acts_return(FunctionCallInfo fcinfo, DmpActs *acts)
 {

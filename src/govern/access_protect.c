@@ -32,8 +32,10 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
+#include "govern/audit.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -437,6 +439,25 @@ remember(DmpProtect *protect, DmpActs *acts, bool *security, bool *forced)
 	dmp_spi_finish();
 }
 
+/* tells the audit log: the act and its statements */
+static void
+log_act(Oid relid, const char *act, const DmpActs *acts)
+{
+	StringInfoData json;
+	List *statements = dmp_acts_sql(acts);
+	ListCell *lc;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"act\": \"%s\", \"statements\": [", act);
+	foreach (lc, statements)
+	{
+		appendStringInfoString(&json, foreach_current_index(lc) ? ", " : "");
+		escape_json(&json, lfirst(lc));
+	}
+	appendStringInfoString(&json, "]}");
+	dmp_audit_event(relid, 'G', json.data);
+}
+
 /* whether it is protected; its masked view */
 static bool
 is_protected(Oid relid, Oid *masked)
@@ -602,6 +623,7 @@ dmp_protect(PG_FUNCTION_ARGS)
 		if (protect.mask == NULL)
 			forget_revoked(protect.relid, true);
 		remember(&protect, &acts, security, forced);
+		log_act(protect.relid, "protect", &acts);
 	}
 	dmp_acts_return(fcinfo, &acts);
 	PG_RETURN_NULL();
@@ -696,6 +718,7 @@ dmp_unprotect(PG_FUNCTION_ARGS)
 	dmp_spi_registry("DELETE FROM dmp_internal.protection_table WHERE root = $1", &args, false);
 	dmp_spi_registry("DELETE FROM dmp_internal.protection WHERE relation = $1", &args, false);
 	dmp_spi_finish();
+	log_act(relid, "unprotect", &acts);
 	dmp_acts_return(fcinfo, &acts);
 	PG_RETURN_NULL();
 }

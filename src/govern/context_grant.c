@@ -13,6 +13,7 @@
  *-------------------------------------------------------------------------
  */
 #include "govern/context.h"
+#include "govern/audit.h"
 
 #include "access/parallel.h"
 #include "access/xact.h"
@@ -341,6 +342,20 @@ return_grants(FunctionCallInfo fcinfo, uint64 n)
 	}
 }
 
+/* tells the audit log; $2 and $3 of args are tenants and purposes, or $2 a context */
+static void
+log_act(const char *act, const char *role, const char *rest, DmpArgs *args)
+{
+	DmpArgs all = *args;
+
+	dmp_arg_text(&all, act);
+	dmp_arg_text(&all, role);
+	dmp_spi_registry(psprintf("SELECT jsonb_build_object('act', $%d, 'role', $%d%s)::text",
+							  all.n - 1, all.n, rest),
+					 &all, false);
+	dmp_audit_event(InvalidOid, 'G', dmp_spi_text(0, 1));
+}
+
 #define SAME_GRANT \
 	"grantee::oid = $1 AND tenants IS NOT DISTINCT FROM $2 AND purposes IS NOT DISTINCT FROM $3"
 
@@ -366,8 +381,12 @@ dmp_grant_context(PG_FUNCTION_ARGS)
 							 "(grantee, tenants, purposes, granted_by) VALUES ($1, $2, $3, $4) "
 							 "RETURNING grantee::oid, tenants, purposes",
 							 &args, false);
+		return_grants(fcinfo, n);
+		log_act("grant_context", NameStr(*PG_GETARG_NAME(0)), ", 'tenants', $2, 'purposes', $3",
+				&args);
 	}
-	return_grants(fcinfo, n);
+	else
+		return_grants(fcinfo, n);
 	dmp_spi_finish();
 	PG_RETURN_NULL();
 }
@@ -396,6 +415,9 @@ dmp_revoke_context(PG_FUNCTION_ARGS)
 							 " RETURNING grantee::oid, tenants, purposes",
 							 &args, false);
 	return_grants(fcinfo, n);
+	if (n > 0)
+		log_act("revoke_context", NameStr(*PG_GETARG_NAME(0)),
+				args.n == 1 ? "" : ", 'tenants', $2, 'purposes', $3", &args);
 	dmp_spi_finish();
 	PG_RETURN_NULL();
 }
@@ -427,6 +449,8 @@ dmp_set_default_context(PG_FUNCTION_ARGS)
 						 "VALUES ($1, $2::jsonb, $3)",
 						 &args, false);
 	}
+	log_act("set_default_context", NameStr(*PG_GETARG_NAME(0)),
+			json ? ", 'context', $2::jsonb" : "", &args);
 	dmp_spi_finish();
 	PG_RETURN_VOID();
 }
