@@ -169,6 +169,31 @@ SELECT object, action, rows FROM dmp.erase_subject('17 ', true) WHERE object LIK
 SELECT object, action, rows FROM dmp.erase_subject('99999999999999999999', true) WHERE object LIKE '%numbered';
 SELECT object, action, rows FROM dmp.erase_subject('17', false) WHERE object LIKE '%numbered';
 
+-- types of others bring no functions of theirs into an export
+CREATE ROLE regress_dmp_trap;
+GRANT CREATE, USAGE ON SCHEMA subject TO regress_dmp_trap;
+SET ROLE regress_dmp_trap;
+CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE TYPE pair AS (a int, b mood);
+CREATE FUNCTION trap(mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE 'in the trap as %', current_user; END $$;
+CREATE TYPE feeling AS ENUM ('glad', 'sad');
+CREATE FUNCTION trap_text(feeling) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'in the trap as %', current_user; END $$;
+CREATE CAST (mood AS json) WITH FUNCTION trap(mood);
+CREATE CAST (feeling AS text) WITH FUNCTION trap_text(feeling) AS IMPLICIT;
+CREATE TABLE trapped (kind mood PRIMARY KEY, feels feeling, felt mood[], both_of pair, email text);
+CREATE TABLE trapped_too (kind mood REFERENCES trapped);
+INSERT INTO trapped VALUES ('glad', 'sad', '{glad,sad}', '(1,sad)', 'trap@example.org'), ('sad', NULL, NULL, NULL, 'trap@example.org');
+INSERT INTO trapped_too VALUES ('glad');
+SELECT dmp.tag('trapped', 'email', 'subject');
+RESET ROLE;
+SELECT object, record FROM dmp.export_subject('trap@example.org');
+SET ROLE regress_dmp_trap;
+SELECT dmp.tag('trapped', 'feels', 'subject'), dmp.audit('trapped'), dmp.audit('trapped_too');
+UPDATE trapped SET felt = NULL;
+RESET ROLE;
+SELECT object, action, rows FROM dmp.erase_subject('sad', false) WHERE object LIKE '%trapped%' OR object = 'dmp.audit_log';
+SELECT count(*) FROM trapped;
+
 -- rights: the caller's
 CREATE ROLE regress_dmp_officer;
 GRANT USAGE ON SCHEMA subject TO regress_dmp_officer;
@@ -193,6 +218,7 @@ SELECT count(*) FROM person WHERE id = 3;
 
 SET client_min_messages = error;
 DROP SCHEMA subject CASCADE;
+DROP ROLE regress_dmp_trap;
 REVOKE EXECUTE ON FUNCTION dmp.export_subject(text), dmp.erase_subject(text, boolean) FROM regress_dmp_officer;
 DROP ROLE regress_dmp_officer;
 DELETE FROM dmp_internal.subject_hold;

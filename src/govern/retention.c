@@ -296,6 +296,23 @@ apply_to_lake(Retention *retention, List *held)
 	return dmp_spi_int8(0, 1, 0);
 }
 
+/* months of the audit log; it speaks of held subjects too */
+static int64
+apply_to_log(Retention *retention, List *held)
+{
+	DmpArgs args = {0};
+
+	if (held)
+	{
+		ereport(NOTICE, (errmsg("months of the audit log stay while there are holds")));
+		return 0;
+	}
+	dmp_arg(&args, TIMESTAMPTZOID, retention->before, false);
+	dmp_spi("SELECT coalesce(pg_catalog.sum(entries), 0)::pg_catalog.int8 FROM dmp.drop_audit($1)",
+			&args, false);
+	return dmp_spi_int8(0, 1, 0);
+}
+
 /* dmp.apply_retention() */
 Datum
 dmp_apply_retention(PG_FUNCTION_ARGS)
@@ -317,6 +334,8 @@ dmp_apply_retention(PG_FUNCTION_ARGS)
 
 		if (retention->source)
 			rows = apply_to_lake(retention, held);
+		else if (strcmp(dmp_relation_name(retention->relid), "dmp_internal.audit_chunk") == 0)
+			rows = apply_to_log(retention, held);
 		else
 		{
 			List *leaves = leaves_of(retention->relid);

@@ -389,10 +389,18 @@ edge_query(Subject *subject, SubjectEdge *edge, SubjectTable *table, DmpArgs *ar
 	foreach (lc, edge->child_columns)
 	{
 		int i = foreach_current_index(lc);
+		const char *parent = quote_identifier(list_nth(edge->parent_columns, i));
+		Oid type = getBaseType(
+			get_atttype(edge->parent, get_attnum(edge->parent, list_nth(edge->parent_columns, i))));
 
-		appendStringInfo(&sql, "%sp.%s %s c.%s", i ? " AND " : "",
-						 quote_identifier(list_nth(edge->parent_columns, i)),
-						 (char *) list_nth(edge->operators, i), quote_identifier(lfirst(lc)));
+		if (dmp_subject_by_text(type))
+			appendStringInfo(&sql,
+							 "%spg_catalog.format('%%s', p.%s) OPERATOR(pg_catalog.=)"
+							 " pg_catalog.format('%%s', c.%s)",
+							 i ? " AND " : "", parent, quote_identifier(lfirst(lc)));
+		else
+			appendStringInfo(&sql, "%sp.%s %s c.%s", i ? " AND " : "", parent,
+							 (char *) list_nth(edge->operators, i), quote_identifier(lfirst(lc)));
 	}
 	if (table->by_root)
 		appendStringInfo(&sql, " AND p.tableoid OPERATOR(pg_catalog.=) %u::pg_catalog.oid",

@@ -122,6 +122,9 @@ extern void dmp_subject_untagged(Subject *subject);
  */
 extern char *dmp_subject_condition(Subject *subject, Oid relid, List *columns, const char *alias,
 								   DmpArgs *args);
+/* SQL of a column's value that to_jsonb() can be given: no function of the type's owner but its output runs */
+extern bool dmp_subject_by_text(Oid type);
+extern char *dmp_subject_plain(Oid relid, const char *column, const char *alias);
 /*
  * SELECT on the table (to erase, UPDATE too: rows are locked) and USAGE of its
  * schema, no row security in the way; else the reason.

@@ -11,6 +11,7 @@
  */
 #include "govern/subject_audit.h"
 
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -37,17 +38,18 @@ has_entries(const char *relation)
 							&args, true) > 0;
 }
 
-/* "'name', alias.column, ..." of an object */
+/* "'name', t.column, ..." of an object */
 static char *
-members_of(List *names, List *columns, const char *alias)
+members_of(SubjectTable *table, List *names, List *columns)
 {
 	StringInfoData sql;
 	ListCell *lc;
 
 	initStringInfo(&sql);
 	foreach (lc, names)
-		appendStringInfo(&sql, "%s%s, %s.%s", sql.len ? ", " : "", quote_literal_cstr(lfirst(lc)),
-						 alias, quote_identifier(list_nth(columns, foreach_current_index(lc))));
+		appendStringInfo(
+			&sql, "%s%s, %s", sql.len ? ", " : "", quote_literal_cstr(lfirst(lc)),
+			dmp_subject_plain(table->relid, list_nth(columns, foreach_current_index(lc)), "t"));
 	return sql.data;
 }
 
@@ -145,9 +147,12 @@ add_names(Subject *subject, List **list, Oid relid)
 
 		if (dmp_subject_condition(subject, relid, one, "t", &args) == NULL)
 			continue;
-		dmp_spi(psprintf("SELECT ARRAY[pg_catalog.jsonb_build_object(%s, $1)]",
-						 quote_literal_cstr(lfirst(lc))),
-				&args, true);
+		/* as dmp_subject_plain() */
+		dmp_spi(
+			psprintf("SELECT ARRAY[pg_catalog.jsonb_build_object(%s, %s)]",
+					 quote_literal_cstr(lfirst(lc)),
+					 args.types[0] < FirstNormalObjectId ? "$1" : "pg_catalog.format('%s', $1)"),
+			&args, true);
 		add_probe(list, dmp_relation_name(relid), false, one, dmp_spi_datum(0, 1, &isnull));
 	}
 }
@@ -186,7 +191,7 @@ add_references(Subject *subject, List **list, SubjectTable *table)
 		if (!list_member_oid(table->ancestors, edge->parent) || edge->parent == edge->child)
 			continue;
 		children = with_partitions(edge->child);
-		parts = objects_of(table, members_of(edge->child_columns, edge->parent_columns, "t"));
+		parts = objects_of(table, members_of(table, edge->child_columns, edge->parent_columns));
 		foreach (child, children)
 		{
 			char *name = dmp_relation_name(lfirst_oid(child));
@@ -215,7 +220,8 @@ dmp_subject_audit_keys(Subject *subject)
 			continue;
 		key = key_columns(table->relid);
 		if (key)
-			add_probe(&list, table->name, true, key, objects_of(table, members_of(key, key, "t")));
+			add_probe(&list, table->name, true, key,
+					  objects_of(table, members_of(table, key, key)));
 	}
 	n = dmp_spi_registry(
 		"SELECT DISTINCT s.relation::oid FROM dmp_internal.audit_shape s"

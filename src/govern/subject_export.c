@@ -8,10 +8,12 @@
  */
 #include "govern/subject.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "govern/subject_audit.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(dmp_export_subject);
 
@@ -54,6 +56,23 @@ dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql, D
 	SPI_cursor_close(portal);
 }
 
+static char *
+select_list(SubjectTable *table)
+{
+	Relation relation = table_open(table->relid, AccessShareLock);
+	List *columns = dmp_column_names(RelationGetDescr(relation));
+	StringInfoData sql;
+	ListCell *lc;
+
+	table_close(relation, NoLock);
+	initStringInfo(&sql);
+	foreach (lc, columns)
+		appendStringInfo(&sql, "%s%s AS %s", sql.len ? ", " : "",
+						 dmp_subject_plain(table->relid, lfirst(lc), "t"),
+						 quote_identifier(lfirst(lc)));
+	return sql.data;
+}
+
 static void
 emit_tables(FunctionCallInfo fcinfo, Subject *subject)
 {
@@ -76,9 +95,9 @@ emit_tables(FunctionCallInfo fcinfo, Subject *subject)
 			continue;
 		dmp_arg(&args, TIDARRAYOID, dmp_tid_array(tids, n), false);
 		dmp_subject_emit(fcinfo, table->root_name,
-						 psprintf("SELECT pg_catalog.to_jsonb(t) FROM %s t"
-								  " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)%s",
-								  table->scan, dmp_subject_only_leaf(table)),
+						 psprintf("SELECT pg_catalog.to_jsonb(r) FROM (SELECT %s FROM %s t"
+								  " WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1)%s) r",
+								  select_list(table), table->scan, dmp_subject_only_leaf(table)),
 						 &args);
 	}
 }

@@ -9,6 +9,7 @@
  */
 #include "govern/subject.h"
 
+#include "access/transam.h"
 #include "base/soft.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
@@ -39,6 +40,24 @@ equality(Oid type)
 	return sql;
 }
 
+/*
+ * Whether values of a type are to be compared by their texts: an enum or a row
+ * type has the operators of all enums or rows, and an implicit cast that its
+ * owner made could get between.
+ */
+bool
+dmp_subject_by_text(Oid type)
+{
+	Oid operator= lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+	Oid left;
+	Oid right;
+
+	if (type < FirstNormalObjectId || !OidIsValid(operator))
+		return false;
+	op_input_types(operator, & left, &right);
+	return left != type;
+}
+
 char *
 dmp_subject_condition(Subject *subject, Oid relid, List *columns, const char *alias, DmpArgs *args)
 {
@@ -60,10 +79,34 @@ dmp_subject_condition(Subject *subject, Oid relid, List *columns, const char *al
 				soft, subject->value, strlen(subject->value), &value, &reason, &sqlstate))
 			continue;
 		dmp_arg(args, type, value, false);
-		appendStringInfo(&sql, "%s%s.%s %s $%d", sql.len ? " OR " : "", alias,
-						 quote_identifier(column), operator, args->n);
+		if (dmp_subject_by_text(type))
+			appendStringInfo(&sql,
+							 "%spg_catalog.format('%%s', %s.%s) OPERATOR(pg_catalog.=)"
+							 " pg_catalog.format('%%s', $%d)",
+							 sql.len ? " OR " : "", alias, quote_identifier(column), args->n);
+		else
+			appendStringInfo(&sql, "%s%s.%s %s $%d", sql.len ? " OR " : "", alias,
+							 quote_identifier(column), operator, args->n);
 	}
 	return sql.len ? psprintf("(%s)", sql.data) : NULL;
+}
+
+/*
+ * Casts to json or text of somebody's type are somebody's functions, and would
+ * run with the rights of whoever exports: values of types that the server does
+ * not bring are written by their output functions.
+ */
+char *
+dmp_subject_plain(Oid relid, const char *column, const char *alias)
+{
+	Oid type = getBaseType(get_atttype(relid, get_attnum(relid, column)));
+	char *name = psprintf("%s.%s", alias, quote_identifier(column));
+
+	if (type < FirstNormalObjectId)
+		return name;
+	return psprintf("CASE WHEN pg_catalog.num_nulls(%s) OPERATOR(pg_catalog.=) 0"
+					" THEN pg_catalog.format('%%s', %s) END",
+					name, name);
 }
 
 char *

@@ -288,6 +288,8 @@ static const char *const kept_values[][3] = {
 	{"feature_set", "", "features,entities"},
 	{"model", "", "value,query,options,path,baseline,warnings"},
 	{"model_run", "", "dataset"},
+	{"context_default", "", "context"},
+	{"processing", "", "subjects,transfers,safeguards"},
 };
 
 static List *
