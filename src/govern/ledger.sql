@@ -113,3 +113,33 @@ CREATE FUNCTION dmp_internal.erase_entries(entries bigint[]) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_erase_entries';
 REVOKE EXECUTE ON FUNCTION dmp_internal.erase_entries(bigint[]) FROM PUBLIC; -- it rewrites the log
 COMMENT ON FUNCTION dmp_internal.erase_entries(bigint[]) IS 'replace salt and payload of entries of the audit log by their hash; entries that changed';
+
+-- what dmp.audit_coverage() starts from, and what it found
+
+CREATE TABLE dmp_internal.audit_check (
+	root dmp_internal.relation NOT NULL,
+	cluster int NOT NULL,
+	snapshot pg_snapshot NOT NULL,
+	at timestamptz NOT NULL,
+	columns text NOT NULL,
+	rows bigint NOT NULL,
+	content bytea NOT NULL,
+	own xid8,
+	last_chunk bigint NOT NULL
+);
+COMMENT ON TABLE dmp_internal.audit_check IS 'content of audited tables at the last check of dmp.audit_coverage';
+CREATE TABLE dmp_internal.audit_gap (
+	relation dmp_internal.relation NOT NULL,
+	relation_name text NOT NULL,
+	gap_from timestamptz,
+	gap_to timestamptz,
+	reason text NOT NULL
+);
+COMMENT ON TABLE dmp_internal.audit_gap IS 'windows in which the audit log may lack something';
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_check', '');
+SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_gap', '');
+
+CREATE FUNCTION dmp.audit_coverage(OUT relation text, OUT gap_from timestamptz, OUT gap_to timestamptz, OUT reason text) RETURNS SETOF record
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_audit_coverage';
+COMMENT ON FUNCTION dmp.audit_coverage() IS 'windows in which changes of your audited tables may be missing from the log: triggers that are off, partitions that are not audited, and rows that are not what they were at the last call plus what was logged since
+Example: SELECT * FROM dmp.audit_coverage()';

@@ -216,6 +216,7 @@ my @contract = (
 		SELECT dmp.set_retention('letters', 'at', '1 year'); SELECT relation, keep_for FROM dmp.retention; SELECT relation, rows FROM dmp.apply_retention()}, qr/^letters\|1 year\nletters\|1$/m,
 	'record_processing' => q{SELECT dmp.record_processing('customers', 'orders', 'contract'); SELECT purpose, categories FROM dmp.processing}, qr/^orders\|\{subject\}$/m,
 	'registers of a desk' => q{SELECT count(*) FROM dmp.subject_holds UNION ALL SELECT count(*) FROM dmp.subject_requests}, qr/^0\n0$/,
+	'audit_coverage' => q{CREATE TABLE covered (id int PRIMARY KEY); SELECT dmp.audit('covered'); SELECT count(*) FROM dmp.audit_coverage(); INSERT INTO covered VALUES (1); SELECT count(*) FROM dmp.audit_coverage(); SELECT dmp.unaudit('covered')}, qr/^0\n0$/m,
 	'consents' => q{SELECT count(*) FROM dmp.consents}, qr/^0$/,
 	# ---- govern: context
 	'set_context' => q{BEGIN; SELECT dmp.set_context('{"tenant": "acme", "purpose": "support"}'); SELECT dmp.context() ->> 'tenant'; COMMIT}, qr/^acme$/m,

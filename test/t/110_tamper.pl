@@ -304,7 +304,7 @@ foreach my $round (1 .. 3)
 	{
 		usleep(300_000);
 		$sealed += sql(q{SELECT count(*) FROM dmp.seal_audit()});
-		push @alarms, alarms($with);
+		push @alarms, alarms($with), sql(q{SELECT * FROM dmp.audit_coverage()});
 		$with = "jsonb_build_array('" . sql(q{SELECT dmp.audit_digest()}) . "'::jsonb, '$digest'::jsonb)";
 	}
 	is(join('', @alarms), '', "round $round: no alarm while eight clients write");
@@ -323,7 +323,7 @@ foreach my $round (1 .. 3)
 		}
 	}
 	$_->kill_kill foreach $bench, $sealer;
-	is(alarms($with), '', "round $round: nor after a crash");
+	is(alarms($with) . sql(q{SELECT * FROM dmp.audit_coverage()}), '', "round $round: nor after a crash");
 }
 sql(q{SELECT count(*) FROM dmp.seal_audit()});
 is(alarms($with), '', 'nor when all is sealed');
@@ -359,6 +359,7 @@ is($new->safe_psql('postgres', q{SELECT sum(entries) FROM chunk}), $count, 'ever
 my $after = qq{SELECT string_agg(DISTINCT status, ',' ORDER BY status) FROM dmp.verify_audit(jsonb_build_array('$digest'::jsonb, '$last_digest'::jsonb))};
 is($new->safe_psql('postgres', $after), 'ok,redacted,unsealed', 'the restored log verifies against digests of the old cluster');
 $new->safe_psql('postgres', q{UPDATE work SET balance = 3 WHERE id < 10});
+is($new->safe_psql('postgres', q{SELECT * FROM dmp.audit_coverage()}), '', 'the log explains what the restored tables hold');
 cmp_ok($new->safe_psql('postgres', q{SELECT count(*) FROM dmp.seal_audit()}), '>', 1, 'sealing goes on: what the dump brought, and new entries');
 is($new->safe_psql('postgres', $after), 'ok,redacted', 'and verifies');
 is($new->safe_psql('postgres', q{SELECT count(DISTINCT cluster) FROM dmp_internal.audit_block}), 2, 'blocks of two clusters in one chain');
