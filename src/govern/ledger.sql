@@ -136,6 +136,8 @@ CREATE TABLE dmp_internal.audit_gap (
 	reason text NOT NULL
 );
 COMMENT ON TABLE dmp_internal.audit_gap IS 'windows in which the audit log may lack something';
+ALTER TABLE dmp_internal.audit_check ENABLE ROW LEVEL SECURITY;
+ALTER TABLE dmp_internal.audit_gap ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_check', '');
 SELECT pg_catalog.pg_extension_config_dump('dmp_internal.audit_gap', '');
 
