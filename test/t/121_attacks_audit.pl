@@ -13,6 +13,7 @@ my $node = target('attack_audit', "max_prepared_transactions = 4\n");
 
 as_root(q{
 	CREATE EXTENSION dmp;
+	SELECT dmp.setup();
 	CREATE ROLE ann LOGIN;
 	CREATE ROLE mallory LOGIN;
 	CREATE ROLE writer LOGIN IN ROLE pg_write_all_data;

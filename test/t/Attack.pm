@@ -119,7 +119,8 @@ sub attack
 		if (ref $want{out}) { push @bad, "no output like $want{out}" if $out !~ $want{out} }
 		else { push @bad, "the output is not \"$want{out}\"" if $out ne $want{out} }
 	}
-	ok(!@bad, $name) or diag(join('; ', @bad) . "\n$sql\n-- output: $out\n-- errors: $err");
+	ok(!@bad, $name) or diag(join('; ', @bad, grep { leaks($_) } split /\n/, "$out\n$err"), "\n",
+		substr($sql, 0, 1000), "\n-- output: ", substr($out, 0, 2000), "\n-- errors: ", substr($err, 0, 2000));
 	return ($out, $err);
 }
 
