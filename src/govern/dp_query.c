@@ -290,6 +290,15 @@ become(Oid owner, DmpIdentity *saved)
 	pin_setting("search_path", "pg_catalog, pg_temp");
 	pin_setting("row_security", "on");
 	pin_setting("client_min_messages", "error");
+	/*
+	 * How many rows an index scan finds is a question of its own, answered
+	 * without noise: by counters everybody may read, by EXPLAIN, by the clock.
+	 */
+	pin_setting("enable_indexscan", "off");
+	pin_setting("enable_indexonlyscan", "off");
+	pin_setting("enable_bitmapscan", "off");
+	(void) set_config_option("track_counts", "off", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
 	/* texts of keys */
 	pin_setting("DateStyle", "ISO");
 	pin_setting("IntervalStyle", "postgres");

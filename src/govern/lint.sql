@@ -286,6 +286,10 @@ CREATE FUNCTION dmp_internal.lint_roles(OUT severity text, OUT object text, OUT 
 	SELECT 'error', quote_ident(rolname), 'role_bypassrls: no row policy holds for it', format('ALTER ROLE %I NOBYPASSRLS', rolname)
 	FROM role WHERE rolbypassrls AND NOT rolsuper AND rolcanlogin
 	UNION ALL
+	SELECT 'error', quote_ident(m.rolname), 'role_mask_member: as a member of dmp_mask it reads what masked views hide, in clear', format('REVOKE dmp_mask FROM %I', m.rolname)
+	FROM pg_auth_members a JOIN pg_roles o ON o.oid = a.roleid AND o.rolname = 'dmp_mask' JOIN role m ON m.oid = a.member
+	WHERE NOT m.rolsuper
+	UNION ALL
 	SELECT CASE WHEN forced THEN 'info' ELSE 'warning' END, quote_ident(rolname),
 		format('role_owns_protected: it logs in and owns protected tables (%s, first %s), so that it can turn their policies off', tables, name),
 		(SELECT format('CREATE ROLE %I NOLOGIN; %s', rolname || '_owner', string_agg(format('ALTER TABLE %s OWNER TO %I', t.name, rolname || '_owner'), '; ' ORDER BY t.name))
