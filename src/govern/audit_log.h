@@ -157,6 +157,8 @@ extern Oid dmp_audit_partition(TimestampTz at);
 /* partitions of this month and of a year from now on */
 extern void dmp_audit_partitions_ahead(void);
 extern Oid dmp_audit_sequence(void);
+extern int32 dmp_audit_cluster(void);
+extern void dmp_audit_cluster_forget(void);
 extern void dmp_audit_partition_forget(Oid relid);
 
 /* ---- audit_write.c: chunks */

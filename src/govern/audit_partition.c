@@ -29,6 +29,7 @@
 static Oid known;
 static Oid known_log;
 static Oid known_sequence;
+static int32 known_cluster; /* 0: not asked, or by a transaction that rolled back */
 static TimestampTz known_from;
 static TimestampTz known_to;
 
@@ -165,9 +166,27 @@ dmp_audit_sequence(void)
 	return known_sequence;
 }
 
+/* number of this cluster, without a look into catalogs each time */
+int32
+dmp_audit_cluster(void)
+{
+	if (known_cluster == 0)
+		known_cluster = dmp_cluster_id();
+	return known_cluster;
+}
+
+void
+dmp_audit_cluster_forget(void)
+{
+	known_cluster = 0;
+}
+
 void
 dmp_audit_partition_forget(Oid relid)
 {
 	if (!OidIsValid(relid) || relid == known || relid == known_log)
+	{
 		known = InvalidOid;
+		known_cluster = 0;
+	}
 }

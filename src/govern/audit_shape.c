@@ -542,6 +542,8 @@ on_end(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
+	if (event == XACT_EVENT_ABORT)
+		dmp_audit_cluster_forget();
 	if (made_shapes && event != XACT_EVENT_COMMIT)
 		forget(InvalidOid);
 	made_shapes = false;
@@ -550,7 +552,10 @@ on_end(XactEvent event, void *arg)
 static void
 on_sub_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
-	if (made_shapes && event == SUBXACT_EVENT_ABORT_SUB)
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	dmp_audit_cluster_forget();
+	if (made_shapes)
 		forget(InvalidOid);
 }
 

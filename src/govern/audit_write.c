@@ -101,43 +101,57 @@ dmp_audit_write_begin(void)
 static uint64
 statement_hash(void)
 {
+	/* what a byte may begin: 1 blank, 2 string, 3 number, 0 none of them; 4 goes on with a name or number */
+	static uint8 class[256];
 	uint64 id = pgstat_get_my_query_id();
-	const char *p = debug_query_string;
+	const uint8 *p = (const uint8 *) debug_query_string;
 	char plain[512];
 	int n = 0;
 	uint64 hash = 0;
-	char last = ' ';
+	uint8 last = ' ';
 
 	if (id != 0 || p == NULL)
 		return id;
+	if (class['0'] == 0)
+	{
+		int c;
+
+		for (c = 1; c < 256; c++)
+			class[c] = strchr(" \t\r\n", c)   ? 1
+					   : c == '\''            ? 2
+					   : c >= '0' && c <= '9' ? 3
+					   : c == '_' || c == '$' || c >= 0x80 || (c >= 'a' && c <= 'z') ||
+							   (c >= 'A' && c <= 'Z')
+						   ? 4
+						   : 0;
+	}
 	while (*p)
 	{
-		char c = *p++;
+		uint8 c = *p++;
 
-		if (c == '\'')
+		switch (class[c])
 		{
-			while (*p && *p != '\'')
-				p++;
-			if (*p)
-				p++;
-			c = '?';
-		}
-		else if (c >= '0' && c <= '9' && !(last >= 'a' && last <= 'z') &&
-				 !(last >= 'A' && last <= 'Z') && last != '_' && last != '$' &&
-				 !(last >= '0' && last <= '9'))
-		{
-			while ((*p >= '0' && *p <= '9') || *p == '.')
-				p++;
-			c = '?';
-		}
-		else if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-		{
-			if (last == ' ')
-				continue;
-			c = ' ';
+			case 1:
+				if (last == ' ')
+					continue;
+				c = ' ';
+				break;
+			case 2:
+				while (*p && *p != '\'')
+					p++;
+				p += *p != '\0';
+				c = '?';
+				break;
+			case 3:
+				if (class[last] >= 3)
+					break;
+				while (class[*p] == 3 || *p == '.')
+					p++;
+				c = '?';
+				break;
 		}
 		last = c;
-		plain[n++] = c;
+		plain[n++] = (char) c;
 		if (n == sizeof(plain))
 		{
 			hash = dmp_hash_bytes(plain, n, hash);
@@ -147,14 +161,6 @@ statement_hash(void)
 	while (n > 0 && (plain[n - 1] == ' ' || plain[n - 1] == ';'))
 		n--;
 	return dmp_hash_bytes(plain, n, hash);
-}
-
-static void
-set_text(DmpAuditWriter *w, int column, const char *text)
-{
-	w->nulls[column] = text == NULL || *text == '\0';
-	if (!w->nulls[column])
-		w->values[column] = CStringGetTextDatum(text);
 }
 
 /* of this session, which has one; NULL: a local socket, or no client */
@@ -179,6 +185,14 @@ client_address(void)
 }
 
 static void
+set_text(DmpAuditWriter *w, int column, const char *text)
+{
+	w->nulls[column] = text == NULL || *text == '\0';
+	if (!w->nulls[column])
+		w->values[column] = CStringGetTextDatum(text);
+}
+
+static void
 set_role(DmpAuditWriter *w, int column, Oid role)
 {
 	char *name = GetUserNameFromId(role, true);
@@ -199,7 +213,7 @@ get_ready(DmpAuditWriter *w)
 	w->rel = table_open(dmp_audit_partition(at), RowExclusiveLock);
 	memset(w->nulls, 0, sizeof(w->nulls));
 	w->values[C_AT] = TimestampTzGetDatum(at);
-	w->values[C_CLUSTER] = Int32GetDatum(dmp_cluster_id());
+	w->values[C_CLUSTER] = Int32GetDatum(dmp_audit_cluster());
 	w->values[C_XACT] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	set_role(w, C_SESSION_ROLE, GetSessionUserId());
 	set_role(w, C_EFFECTIVE_ROLE, GetUserId());
