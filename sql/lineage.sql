@@ -13,7 +13,7 @@ CREATE TABLE lonely (n int);
 
 CREATE FUNCTION of_query(query text) RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT l FROM (SELECT format('%s <- %s%s %s%s', coalesce(column_to, '*'), relation::regclass, '.' || column_from, kind, CASE WHEN masked THEN ' masked' END) AS l
-		FROM dmp_internal.query_lineage(query, NULL, 'lint_line, public')) x ORDER BY l COLLATE "C" $$;
+		FROM dmp_internal.query_lineage(query, NULL, 'lint_line, public', (SELECT oid FROM pg_roles WHERE rolname = current_user))) x ORDER BY l COLLATE "C" $$;
 -- expressions, aliases, whole rows
 SELECT * FROM of_query('SELECT id, x + 1 AS x1, lower(y), y::varchar v, now() FROM a');
 SELECT * FROM of_query('SELECT a FROM a');
@@ -143,11 +143,33 @@ SELECT count(*) FILTER (WHERE from_object ~ ':') AS registered, count(*) > 0 AS 
 SELECT dmp.lineage('model:lint_buyers');
 RESET ROLE;
 
+-- code in a query of somebody else does not run as who asks: the checks of a domain in a literal of an array
+CREATE SCHEMA lint_trap AUTHORIZATION lint_other;
+SET ROLE lint_other;
+SET search_path = lint_trap;
+CREATE TABLE ran (who name);
+GRANT INSERT ON ran TO PUBLIC;
+CREATE FUNCTION sprung(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO lint_trap.ran VALUES (current_user); RETURN true; END $$;
+CREATE DOMAIN trap AS text CHECK (lint_trap.sprung(VALUE));
+CREATE TABLE t AS SELECT i % 2 = 0 AS y, sin(i) AS x FROM generate_series(1, 100) i;
+SELECT status FROM dmp.train('lint_trap', $$SELECT y, x, cardinality('{a}'::lint_trap.trap[]) AS c FROM lint_trap.t$$, 'y', lambda => 0.1, exclude => '{c}');
+RESET ROLE;
+TRUNCATE lint_trap.ran;
+SELECT from_object, column_from, column_to, kind FROM dmp.lineage('model:lint_trap');
+SELECT * FROM dmp_internal.query_lineage('SELECT 1 FROM lint_trap.t', NULL, NULL, 0);
+SET ROLE lint_other;
+-- nor does one's own as somebody with more rights
+SELECT * FROM dmp_internal.query_lineage($$SELECT '{a}'::lint_trap.trap[] FROM lint_trap.t$$, NULL, NULL, 10);
+RESET ROLE;
+SELECT DISTINCT who FROM lint_trap.ran;
+SELECT count(*) FROM dmp.drop_model('lint_trap');
+SET search_path = lint_line, public;
+
 SET client_min_messages = warning;
 SELECT dmp.drop_model('lint_buyers');
 SELECT dmp.drop_feature_set('lint_users');
 SELECT count(*) FROM dmp.drop_recipe('lint_tidy');
 SELECT dmp.drop_source('lint_web');
 RESET search_path;
-DROP SCHEMA lint_line CASCADE;
+DROP SCHEMA lint_line, lint_trap CASCADE;
 DROP ROLE lint_other;

@@ -5,10 +5,10 @@ CREATE FUNCTION dmp_internal.view_lineage(view oid, OUT column_to text, OUT rela
 	RETURNS SETOF record
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dmp_view_lineage';
 COMMENT ON FUNCTION dmp_internal.view_lineage(oid) IS 'columns that feed the columns of a view; column_to null: all of them';
-CREATE FUNCTION dmp_internal.query_lineage(query text, recipe json, search_path text, OUT column_to text, OUT relation oid, OUT column_from text,
+CREATE FUNCTION dmp_internal.query_lineage(query text, recipe json, search_path text, owner oid, OUT column_to text, OUT relation oid, OUT column_from text,
 		OUT kind text, OUT masked boolean) RETURNS SETOF record
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_query_lineage';
-COMMENT ON FUNCTION dmp_internal.query_lineage(text, json, text) IS 'columns that feed the columns of a query, or of a recipe over it; nothing when it is not valid any more';
+COMMENT ON FUNCTION dmp_internal.query_lineage(text, json, text, oid) IS 'columns that feed the columns of a query, or of a recipe over it, analyzed as the owner of it; nothing when it is not valid any more';
 
 CREATE FUNCTION dmp_internal.lineage_name(relation oid) RETURNS text
 	LANGUAGE sql STABLE STRICT
@@ -39,14 +39,14 @@ CREATE FUNCTION dmp_internal.lineage_edges(OUT from_object text, OUT to_object t
 		SELECT name, dmp_internal.lineage_name(lake_table) AS lake, dmp_internal.lineage_name(into_table) AS target, mapping FROM dmp_internal.source
 	), run AS MATERIALIZED (
 		-- the last run of each recipe over each query
-		SELECT DISTINCT ON (into_table, query) recipe, document, query, search_path, into_table::oid AS made
+		SELECT DISTINCT ON (into_table, query) recipe, document, query, search_path, into_table::oid AS made, done_by::oid AS owner
 		FROM dmp_internal.recipe_run WHERE state = 'done' ORDER BY into_table, query, run DESC
 	), feature_set AS MATERIALIZED (
 		SELECT f.name, dmp_internal.lineage_name(dmp_internal.feature_events(f.name, f.owner)) AS events, f.entity, f.columns, f.features,
 			to_regclass(format('feature.%I', f.name))::oid AS view
 		FROM dmp_internal.feature_set f
 	), model AS MATERIALIZED (
-		SELECT DISTINCT ON (m.name, m.query) m.name, m.query, m.search_path, m.features, m.target
+		SELECT DISTINCT ON (m.name, m.query) m.name, m.query, m.search_path, m.features, m.target, m.trained_by::oid AS owner
 		FROM dmp_internal.model m ORDER BY m.name, m.query, m.version DESC
 	), made AS MATERIALIZED (
 		SELECT made::oid AS oid, dmp_internal.lineage_name(made) AS name, r AS read, dmp_internal.lineage_name(r) AS read_name, obj_description(made, 'pg_class') AS comment
@@ -68,7 +68,7 @@ CREATE FUNCTION dmp_internal.lineage_edges(OUT from_object text, OUT to_object t
 		FROM source LEFT JOIN LATERAL json_object_keys(mapping) c ON true WHERE target IS NOT NULL
 		UNION ALL
 		SELECT dmp_internal.lineage_name(l.relation), dmp_internal.lineage_name(run.made), l.column_from, l.column_to, l.kind, l.masked
-		FROM run, dmp_internal.query_lineage(run.query, run.document, run.search_path) l
+		FROM run, dmp_internal.query_lineage(run.query, run.document, run.search_path, run.owner) l
 		UNION ALL
 		SELECT 'recipe:' || recipe, dmp_internal.lineage_name(made), NULL, NULL, 'recipe', false FROM run WHERE recipe IS NOT NULL
 		UNION ALL
@@ -93,7 +93,7 @@ CREATE FUNCTION dmp_internal.lineage_edges(OUT from_object text, OUT to_object t
 		WHERE made.comment ~ '^training set of feature set ' AND made.read_name NOT IN (SELECT events FROM feature_set WHERE events IS NOT NULL)
 		UNION ALL
 		SELECT dmp_internal.lineage_name(l.relation), 'model:' || m.name, l.column_from, l.column_to, l.kind, l.masked
-		FROM model m, dmp_internal.query_lineage(m.query, NULL, m.search_path) l
+		FROM model m, dmp_internal.query_lineage(m.query, NULL, m.search_path, m.owner) l
 		WHERE l.column_to IS NULL OR l.column_to = m.target OR l.column_to = ANY (m.features)
 		UNION ALL
 		-- so do scores
