@@ -38,9 +38,9 @@ CREATE FUNCTION dmp_internal.lineage_edges(OUT from_object text, OUT to_object t
 	WITH source AS MATERIALIZED (
 		SELECT name, dmp_internal.lineage_name(lake_table) AS lake, dmp_internal.lineage_name(into_table) AS target, mapping FROM dmp_internal.source
 	), run AS MATERIALIZED (
-		-- the last run of each recipe over each query
+		-- the last run of each recipe over each query, into what is still there
 		SELECT DISTINCT ON (into_table, query) recipe, document, query, search_path, into_table::oid AS made, done_by::oid AS owner
-		FROM dmp_internal.recipe_run WHERE state = 'done' ORDER BY into_table, query, run DESC
+		FROM dmp_internal.recipe_run JOIN pg_class c ON c.oid = into_table WHERE state = 'done' ORDER BY into_table, query, run DESC
 	), feature_set AS MATERIALIZED (
 		SELECT f.name, dmp_internal.lineage_name(dmp_internal.feature_events(f.name, f.owner)) AS events, f.entity, f.columns, f.features,
 			to_regclass(format('feature.%I', f.name))::oid AS view

@@ -494,7 +494,9 @@ CREATE FUNCTION dmp_internal.lint_protected(OUT severity text, OUT object text, 
 	JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
 	-- ANALYZE leaves the statistics of a table that is empty now
 	WHERE c.reltuples > 0 AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-	  AND (SELECT min(v::timestamptz) FROM unnest(coalesce(s.histogram_bounds::text::text[], '{}') || coalesce(s.most_common_vals::text::text[], '{}')) v) < k.rows_before - interval '1 day'
+	  -- no cast may fail: the planner may look at values of other columns first
+	  AND (SELECT min(dmp.try_cast(v, NULL::timestamptz)) FROM unnest(coalesce(s.histogram_bounds::text::text[], '{}') || coalesce(s.most_common_vals::text::text[], '{}')) v)
+		< k.rows_before - interval '1 day'
 	UNION ALL
 	SELECT 'error', format('request %s', request), format('request_overdue: a request to %s under %s was due on %s', kind, law, to_char(due_at, 'YYYY-MM-DD')),
 		format('SELECT dmp.close_request(%s)', request)
