@@ -26,7 +26,10 @@ SET extra_float_digits = -5;
 SET search_path = pg_catalog, public;
 SET lc_monetary = 'C';
 SET xmlbinary = 'hex';
+SET quote_all_identifiers = on;
+SET transform_null_equals = on;
 SELECT max(entry) AS last FROM dmp.audit_log \gset
+ALTER TABLE audit_all ALTER c_varchar TYPE varchar(21);
 INSERT INTO audit_all VALUES
 (1, true, -32768, 9223372036854775807, 1.1, 0.1::float8 + 0.2::float8, 12345678901234567890.1234500, 12.34,
 	E'line\n\ttab "quoted" \\ \u00e9', 'vc', 'ch', 'a name', 'x', '\x00ff10', '123e4567-e89b-12d3-a456-426614174000',
@@ -55,7 +58,7 @@ RESET ALL;
 
 -- each value equals its text under fixed settings, whatever the writer's and the reader's
 CREATE FUNCTION audit_compare() RETURNS TABLE (id int, column_name text, logged text, held text)
-LANGUAGE plpgsql SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C' SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C' SET quote_all_identifiers = off SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	name text;
 BEGIN
@@ -75,6 +78,7 @@ SET datestyle = 'German';
 SET intervalstyle = 'iso_8601';
 SET bytea_output = 'escape';
 SET extra_float_digits = -15;
+SET quote_all_identifiers = on;
 SELECT md5(string_agg(new::text, ',' ORDER BY entry)) = :'plain' AS same FROM dmp.audit_log WHERE relation = 'public.audit_all';
 -- and as_of brings the values back, byte by byte
 SELECT set_config('audit.moment', clock_timestamp()::text, false) IS NULL AS f;
@@ -119,6 +123,7 @@ SELECT max(entries) <= 1000 AS at_most, max(octet_length(body)) < 8160 AS within
 -- one entry, by its number and by time
 SELECT min(entry) + 7 AS e FROM dmp.audit_log WHERE relation = 'public.audit_many' AND operation = 'I' \gset
 SELECT row_key, new FROM dmp.audit_log WHERE entry = :e;
+SELECT row_key, new FROM dmp.audit_log WHERE entry = :e AND chunk = :e / 1000;
 SELECT count(*) FROM dmp.audit_log WHERE at > now() + interval '1 day';
 -- the smallest images there are
 CREATE TABLE audit_small (b bool);

@@ -133,14 +133,15 @@ CREATE FUNCTION dmp_internal.audit_places(first int, last int) RETURNS SETOF int
 	LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE ROWS 10 AS 'generate_series_int4';
 COMMENT ON FUNCTION dmp_internal.audit_places(int, int) IS 'integers from first to last';
 
--- the numbers of entries come first and cheaply, values are unpacked only for rows that are asked for
+-- chunk = entry / 1000: a condition on it finds its entries by index.
+-- The numbers of entries come first and cheaply, values are unpacked only for rows that are asked for
 CREATE VIEW dmp.audit_log WITH (security_invoker) AS
 SELECT c.id * 1000 + c.place AS entry, c.at, c.session_role, c.effective_role, c.actor, c.purpose, c.application,
 	c.statement_hash, dmp_internal.relation_name(s.relation, s.relation_name) AS relation, c.operation,
 	dmp_internal.audit_image(c.body, c.place, c.operation, c.shape, s.columns, 0) AS row_key,
 	dmp_internal.audit_image(c.body, c.place, c.operation, c.shape, s.columns, 1) AS old,
 	dmp_internal.audit_image(c.body, c.place, c.operation, c.shape, s.columns, 2) AS new,
-	c.request, c.client, c.xact AS transaction
+	c.request, c.client, c.xact AS transaction, c.id AS chunk
 FROM (SELECT k.*, dmp_internal.audit_places(0, k.entries - 1) AS place FROM dmp_internal.audit_chunk k) c
 JOIN dmp_internal.audit_shape s ON s.id = c.shape;
 COMMENT ON VIEW dmp.audit_log IS 'who changed what, when and for what: an entry for each row, for owners of the audited table

@@ -147,6 +147,8 @@ extern DmpAuditTable *dmp_audit_table(Relation rel, char **trigger_args, int n_a
 /* its shape as it would be now, not stored */
 extern DmpAuditShape *dmp_audit_shape_now(Relation rel);
 extern int32 dmp_audit_event_shape(Oid relid);
+/* "schema"."table", quoted only where it has to be */
+extern char *dmp_audit_relation_name(Oid relid);
 extern Oid dmp_audit_key_index(Relation rel);
 extern void dmp_audit_shape_init(void);
 

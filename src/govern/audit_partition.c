@@ -20,6 +20,7 @@
 #include "catalog/partition.h"
 #include "storage/lmgr.h"
 #include "utils/datetime.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
@@ -82,7 +83,11 @@ static void
 make_partition(int month)
 {
 	char *name = month_name(month);
+	int level = NewGUCNestLevel();
 
+	/* where the log is kept is not for its writers to say */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
 	/* a table of that name that is no partition was detached: it stays, and this fails */
 	dmp_spi_registry(psprintf("CREATE TABLE dmp_internal.%s (LIKE dmp_internal.audit_chunk "
 							  "INCLUDING STORAGE) USING heap WITH (toast_tuple_target = 8160)",
@@ -99,6 +104,7 @@ make_partition(int month)
 				 "FOR VALUES FROM ('%04d-%02d-01 00:00:00+00') TO ('%04d-%02d-01 00:00:00+00')",
 				 name, month / 12, month % 12 + 1, (month + 1) / 12, (month + 1) % 12 + 1),
 		NULL, false);
+	AtEOXact_GUC(true, level);
 }
 
 /* partitions of months from..to that are missing; false: somebody else is at it and wait is off */

@@ -277,7 +277,7 @@ dmp_relation_out(PG_FUNCTION_ARGS)
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		PG_RETURN_CSTRING(pstrdup("-"));
-	PG_RETURN_CSTRING(dmp_relation_name(relid));
+	PG_RETURN_CSTRING(dmp_audit_relation_name(relid));
 }
 
 Datum
@@ -321,5 +321,5 @@ dmp_relation_name_now(PG_FUNCTION_ARGS)
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(1));
-	PG_RETURN_TEXT_P(cstring_to_text(dmp_relation_name(relid)));
+	PG_RETURN_TEXT_P(cstring_to_text(dmp_audit_relation_name(relid)));
 }

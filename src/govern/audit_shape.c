@@ -282,11 +282,42 @@ read_choice(Relation rel, char **trigger_args, int n_args, bool may_write, bool 
 	dmp_spi_finish();
 }
 
+/*
+ * The names that go into shapes and come out of the log are quoted only where
+ * they have to be, whatever quote_all_identifiers says.
+ */
+static char *
+plain_name(Oid relid, Oid type, int32 typmod)
+{
+	bool saved = quote_all_identifiers;
+	char *name = NULL;
+
+	quote_all_identifiers = false;
+	PG_TRY();
+	{
+		name = OidIsValid(relid)
+				   ? dmp_relation_name(relid)
+				   : format_type_extended(type, typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = saved;
+	}
+	PG_END_TRY();
+	return name;
+}
+
+char *
+dmp_audit_relation_name(Oid relid)
+{
+	return plain_name(relid, InvalidOid, -1);
+}
+
 static char *
 type_name(Oid type, int32 typmod)
 {
-	char *name =
-		format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	char *name = plain_name(InvalidOid, type, typmod);
 
 	return strncmp(name, "pg_catalog.", 11) == 0 ? name + 11 : name;
 }
@@ -368,7 +399,7 @@ shape_json(const DmpAuditShape *shape)
 static int32
 store_shape(Oid relid, const char *columns)
 {
-	char *name = OidIsValid(relid) ? dmp_relation_name(relid) : "";
+	char *name = OidIsValid(relid) ? dmp_audit_relation_name(relid) : "";
 	StringInfoData text;
 	DmpArgs args = {0};
 	Datum hash;

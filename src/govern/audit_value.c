@@ -143,13 +143,11 @@ dmp_audit_type_is_pinned(Oid base)
 int
 dmp_audit_pin(void)
 {
-	static const char *const pins[][2] = {{"datestyle", "ISO, YMD"},
-										  {"timezone", "UTC"},
-										  {"intervalstyle", "postgres"},
-										  {"bytea_output", "hex"},
-										  {"extra_float_digits", "1"},
-										  {"lc_monetary", "C"},
-										  {"search_path", "pg_catalog, pg_temp"}};
+	static const char *const pins[][2] = {
+		{"datestyle", "ISO, YMD"},        {"timezone", "UTC"},
+		{"intervalstyle", "postgres"},    {"bytea_output", "hex"},
+		{"extra_float_digits", "1"},      {"lc_monetary", "C"},
+		{"quote_all_identifiers", "off"}, {"search_path", "pg_catalog, pg_temp"}};
 	int level = NewGUCNestLevel();
 	int i;
 
