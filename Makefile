@@ -40,7 +40,7 @@ REGRESS_govern += find_personal_data lint lint_registry lineage
 REGRESS_govern += ledger coverage
 REGRESS_govern += context protect protect_plan mask read_log
 REGRESS_govern += tag consent subject subject_graph retention
-REGRESS_govern += secret pseudonym k_anonymity privacy
+REGRESS_govern += secret pseudonym k_anonymity anonymize privacy
 REGRESS    = install $(foreach m,$(MODULE_ORDER),$(REGRESS_$(m))) catalog
 
 ISOLATION_ingest = ingest live days

@@ -141,6 +141,8 @@ typedef struct DmpInto
  */
 extern DmpInto dmp_into_table(const char *into_table, const char *select, DmpArgs *args,
 							  const char *if_exists, List *key);
+/* within SPI: notes that a table was made from others, for who makes one of rows kept in between */
+extern void dmp_note_made(Oid made, List *relations);
 
 /* ---- doc.c: json documents (recipes, features, mappings, options) */
 

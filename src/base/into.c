@@ -111,8 +111,8 @@ conflict_clause(List *key, List *columns)
  * Notes that a table was made, or added to, from others. Nothing is written
  * when that is known, so that two who append to a table do not wait here.
  */
-static void
-note_made(Oid made, List *relations)
+void
+dmp_note_made(Oid made, List *relations)
 {
 	int n = list_length(relations);
 	Datum *reads = palloc(sizeof(Datum) * Max(n, 1));
@@ -173,7 +173,7 @@ dmp_into_table(const char *into_table, const char *select, DmpArgs *args, const 
 		into.rows = dmp_spi(psprintf("CREATE TABLE %s AS %s", name, select), args, false);
 		into.relid = dmp_relation_oid(into_table, false);
 		into.created = true;
-		note_made(into.relid, relations);
+		dmp_note_made(into.relid, relations);
 		dmp_spi_finish();
 		return into;
 	}
@@ -198,7 +198,7 @@ dmp_into_table(const char *into_table, const char *select, DmpArgs *args, const 
 				args, false);
 	if (temporary != NULL)
 		dmp_spi(psprintf("DROP TABLE %s", temporary), NULL, false);
-	note_made(into.relid, relations);
+	dmp_note_made(into.relid, relations);
 	dmp_spi_finish();
 	return into;
 }

@@ -10,6 +10,19 @@ CREATE FUNCTION dmp.k_anonymity(query text, quasi_identifiers text[], sensitive 
 COMMENT ON FUNCTION dmp.k_anonymity(text, text[], text[]) IS 'k-anonymity of a table or query by columns somebody may know, rows alone in their class, and for each sensitive column its l-diversity and t-closeness
 Example: SELECT * FROM dmp.k_anonymity(''users'', ''{country,clicks}'', ''{buys}'')';
 
+-- rows made less identifiable
+
+CREATE FUNCTION dmp_internal.hierarchy_path(value text, hierarchy jsonb) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_hierarchy_path';
+CREATE FUNCTION dmp_internal.anonymized(ranks int[]) RETURNS text[]
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'dmp_anonymized';
+CREATE FUNCTION dmp.anonymize_to(query text, k int, quasi_identifiers text[], into_table text, hierarchies jsonb DEFAULT NULL,
+								 sensitive text[] DEFAULT '{}', l int DEFAULT 1, max_suppressed float8 DEFAULT 0, if_exists text DEFAULT 'error')
+	RETURNS TABLE (column_name text, action text, rows bigint, rows_changed bigint, rows_suppressed bigint, information_loss float8)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'dmp_anonymize_to';
+COMMENT ON FUNCTION dmp.anonymize_to(text, int, text[], text, jsonb, text[], int, float8, text) IS 'write the rows of a query with quasi-identifiers made so coarse that each row agrees with k - 1 others, and each such class has l values of the sensitive columns
+Example: SELECT * FROM dmp.anonymize_to(''SELECT country, clicks, buys FROM users'', 10, ''{country,clicks}'', ''users_shared'')';
+
 -- differential privacy: noise
 
 CREATE FUNCTION dmp.dp_noise(epsilon numeric, sensitivity bigint DEFAULT 1) RETURNS numeric

@@ -22,6 +22,7 @@
  * between is found from prefix sums of P and the place where P passes q.
  *-------------------------------------------------------------------------
  */
+#include "govern/anonymize.h"
 #include "govern/govern.h"
 
 #include <math.h>
@@ -281,9 +282,8 @@ is_ordered(Oid type)
 	}
 }
 
-/* columns of desc by name, once each, of types that can be sorted */
-static void
-check_columns(TupleDesc desc, List *names, const char *what)
+void
+dmp_check_class_columns(TupleDesc desc, List *names, const char *what)
 {
 	ListCell *lc;
 
@@ -380,8 +380,8 @@ dmp_k_anonymity(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there are no quasi-identifiers"),
 				 errhint("Name the columns somebody may know of a person.")));
-	check_columns(desc, quasi, "quasi_identifiers");
-	check_columns(desc, sensitive, "sensitive");
+	dmp_check_class_columns(desc, quasi, "quasi_identifiers");
+	dmp_check_class_columns(desc, sensitive, "sensitive");
 	if (sensitive == NIL)
 	{
 		m = measure(pairs_statement(select, quasi, NULL), false);

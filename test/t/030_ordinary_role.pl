@@ -238,6 +238,8 @@ my @contract = (
 	'unaudit' => q{SELECT dmp.unaudit('orders'); DELETE FROM orders; SELECT count(*) FROM dmp.audit_log WHERE operation = 'D'}, qr/^0$/m,
 	# ---- govern: privacy
 	'k_anonymity' => q{SELECT k >= 1, t <= 1 FROM dmp.k_anonymity('training', '{device}', '{label}')}, qr/^t\|t$/,
+	'anonymize_to' => q{SELECT action, rows + rows_suppressed FROM dmp.anonymize_to('SELECT device, recency, label FROM training', 5, '{device,recency}', 'shared') WHERE column_name IS NULL;
+		SELECT k >= 5 FROM dmp.k_anonymity('shared', '{device,recency}')}, qr/^total\|300\nt$/,
 	'budget of privacy' => sub {
 		$node->safe_psql('shop', q{GRANT EXECUTE ON FUNCTION dmp.set_privacy_budget(regclass, name, numeric, text, numeric) TO ann});
 		return as_role('ann', q{SELECT role, epsilon, spent FROM dmp.set_privacy_budget('training', 'bob', 100, 'user_id')});

@@ -56,6 +56,7 @@ main(void)
 	test_path();
 	test_select();
 	test_isolation();
+	test_mondrian();
 	test_laplace();
 	test_merkle();
 	test_feistel();

@@ -28,6 +28,7 @@ extern void test_sparse(void);
 extern void test_path(void);
 extern void test_select(void);
 extern void test_isolation(void);
+extern void test_mondrian(void);
 extern void test_laplace(void);
 extern void test_merkle(void);
 extern void test_feistel(void);
