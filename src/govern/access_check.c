@@ -34,6 +34,26 @@ notice_hidden(Oid relid, const char *missing)
 							 quote_literal_cstr(dmp_relation_name(relid)))));
 }
 
+/* runs with each statement: without copies of the elements */
+static bool
+has_purpose(ArrayType *purposes, const char *purpose)
+{
+	size_t length = strlen(purpose);
+	Datum *items;
+	bool *nulls;
+	int n;
+	int i;
+
+	deconstruct_array(purposes, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &n);
+	for (i = 0; i < n; i++)
+	{
+		if (!nulls[i] && VARSIZE_ANY_EXHDR(DatumGetPointer(items[i])) == length &&
+			memcmp(VARDATA_ANY(DatumGetPointer(items[i])), purpose, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* the context that may see the table, or NULL */
 static const DmpContext *
 admitted(FunctionCallInfo fcinfo, bool needs_tenant)
@@ -60,8 +80,7 @@ admitted(FunctionCallInfo fcinfo, bool needs_tenant)
 		notice_hidden(relid, "the context names no purpose");
 		return NULL;
 	}
-	if (!PG_ARGISNULL(1) &&
-		!dmp_list_has(dmp_text_array_to_list(PG_GETARG_ARRAYTYPE_P(1)), context->purpose))
+	if (!PG_ARGISNULL(1) && !has_purpose(PG_GETARG_ARRAYTYPE_P(1), context->purpose))
 	{
 		notice_hidden(relid, "not for the purpose of the context");
 		return NULL;

@@ -25,8 +25,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "common/hashfn.h"
 #include "govern/audit.h"
+#include "govern/context.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -248,22 +248,6 @@ transaction_ends(XactEvent event, void *arg)
 
 /* ------------------------------------------------------- a read */
 
-static uint64
-hash_context(const DmpContext *context)
-{
-	const char *const parts[] = {context->actor, context->tenant, context->purpose,
-								 context->request};
-	uint64 hash = 0;
-
-	for (int i = 0; i < lengthof(parts); i++)
-	{
-		if (parts[i] != NULL)
-			hash = hash_bytes_extended((const unsigned char *) parts[i], strlen(parts[i]),
-									   hash + i + 1);
-	}
-	return hash;
-}
-
 /* whether this statement has logged the table with this context; from now on it has */
 static bool
 is_logged(Oid relid, uint64 context)
@@ -344,7 +328,7 @@ dmp_access_log(Oid relid, const DmpContext *context)
 
 	if (mode == READ_LOG_OFF)
 		return;
-	hash = hash_context(context);
+	hash = dmp_context_hash();
 	if (is_logged(relid, hash))
 		return;
 	if (mode == READ_LOG_TABLE && !may_write())

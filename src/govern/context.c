@@ -24,6 +24,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -44,6 +45,7 @@ static struct
 	Oid session;
 	Oid outer;
 	uint64 generation;
+	uint64 hash;
 	DmpContext context;
 } current;
 static MemoryContext current_memory;
@@ -202,6 +204,28 @@ context_of_roles(void)
 	return context;
 }
 
+static uint64
+hash_context(const DmpContext *context)
+{
+	const char *const parts[] = {context->actor, context->tenant, context->purpose,
+								 context->request};
+	uint64 hash = 0;
+
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		if (parts[i] != NULL)
+			hash = hash_bytes_extended((const unsigned char *) parts[i], strlen(parts[i]),
+									   hash + i + 1);
+	}
+	return hash;
+}
+
+uint64
+dmp_context_hash(void)
+{
+	return current.hash;
+}
+
 const DmpContext *
 dmp_context(void)
 {
@@ -223,6 +247,7 @@ dmp_context(void)
 	read = context_of_roles();
 	MemoryContextSwitchTo(before);
 	current.context = read;
+	current.hash = hash_context(&read);
 	current.session = GetSessionUserId();
 	current.outer = GetOuterUserId();
 	/* in a parallel plan grants were read by its snapshot, which may be old */

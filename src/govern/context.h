@@ -39,6 +39,8 @@ extern uint64 dmp_context_generation(void);
 extern DmpContext dmp_context_read(const DmpDoc *doc);
 /* error unless the role may make the claims */
 extern void dmp_context_check(Oid role, bool member, const DmpContext *context);
+/* of what dmp_context() last gave: equal contexts have equal ones */
+extern uint64 dmp_context_hash(void);
 /* {"actor": ..., ...}, members that are set only; NULL when none is */
 extern char *dmp_context_json(const DmpContext *context);
 
