@@ -137,13 +137,14 @@ seal_chunk(Seal *seal, HeapTuple tuple, TupleDesc desc)
 	LedgerPart *part;
 	size_t offset = 0;
 	unsigned char meta[DMP_HASH], inner[DMP_HASH];
-	int place = 0, room;
+	int place = 0;
+	int64 room;
 	uint64 xact;
 	Oid partition;
 
 	dmp_chunk_read(&chunk, tuple, desc);
 	room = DatumGetInt32(chunk.values[CHUNK_ENTRIES]);
-	if (seal->nparts > 0 && seal->nleaves + room > dmp_audit_block_entries)
+	if (seal->nparts > 0 && seal->nleaves + room > (int64) dmp_audit_block_entries)
 		seal_block(seal);
 	if (seal->nparts == seal->parts_room)
 	{

@@ -66,6 +66,13 @@ $node->safe_psql('postgres', q{
 	CREATE VIEW kinds AS SELECT a, b, c, CASE WHEN y THEN 'yes' WHEN a > b THEN 'no' ELSE 'perhaps' END AS kind, id % 10 AS part FROM numbers;
 	SELECT count(*) FROM dmp.train('kinds', 'SELECT * FROM kinds WHERE part = 1', 'kind', exclude => '{part}', lambda => 0.001);
 	SELECT count(*) FROM dmp.train('ready2', 'SELECT a, b, id, y FROM numbers', 'y', exclude => '{id}');
+	CREATE TABLE changed AS SELECT id, a, b FROM numbers;
+	ALTER TABLE changed ADD PRIMARY KEY (id);
+	SELECT dmp.audit('changed');
+	UPDATE changed SET a = a + 1;
+	SELECT count(*) FROM dmp.seal_audit();
+	SELECT count(*) FROM dmp.audit_coverage();
+	UPDATE changed SET a = a + 1;
 	VACUUM ANALYZE;
 });
 
@@ -93,6 +100,9 @@ my %act = (
 	'clean' => q{SELECT * FROM dmp.clean('events', 'cleaned', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
 	'preview_recipe' => q{SELECT * FROM dmp.preview_recipe('events', '[{"trim":"*"},{"cast":{"dirty":"int"}},{"deduplicate":["id"]},{"fill":{"amount":"median"}}]')},
 	'ingest' => q{SELECT * FROM dmp.ingest('web')},
+	'seal_audit' => q{SELECT * FROM dmp.seal_audit()},
+	'verify_audit' => q{SELECT * FROM dmp.verify_audit()},
+	'audit_coverage' => q{SELECT * FROM dmp.audit_coverage()},
 	'find_personal_data' => q{SELECT count(*) FROM generate_series(1, 20), dmp.find_personal_data()},
 	'training_set' => q{SELECT * FROM dmp.training_set('{users}', 'wanted', 'made')},
 );
