@@ -19,8 +19,8 @@
 /* an epsilon given by a user, in millionths; an error unless above 0 and at most most */
 extern int64 dmp_dp_micro(Datum epsilon, int most);
 extern Datum dmp_dp_from_micro(int64 micro); /* numeric */
-/* noise of the discrete Laplace distribution of scale sensitivity / (micro / 10^6) */
-extern int128 dmp_dp_laplace(int64 micro, uint64 sensitivity);
+/* noise of the discrete Laplace distribution of scale sensitivity / (micro / 10^6); sensitivity below 2^76 */
+extern int128 dmp_dp_laplace(int64 micro, DmpUint128 sensitivity);
 /* half the width of the 95 % interval of such noise */
 extern double dmp_dp_margin(int64 micro, double sensitivity);
 extern Datum dmp_numeric_of_int128(int128 value);

@@ -41,6 +41,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -195,7 +196,10 @@ dmp_dp_charge(Oid relid, int64 micro, int rows_per_subject, const char *detail)
 	PreventCommandIfReadOnly("a question that spends a privacy budget");
 	PreventCommandIfParallelMode("a question that spends a privacy budget");
 	dmp_spi_connect();
+	/* as they are now: an old snapshot must not keep what was taken away */
+	PushActiveSnapshot(GetLatestSnapshot());
 	budgets = budgets_of(relid, caller);
+	PopActiveSnapshot();
 	foreach (lc, budgets)
 	{
 		Budget *budget = lfirst(lc);

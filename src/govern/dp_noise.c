@@ -63,10 +63,9 @@ dmp_dp_from_micro(int64 micro)
 }
 
 int128
-dmp_dp_laplace(int64 micro, uint64 sensitivity)
+dmp_dp_laplace(int64 micro, DmpUint128 sensitivity)
 {
-	return dmp_discrete_laplace(&strong_bits, (uint64_t) micro,
-								(DmpUint128) sensitivity * DMP_DP_MICRO);
+	return dmp_discrete_laplace(&strong_bits, (uint64_t) micro, sensitivity * DMP_DP_MICRO);
 }
 
 double

@@ -128,7 +128,7 @@ put_sum(const Answer *a, const DpGroup *group)
 	Datum values[4];
 	bool nulls[4] = {false};
 	const DmpDpQuestion *q = a->q;
-	uint64 sensitivity = largest(q) * q->rows_per_subject;
+	DmpUint128 sensitivity = (DmpUint128) largest(q) * q->rows_per_subject;
 
 	nulls[0] = group->key == NULL;
 	values[0] = nulls[0] ? (Datum) 0 : CStringGetTextDatum(group->key);
@@ -145,7 +145,7 @@ put_avg(const Answer *a, const DpGroup *group, int128 noisy_rows)
 	Datum values[4];
 	bool nulls[4] = {false};
 	const DmpDpQuestion *q = a->q;
-	uint64 sensitivity = (uint64) (q->high - q->low) * q->rows_per_subject;
+	DmpUint128 sensitivity = (DmpUint128) (q->high - q->low) * q->rows_per_subject;
 	int128 twice = 2 * group->total - (int128) (q->low + q->high) * group->rows;
 	double rows = noisy_rows < 1 ? 1 : (double) noisy_rows;
 	double middle = ((double) q->low + (double) q->high) / 2;

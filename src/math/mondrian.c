@@ -15,8 +15,9 @@
  */
 #include "math/mondrian.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "math/metrics.h"
 
 typedef struct Work
 {
@@ -37,15 +38,6 @@ typedef struct Open
 	int right;
 } Open;
 
-static int
-compare_keys(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *) a;
-	uint64_t right = *(const uint64_t *) b;
-
-	return left < right ? -1 : left > right;
-}
-
 static void
 sort_by(Work *w, int32_t from, int32_t to, int column)
 {
@@ -54,7 +46,7 @@ sort_by(Work *w, int32_t from, int32_t to, int column)
 
 	for (i = from; i < to; i++)
 		w->keys[i] = (uint64_t) ranks[w->order[i]] << 32 | (uint32_t) w->order[i];
-	qsort(w->keys + from, to - from, sizeof(uint64_t), compare_keys);
+	dmp_radix_sort((size_t) (to - from), w->keys + from, NULL, w->env);
 	for (i = from; i < to; i++)
 		w->order[i] = (int32_t) (w->keys[i] & 0xffffffff);
 }

@@ -118,6 +118,19 @@ cmp_ok(abs($mean - 1000), '<', 120, 'a hundred answers of 0.01');
 ($status, $out, $err) = as('colleague', q{SELECT * FROM dmp.dp_count('people', 0.01)});
 like($err, qr/does not suffice/, 'then no more');
 
+# ---- an old snapshot keeps no budget that was taken away
+$node->safe_psql('shop', 'CREATE ROLE leaver LOGIN');
+budget('people', 'leaver', 5);
+my ($ask, $told) = ('', '');
+my $old = IPC::Run::start([ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, '-U', 'leaver', '-d', 'shop' ], '<', \$ask, '>', \$told, '2>&1', IPC::Run::timer(60));
+$ask .= "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT 'first', value FROM dmp.dp_count('people', 1);\n";
+$old->pump until $told =~ /first\|-?\d+\n/;
+budget('people', 'leaver', 0);
+$ask .= "SELECT 'second', value FROM dmp.dp_count('people', 1);\n\\q\n";
+$old->finish;
+like($told, qr/does not suffice/, 'a budget taken away ends in transactions that began before');
+unlike($told, qr/second\|/, 'and gives no answer');
+
 # ---- nothing of the scan is told on the side
 budget('people', 'team', 1000000);
 ($status, $out, $err) = as('colleague', q{SET client_min_messages = log; SET debug_print_plan = on; SET trace_sort = on; SELECT value IS NULL FROM dmp.dp_count('people', 0.1, by => 'id')});

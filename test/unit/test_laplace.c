@@ -84,9 +84,9 @@ test_laplace(void)
 	ok(dmp_bernoulli_exp(&bits, 0, 9), "a chance of 1");
 
 	samples(&bits, 1000000, 1000000, 10, 1000000, "epsilon 1");
-	samples(&bits, 100000, 1000000, 60, 1000000, "epsilon 0.1");
-	samples(&bits, 2500000, 1000000, 4, 300000, "epsilon 2.5");
-	samples(&bits, 333333, 7000000, 100, 300000, "epsilon 0.333333, sensitivity 7");
+	samples(&bits, 100000, 1000000, 60, 200000, "epsilon 0.1");
+	samples(&bits, 2500000, 1000000, 4, 100000, "epsilon 2.5");
+	samples(&bits, 333333, 7000000, 100, 100000, "epsilon 0.333333, sensitivity 7");
 	near(dmp_laplace_margin(1, 0.05), 3, 0, "margin at epsilon 1: P(|x| > 3) = 0.027 < 0.05");
 	near(dmp_laplace_margin(0.1, 0.05), 30, 0, "margin at epsilon 0.1");
 	near(dmp_laplace_margin(50, 0.05), 0, 0, "no noise, no margin");
