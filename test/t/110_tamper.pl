@@ -12,8 +12,8 @@ use File::Basename qw(dirname);
 use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('ledger');
-$node->init;
-$node->append_conf('postgresql.conf', "restart_after_crash = on\nfsync = off\nmax_prepared_transactions = 5");
+$node->init(allows_streaming => 1);
+$node->append_conf('postgresql.conf', "restart_after_crash = on\nfsync = off\nmax_prepared_transactions = 5\nmax_connections = 40");
 $node->start;
 
 sub sql
@@ -343,6 +343,21 @@ cmp_ok(Time::HiRes::time() - $start, '<', 1.5, 'at once');
 # nobody else can hold it back: there is no advisory lock to take
 IPC::Run::finish($holder);
 is(alarms($with), '', 'no alarm');
+
+# ---- on a standby: everything but sealing
+
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', q{SELECT dmp.audit_digest()}), sql(q{SELECT dmp.audit_digest()}), 'standby: the same digest');
+is($standby->safe_psql('postgres', qq{SELECT count(*) FROM dmp.verify_audit($with) WHERE status = 'ok'}), 1, 'standby: verifies');
+is($standby->safe_psql('postgres', qq{SELECT dmp.audit_proof($first) ->> 'entry'}), $first, 'standby: proves');
+is($standby->safe_psql('postgres', q{SELECT * FROM dmp.audit_coverage()}), '', 'standby: tells of gaps');
+my ($status, $out, $err) = $standby->psql('postgres', q{SELECT * FROM dmp.seal_audit()});
+like($err, qr/cannot execute .* (during recovery|in a read-only transaction)/, 'standby: does not seal');
+$standby->stop;
 
 # ---- a restore into another cluster
 
