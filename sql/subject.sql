@@ -64,7 +64,9 @@ DO $$ BEGIN
 	PERFORM dmp.erase_subject('p7@example.org', false);
 EXCEPTION WHEN object_not_in_prerequisite_state THEN RAISE WARNING '%', SQLERRM; END $$;
 SELECT dmp.release_subject(:hold, 'settled'), dmp.release_subject(:hold + 1);
-SELECT dmp.release_subject(:hold);
+DO $$ BEGIN
+	PERFORM dmp.release_subject((SELECT min(hold) FROM dmp.subject_holds WHERE subject = 'p7@example.org'));
+EXCEPTION WHEN object_not_in_prerequisite_state THEN RAISE WARNING '%', regexp_replace(SQLERRM, '\d+', 'n'); END $$;
 SELECT dmp.release_subject(0);
 SELECT dmp.release_subject(NULL);
 SELECT subject, reason, held_by = current_user::regrole::text::dmp_internal.owner::oid AS mine, released_at IS NOT NULL AS released, note
@@ -173,16 +175,16 @@ SELECT object, action, rows FROM dmp.erase_subject('17', false) WHERE object LIK
 CREATE ROLE regress_dmp_trap;
 GRANT CREATE, USAGE ON SCHEMA subject TO regress_dmp_trap;
 SET ROLE regress_dmp_trap;
-CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE TYPE mood AS ENUM ('glad', 'gloomy');
 CREATE TYPE pair AS (a int, b mood);
 CREATE FUNCTION trap(mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE 'in the trap as %', current_user; END $$;
-CREATE TYPE feeling AS ENUM ('glad', 'sad');
+CREATE TYPE feeling AS ENUM ('glad', 'gloomy');
 CREATE FUNCTION trap_text(feeling) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'in the trap as %', current_user; END $$;
 CREATE CAST (mood AS json) WITH FUNCTION trap(mood);
 CREATE CAST (feeling AS text) WITH FUNCTION trap_text(feeling) AS IMPLICIT;
 CREATE TABLE trapped (kind mood PRIMARY KEY, feels feeling, felt mood[], both_of pair, email text);
 CREATE TABLE trapped_too (kind mood REFERENCES trapped);
-INSERT INTO trapped VALUES ('glad', 'sad', '{glad,sad}', '(1,sad)', 'trap@example.org'), ('sad', NULL, NULL, NULL, 'trap@example.org');
+INSERT INTO trapped VALUES ('glad', 'gloomy', '{glad,gloomy}', '(1,gloomy)', 'trap@example.org'), ('gloomy', NULL, NULL, NULL, 'trap@example.org');
 INSERT INTO trapped_too VALUES ('glad');
 SELECT dmp.tag('trapped', 'email', 'subject');
 RESET ROLE;
@@ -191,7 +193,7 @@ SET ROLE regress_dmp_trap;
 SELECT dmp.tag('trapped', 'feels', 'subject'), dmp.audit('trapped'), dmp.audit('trapped_too');
 UPDATE trapped SET felt = NULL;
 RESET ROLE;
-SELECT object, action, rows FROM dmp.erase_subject('sad', false) WHERE object LIKE '%trapped%' OR object = 'dmp.audit_log';
+SELECT object, action, rows FROM dmp.erase_subject('gloomy', false) WHERE object LIKE '%trapped%' OR object = 'dmp.audit_log';
 SELECT count(*) FROM trapped;
 
 -- rights: the caller's
