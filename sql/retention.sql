@@ -51,6 +51,11 @@ SELECT dmp.release_subject(:hold);
 -- nobody ingests these records; one waits for ever and is kept
 SELECT rows FROM dmp.apply_retention() WHERE relation = 'lake.retention_web'::regclass;
 CREATE TABLE taken (a int);
+SELECT dmp.hold_subject('plain', 'a name that may be any word') AS hold \gset
+SET client_min_messages = notice;
+SELECT rows FROM dmp.apply_retention() WHERE relation = 'lake.retention_web'::regclass;
+SET client_min_messages = warning;
+SELECT dmp.release_subject(:hold);
 SELECT source FROM dmp.alter_source('retention_web', into_table => 'taken');
 SELECT rows_read FROM dmp.ingest('retention_web');
 SELECT rows FROM dmp.apply_retention() WHERE relation = 'lake.retention_web'::regclass;

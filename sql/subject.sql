@@ -196,6 +196,18 @@ RESET ROLE;
 SELECT object, action, rows FROM dmp.erase_subject('gloomy', false) WHERE object LIKE '%trapped%' OR object = 'dmp.audit_log';
 SELECT count(*) FROM trapped;
 
+-- names that are words or numbers are not looked for anywhere
+SELECT dmp_internal.holds_value(text, 'ann@example.org') AS holds, text FROM (VALUES ('ann@example.org'), ('mail ann@example.org.'), ('<ann@example.org>'),
+	('joann@example.org'), ('j.ann@example.org'), ('ann@example.org.uk'), ('x=ann@example.org&y'), ('-ann@example.org'), ('ann@example.orgs, ann@example.org'), ('')) v(text);
+SELECT dmp_internal.holds_value('12 345', '34') AS inside, dmp_internal.holds_value('12 34.', '34') AS number, dmp_internal.holds_value('x', '') AS empty,
+	dmp_internal.holds_value(U&'\8BF7\8054\7CFBann@x.org\8C22', 'ann@x.org') AS unspaced, dmp_internal.holds_value(NULL, 'x') AS "null";
+SELECT dmp_internal.record_holds('{"user": {"id": 17}, "n": 18}', '17', '{"{user,id}"}', false) AS member,
+	dmp_internal.record_holds('{"user": {"id": 17}, "n": 18}', '18', '{"{user,id}"}', false) AS other,
+	dmp_internal.record_holds('{"user": "\u0061nn@x.org"}', 'ann@x.org', '{}', true) AS escaped,
+	dmp_internal.record_holds('{"says": "\"hi\" a@b.org"}', '"hi" a@b.org', '{}', true) AS quoted,
+	dmp_internal.record_holds('broken { a@b.org', 'a@b.org', '{"{user,id}"}', true) AS broken,
+	dmp_internal.record_holds('broken { 17', '17', '{"{user,id}"}', false) AS number;
+
 -- rights: the caller's
 CREATE ROLE regress_dmp_officer;
 GRANT USAGE ON SCHEMA subject TO regress_dmp_officer;

@@ -268,6 +268,7 @@ apply_to_lake(Retention *retention, List *held)
 	{
 		Subject *subject = lfirst(lc);
 		List *places = dmp_subject_places_of(subject);
+		bool looked = false;
 		ListCell *lc2;
 
 		foreach (lc2, places)
@@ -276,6 +277,7 @@ apply_to_lake(Retention *retention, List *held)
 
 			if (place->relid != retention->relid)
 				continue;
+			looked = true;
 			dmp_arg(&place->args, TIMESTAMPTZOID, retention->before, false);
 			if (dmp_spi(psprintf("SELECT %s AND t.received_at OPERATOR(pg_catalog.<) $5 LIMIT 1",
 								 place->from),
@@ -285,6 +287,13 @@ apply_to_lake(Retention *retention, List *held)
 										dmp_relation_name(retention->relid))));
 				return 0;
 			}
+		}
+		if (!looked)
+		{
+			ereport(NOTICE,
+					(errmsg("days of %s stay: it cannot be told whether a held subject is in them",
+							dmp_relation_name(retention->relid))));
+			return 0;
 		}
 	}
 	dmp_arg_text(&args, retention->source);

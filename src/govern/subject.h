@@ -152,7 +152,7 @@ typedef struct SubjectPlace
 } SubjectPlace;
 
 extern List *dmp_subject_places_of(Subject *subject);
-/* whether a name can be looked for anywhere in a text: a short number cannot */
+/* whether a name can be looked for anywhere in a text: a plain word or short number cannot */
 extern bool dmp_subject_is_distinctive(const char *value, bool is_json);
 
 /* ---- subject_export.c */

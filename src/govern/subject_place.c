@@ -4,10 +4,10 @@
  *		the quarantine, and what dmp's own tables keep of values.
  *
  * A raw record is a subject's when the member that its source maps to a tagged
- * column is the name, or when the name stands in it as a whole. A name of
- * digits only is some other number as likely as not: in json it counts by the
- * mapped member only, elsewhere from 8 digits on; shorter ones are not looked
- * for, and that is said.
+ * column is the name, or when the name stands in it as a whole. A plain word
+ * or a number is something else as likely as not: it counts by the mapped
+ * member only (numbers in other formats than json from 8 digits on); where
+ * there is none to go by, it is not looked for, and that is said.
  *-------------------------------------------------------------------------
  */
 #include "govern/subject.h"
@@ -81,15 +81,23 @@ json_string(const char *value)
 	return json.data;
 }
 
-/* whether a name can be looked for anywhere in a text */
+/*
+ * Whether a name can be looked for anywhere in a text: a plain word or a short
+ * number would be found in what is somebody else's.
+ */
 bool
 dmp_subject_is_distinctive(const char *value, bool is_json)
 {
+	size_t length = strlen(value);
 	size_t digits = strspn(value, "0123456789");
+	size_t letters = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	size_t plain = strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
-	if (value[digits] != '\0')
-		return digits > 0 || strlen(value) > 2;
-	return !is_json && digits >= LONG_NUMBER;
+	if (digits == length)
+		return !is_json && digits >= LONG_NUMBER;
+	if (letters == length)
+		return false;
+	return plain < length ? length > 2 : length > 3;
 }
 
 /* path of a mapping as members: user.pages[1].name, with or without $. in front; NIL: it is none */
@@ -220,7 +228,7 @@ find_lakes(Subject *subject, List **places)
 		if (paths == NIL && !whole)
 		{
 			dmp_subject_obstacle(&subject->unread, name,
-								 "so short a number is not looked for in its records",
+								 "so plain a name is not looked for in its records",
 								 "Look for the records yourself.");
 			continue;
 		}
