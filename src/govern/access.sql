@@ -57,6 +57,12 @@ CREATE FUNCTION dmp_internal.access_tenant(relation regclass, purposes text[], n
 	RETURNS text
 	LANGUAGE C STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'dmp_access_tenant';
 COMMENT ON FUNCTION dmp_internal.access_tenant(regclass, text[], boolean, boolean) IS 'the tenant whose rows of the table the context of this transaction may see; null: none';
+-- policies that allow everything depend on it: without the extension nothing is left
+-- but row security, and no row is visible
+CREATE FUNCTION dmp_internal.always() RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN true;
+COMMENT ON FUNCTION dmp_internal.always() IS 'true, as long as the extension is there';
 CREATE FUNCTION dmp_internal.sees_clear(roles name[]) RETURNS boolean
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_sees_clear';
 COMMENT ON FUNCTION dmp_internal.sees_clear(name[]) IS 'the current role and the role of the session have the rights of one of these';

@@ -194,7 +194,9 @@ flush(Reads *reads)
 {
 	if (reads->n == 0)
 		return;
-	if (reads->mode == READ_LOG_TABLE && may_write())
+	/* the extension may have been dropped in this transaction */
+	if (reads->mode == READ_LOG_TABLE && may_write() &&
+		OidIsValid(get_namespace_oid("dmp_internal", true)))
 		write_entries(reads);
 	else
 		write_line(reads, false);

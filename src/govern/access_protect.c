@@ -11,6 +11,9 @@
  *	dmp_protect_allow	permissive, true: where the user has no permissive
  *						policy, for without one nothing is visible at all.
  *
+ * Both depend on functions of the extension: DROP EXTENSION CASCADE leaves row
+ * security without policies, which hides all rows.
+ *
  * What the context must claim is asked by one init plan (access_check.c) that
  * gives the tenant, so that the predicate is a plain `=` of the column's own
  * type. Consent is looked up in dmp_internal.consent_state, whose own policy
@@ -335,7 +338,8 @@ protect_one(DmpProtect *protect, Oid relid, DmpActs *acts)
 		dmp_act(acts, name, "policy", "DROP POLICY %s ON %s", DMP_POLICY_ALLOW, name);
 	if (!has_policy(relid, "polpermissive AND NOT (" IS_OURS ")"))
 		dmp_act(acts, name, "policy",
-				"CREATE POLICY %s ON %s AS PERMISSIVE FOR ALL TO PUBLIC USING (true)",
+				"CREATE POLICY %s ON %s AS PERMISSIVE FOR ALL TO PUBLIC "
+				"USING (dmp_internal.always())",
 				DMP_POLICY_ALLOW, name);
 }
 

@@ -140,6 +140,13 @@ is(as_role('bi', $masked, database => 'restored'), '50|beta|beta', 'restored: co
 is(as_role('bi', 'SELECT email FROM shop.orders_masked WHERE id = 1', database => 'restored'), 'u***@example.org', 'restored: the masked view');
 ($out, $err) = as_role('bi', 'SELECT email FROM shop.orders', database => 'restored');
 like($err, qr/permission denied for table orders/, 'restored: rights');
+# without the extension nothing is visible
+$node->safe_psql('postgres', 'CREATE DATABASE dropped');
+$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('dropped') ], 'restore once more');
+$node->safe_psql('dropped', q{SET dmp.read_log = 'table'; SET client_min_messages = error; DROP EXTENSION dmp CASCADE});
+is(as_role('app', 'SELECT count(*) FROM shop.orders', database => 'dropped'), '0', 'DROP EXTENSION CASCADE hides all rows');
+is(as_role('owner', 'SELECT count(*) FROM shop.orders', database => 'dropped'), '0', 'from their owner too');
+like((as_role('bi', 'SELECT count(*) FROM shop.orders_masked', database => 'dropped'))[1], qr/does not exist/, 'and the masked view is gone');
 is($node->safe_psql('restored', q{SET ROLE owner; SELECT kind, count(*) FROM dmp.unprotect('shop.orders') GROUP BY 1 ORDER BY 1}), "grant|2\npolicy|2\ntable|2\nview|1", 'restored: unprotect knows what was made');
 is(as_role('bi', 'SELECT count(*) FROM shop.orders', database => 'restored'), '100', 'and gives back what was taken');
 
