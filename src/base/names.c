@@ -25,11 +25,16 @@ char *
 dmp_relation_name(Oid relid)
 {
 	char *name = get_rel_name(relid);
+	bool quote_all = quote_all_identifiers;
 
 	if (name == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation with OID %u does not exist", relid)));
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+	/* stored and compared: the session has no say */
+	quote_all_identifiers = false;
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+	quote_all_identifiers = quote_all;
+	return name;
 }
 
 const char *

@@ -23,6 +23,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -255,6 +256,36 @@ check_content(FunctionCallInfo fcinfo, Oid root, const DmpContentMark *here, boo
 		write_check(root, here, columns, &now);
 }
 
+/*
+ * Audited tables that are no more, to those who have the rights of the owner
+ * they had: nothing is logged when a table is dropped, and one that is made
+ * again under its name is another one. dmp.unaudit() before tells that it is
+ * meant.
+ */
+static void
+tell_dropped(FunctionCallInfo fcinfo)
+{
+	uint64 i, n;
+
+	n = dmp_spi_registry(
+		"SELECT coalesce((SELECT s.relation_name FROM dmp_internal.audit_shape AS s "
+		"WHERE s.relation::oid = a.relation::oid ORDER BY s.id DESC LIMIT 1), '-'), "
+		"coalesce((SELECT max(k.at) FROM dmp_internal.audit_check AS k "
+		"WHERE k.root::oid = a.root::oid), a.since), a.owner::oid "
+		"FROM dmp_internal.audited AS a WHERE a.relation::oid <> 0 AND NOT EXISTS "
+		"(SELECT FROM pg_class AS c WHERE c.oid = a.relation::oid) ORDER BY 1, 2",
+		NULL, true);
+	for (i = 0; i < n; i++)
+	{
+		bool isnull;
+
+		if (has_privs_of_role(GetUserId(), (Oid) dmp_spi_int8(i, 3, InvalidOid)))
+			tell(fcinfo, dmp_spi_datum(i, 1, &isnull), dmp_spi_datum(i, 2, &isnull), false,
+				 (Datum) 0, true, CStringGetTextDatum("the table was dropped"));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /* dmp.audit_coverage() -> (relation, gap_from, gap_to, reason) */
 Datum
 dmp_audit_coverage(PG_FUNCTION_ARGS)
@@ -311,6 +342,8 @@ dmp_audit_coverage(PG_FUNCTION_ARGS)
 			values[c] = dmp_spi_datum(i, c + 1, &nulls[c]);
 		dmp_srf_row(fcinfo, values, nulls);
 	}
+	SPI_freetuptable(SPI_tuptable);
+	tell_dropped(fcinfo);
 	dmp_spi_finish();
 	return (Datum) 0;
 }
