@@ -214,6 +214,7 @@ apply_to_leaf(Retention *retention, Oid leaf, List *held)
 	int64 rows = 0;
 	uint64 n;
 	int n_held;
+	char *code;
 
 	dmp_arg(&args, TIMESTAMPTZOID, retention->before, false);
 	if (can_drop(retention, leaf, held))
@@ -226,6 +227,15 @@ apply_to_leaf(Retention *retention, Oid leaf, List *held)
 		return rows;
 	}
 	dmp_arg(&args, TIDARRAYOID, held_places(held, leaf, &n_held), false);
+	code = superuser() ? dmp_code_of_others(leaf) : NULL;
+	if (code)
+	{
+		ereport(WARNING,
+				(errmsg("rows of %s stay", name),
+				 errdetail("Deleting them would run %s with the rights of a superuser.", code),
+				 errhint("Call dmp.apply_retention() as the owner of the table.")));
+		return 0;
+	}
 	do
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -161,4 +161,12 @@ extern bool dmp_subject_is_distinctive(const char *value, bool is_json);
 extern void dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql,
 							 DmpArgs *args);
 
+/* ---- subject_trust.c */
+
+/*
+ * The name of a function that a change of the table would run and that no
+ * superuser owns; NULL: there is none. Superusers refuse to run it.
+ */
+extern char *dmp_code_of_others(Oid relid);
+
 #endif /* DMP_SUBJECT_H */

@@ -103,6 +103,17 @@ check_right(Subject *subject, SubjectTable *table, AclMode mode)
 							 psprintf("permission denied to %s rows of %s",
 									  mode == ACL_DELETE ? "delete" : "update", table->root_name),
 							 NULL);
+	if (superuser())
+	{
+		char *code = dmp_code_of_others(table->relid);
+
+		if (code)
+			dmp_subject_obstacle(
+				&subject->obstacles, table->root_name,
+				psprintf("a change of %s would run %s with the rights of a superuser",
+						 table->root_name, code),
+				"Call it as a role that may change these tables and is no superuser.");
+	}
 }
 
 /* acts and obstacles of the rows of tables */

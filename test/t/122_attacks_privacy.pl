@@ -233,4 +233,64 @@ is(as_root(q{SELECT count(*) FROM pg_stats WHERE tablename = 'secret' AND attnam
 attack('pseudonyms of two domains do not meet', 'mallory', q{SELECT dmp.pseudonym('ann', 'a') = dmp.pseudonym('ann', 'b'), dmp.pseudonym('ann', 'ab') = dmp.pseudonym('bann', 'a'), dmp.pseudonym('bann', 'a') = dmp.pseudonym('ann', 'ab'), dmp.pseudonym('', 'ann') = dmp.pseudonym('ann', '')}, out => 'f|f|f|f');
 attack('tokens of what is too short to hide', 'mallory', q{SELECT dmp.token('1234', 'x'); SELECT dmp.token('aaaaaaa', 'x', 'a'); SELECT dmp.token('1234567', 'x', ''); SELECT dmp.token('1234567', 'x', '11'); SELECT dmp.token('1234567', 'x', repeat('é', 100000))}, err => qr/(ERROR.*){3}/s);
 
+# ------------------------------------------------------------ owners who lie in wait
+
+# A superuser answers a person's request. Mallory tagged tables of hers, and a view,
+# with code in every place where a server runs an owner's code.
+
+my $trap = q{CREATE FUNCTION den.trap(text) RETURNS text LANGUAGE plpgsql IMMUTABLE COST 0.0001 AS $f$
+	BEGIN
+		IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+			RAISE LOG 'CAUGHT % by %', current_user, $1;
+			BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; EXCEPTION WHEN OTHERS THEN RAISE LOG 'CAUGHT, but %', SQLERRM; END;
+		END IF;
+		RETURN $1;
+	END $f$;
+	CREATE FUNCTION den.trap() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN PERFORM den.trap('a trigger'); RETURN COALESCE(NEW, OLD); END $f$;};
+my ($status, $out, $err) = run_as('mallory', $trap . q{
+	CREATE TABLE den.by_trigger (email text, note text, at date DEFAULT '2000-01-01'); CREATE TRIGGER t BEFORE UPDATE OR DELETE ON den.by_trigger FOR EACH ROW EXECUTE FUNCTION den.trap();
+	CREATE TABLE den.by_statement (email text, note text, at date DEFAULT '2000-01-01'); CREATE TRIGGER t AFTER UPDATE OR DELETE ON den.by_statement EXECUTE FUNCTION den.trap();
+	CREATE TABLE den.by_check (email text, note text CHECK (den.trap(coalesce(note, 'a check')) IS NOT NULL), at date DEFAULT '2000-01-01');
+	CREATE TABLE den.by_index (email text, note text, at date DEFAULT '2000-01-01'); CREATE INDEX ON den.by_index (den.trap(coalesce(note, 'an index')));
+	CREATE TABLE den.by_generated (email text, note text, at date DEFAULT '2000-01-01', g text GENERATED ALWAYS AS (den.trap(coalesce(note, 'a generated column'))) STORED);
+	CREATE TABLE den.by_rule (email text, note text, at date DEFAULT '2000-01-01'); CREATE RULE r AS ON DELETE TO den.by_rule DO ALSO SELECT den.trap('a rule');
+	CREATE TABLE den.by_policy (email text, note text, at date DEFAULT '2000-01-01'); ALTER TABLE den.by_policy ENABLE ROW LEVEL SECURITY; ALTER TABLE den.by_policy FORCE ROW LEVEL SECURITY; CREATE POLICY p ON den.by_policy USING (den.trap('a policy') IS NOT NULL);
+	CREATE DOMAIN den.d AS text CHECK (den.trap(coalesce(VALUE, 'a domain')) IS NOT NULL); CREATE TABLE den.by_domain (email text, note den.d, at date DEFAULT '2000-01-01');
+	CREATE TABLE den.by_parent (email text, note text, at date DEFAULT '2000-01-01'); CREATE FUNCTION den.to_text(den.by_parent) RETURNS text LANGUAGE sql AS 'SELECT den.trap(''a cast'')';
+	CREATE TABLE den.behind (email text, note text, at date DEFAULT '2000-01-01'); CREATE VIEW den.by_view AS SELECT den.trap(email) AS email, note, at FROM den.behind;
+	CREATE MATERIALIZED VIEW den.by_matview AS SELECT den.trap(email) AS email, note FROM den.behind;
+});
+my @bait = split / /, as_root(q{SELECT string_agg(oid::regclass::text, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'den'::regnamespace AND relkind = 'r'});
+cmp_ok(scalar @bait, '>', 8, 'bait') or diag($err);
+run_as('mallory', join ';', (map { ("INSERT INTO $_ (email, note) VALUES ('bait\@x.org', 'n'), ('other\@x.org', 'n')", "SELECT dmp.tag('$_', 'email', 'subject')", "SELECT dmp.tag('$_', 'note', 'name', 'blank')") } @bait),
+	q{SELECT dmp.tag('den.by_view', 'email', 'subject'); REFRESH MATERIALIZED VIEW den.by_matview; SELECT dmp.tag('den.by_matview', 'email', 'subject')});
+sub caught
+{
+	my ($sql) = @_;
+	my $mark = -s $node->logfile;
+	my ($status, $out, $err) = run_as('postgres', $sql);
+	my $log = substr(slurp_file($node->logfile), $mark);
+	my @caught = $log =~ /LOG:  (CAUGHT [^\n]*)/g;
+	my $super = as_root(q{SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'});
+	as_root('ALTER ROLE mallory NOSUPERUSER');
+	return ($super . join('', map { "\n$_" } @caught), $out, $err);
+}
+for my $act (
+	[ 'dmp.export_subject', q{SELECT count(*) FROM dmp.export_subject('bait@x.org')} ],
+	[ 'dmp.erase_subject, a dry run', q{SELECT count(*) FROM dmp.erase_subject('bait@x.org')} ],
+	[ 'dmp.erase_subject', q{SELECT count(*) FROM dmp.erase_subject('bait@x.org', false)} ],
+	[ 'dmp.find_personal_data', q{SELECT count(*) FROM dmp.find_personal_data()} ],
+	[ 'dmp.lint', q{SELECT count(*) FROM dmp.lint()} ],
+	[ 'dmp.lineage', q{SELECT count(*) FROM dmp.lineage('den.by_view')} ],
+	[ 'dmp.audit_coverage', join(';', map { "SELECT dmp.audit('$_')" } @bait) . q{; SELECT count(*) FROM dmp.audit_coverage(); SELECT count(*) FROM dmp.audit_coverage()} ],
+	[ 'dmp.as_of', q{SELECT count(*) FROM dmp.as_of(NULL::den.by_index, now())} ],
+	[ 'dmp.apply_retention', join(';', map { "SELECT dmp.set_retention('$_', 'at', '1 day')" } @bait) . '; SELECT count(*) FROM dmp.apply_retention()' ],
+	[ 'dmp.protect, and reading', q{SELECT count(*) FROM dmp.protect('den.by_index', tenant => 'email', mask => '{"note": "redact"}'); SELECT count(*) FROM den.by_index_masked; SELECT count(*) FROM dmp.why_hidden('den.by_index')} ],
+	[ 'dmp.dp_count', q{SELECT dmp.set_privacy_budget('den.by_policy', 'eve', 1); SELECT dmp.set_privacy_budget('den.by_domain', 'eve', 1)} ],
+  )
+{
+	my ($super, $out, $err) = caught($act->[1]);
+	is($super, 'f', "$act->[0] by a superuser runs no code of owners") or diag($out . $err);
+}
+
 done_testing();
