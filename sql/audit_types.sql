@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS dmp;
 RESET client_min_messages;
 
-CREATE TYPE audit_mood AS ENUM ('sad', 'it''s "fine"');
+CREATE TYPE audit_mood AS ENUM ('audit gloom', 'it''s "fine"');
 CREATE TYPE audit_pair AS (a timestamptz, b numeric);
 CREATE DOMAIN audit_even AS numeric CHECK (VALUE % 2 = 0);
 CREATE DOMAIN audit_words AS text[];
@@ -44,14 +44,14 @@ INSERT INTO audit_all VALUES
 	'null', 'null', '', '00000', '', '::1', '::/0', '00:00:00:00:00:00', '00:00:00:00:00:00:00:00',
 	'(NaN,Infinity)', '((0,0))', '', 'b', 'empty', 'empty', '{}',
 	'pg_class', 0, '0', '0/0', '$',
-	'sad', ROW(NULL, NULL), 0, '{}', '{}', '{}', '{}', '{}'),
+	'audit gloom', ROW(NULL, NULL), 0, '{}', '{}', '{}', '{}', '{}'),
 (3, true, 32767, 0, -0.0, '-0'::float8, 'Infinity', 0,
 	repeat('x', 130), 'v', 'c', 'n', 'c', decode(repeat('ab', 200), 'hex'), 'ffffffff-ffff-ffff-ffff-ffffffffffff',
 	'4713-01-01 BC', '01:02:03', '01:02:03.4+00', '294276-12-31', '4713-01-01 00:00+00 BC', '-178000000 years',
 	'"s"', '"\u00e9"', 'text', '11111', '111', '1.2.3.4', '1.2.0.0/16', 'ff:ff:ff:ff:ff:ff', 'ff:ff:ff:ff:ff:ff:ff:ff',
 	'(1e300,1e-300)', '((1,2),(3,4))', 'z', '!a', '(,)', '(,)', '{(,)}',
 	'pg_type', 4294967295, '18446744073709551615', 'FFFFFFFF/FFFFFFFF', '$."k"',
-	'sad', ROW('2024-01-01 00:00+00', -1e-20), -1e20, '{"{}"}', '[0:1]={1,2}', NULL, NULL, NULL);
+	'audit gloom', ROW('2024-01-01 00:00+00', -1e-20), -1e20, '{"{}"}', '[0:1]={1,2}', NULL, NULL, NULL);
 INSERT INTO audit_all VALUES (4);
 UPDATE audit_all SET c_pair = ROW('2024-01-02 00:00+00', 1.50) WHERE id = 1;
 RESET ALL;
@@ -105,7 +105,7 @@ SELECT old, new FROM dmp.audit_log WHERE relation = 'public.audit_image' AND ope
 CREATE TABLE audit_wide (id int PRIMARY KEY, big text, other int, more text);
 ALTER TABLE audit_wide ALTER big SET STORAGE EXTERNAL;
 SELECT dmp.audit('audit_wide');
-INSERT INTO audit_wide SELECT i, (SELECT string_agg(md5(i || ' ' || g), '') FROM generate_series(1, 1000) g), i, repeat('compressible ', 1000) FROM generate_series(1, 20) i;
+INSERT INTO audit_wide SELECT i, (SELECT string_agg(md5(i || ' ' || g), '') FROM generate_series(1, 400) g), i, repeat('compressible ', 300) FROM generate_series(1, 6) i;
 UPDATE audit_wide SET other = other + 1;
 UPDATE audit_wide SET more = 'short' WHERE id = 3;
 DELETE FROM audit_wide WHERE id <= 2;
@@ -114,7 +114,7 @@ FROM dmp.audit_log WHERE relation = 'public.audit_wide' AND operation <> 'G' GRO
 -- a large statement: rows of the log stay within a page, and each entry is there once
 CREATE TABLE audit_many (id int PRIMARY KEY, t text);
 SELECT dmp.audit('audit_many');
-INSERT INTO audit_many SELECT i, repeat('x', i % 50) FROM generate_series(1, 20000) i;
+INSERT INTO audit_many SELECT i, repeat('x', i % 50) FROM generate_series(1, 3000) i;
 UPDATE audit_many SET t = t || 'y' WHERE id % 2 = 0;
 SELECT operation, count(*), count(DISTINCT entry), count(DISTINCT coalesce(row_key, new) -> 'id') AS ids, sum(length(new ->> 't')) AS length
 FROM dmp.audit_log WHERE relation = 'public.audit_many' AND operation <> 'G' GROUP BY operation ORDER BY operation;
@@ -128,7 +128,7 @@ SELECT count(*) FROM dmp.audit_log WHERE at > now() + interval '1 day';
 -- the smallest images there are
 CREATE TABLE audit_small (b bool);
 SELECT dmp.audit('audit_small');
-INSERT INTO audit_small SELECT NULL FROM generate_series(1, 2500);
+INSERT INTO audit_small SELECT NULL FROM generate_series(1, 800);
 SELECT count(*), sum(entries), max(entries) FROM dmp_internal.audit_chunk c JOIN dmp_internal.audit_shape s ON s.id = shape WHERE relation_name = 'public.audit_small' AND operation = 'I';
 -- 1,600 columns
 DO $$ BEGIN EXECUTE 'CREATE TABLE audit_1600 (' || (SELECT string_agg('c' || i || ' int', ', ') FROM generate_series(1, 1600) i) || ', PRIMARY KEY (c1600))'; END $$;

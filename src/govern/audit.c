@@ -74,6 +74,10 @@ check_table(Oid relid)
 		why = "It is one of dmp's own tables, which are written through functions only.";
 	else if (is_distributed(relid))
 		why = "It is distributed over servers.";
+	else if (kind == RELKIND_RELATION && !get_rel_relispartition(relid) &&
+			 (has_superclass(relid) || find_inheritance_children(relid, NoLock) != NIL))
+		why = "A statement on a table others inherit from changes their rows, and fires its own "
+			  "triggers only.";
 	if (why)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("cannot audit \"%s\"", get_rel_name(relid)),
@@ -230,6 +234,7 @@ dmp_audit(PG_FUNCTION_ARGS)
 	ListCell *lc;
 
 	dmp_check_table_owner(relid);
+	LockRelationOid(relid, ShareRowExclusiveLock);
 	dmp_spi_connect();
 	check_table(relid);
 	dmp_audit_partitions_ahead();
@@ -260,6 +265,7 @@ dmp_unaudit(PG_FUNCTION_ARGS)
 	int i;
 
 	dmp_check_table_owner(relid);
+	LockRelationOid(relid, ShareRowExclusiveLock);
 	dmp_spi_connect();
 	all = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
 	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
