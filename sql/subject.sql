@@ -223,6 +223,12 @@ ALTER TABLE visit ENABLE ROW LEVEL SECURITY;
 GRANT SELECT ON visit TO regress_dmp_officer;
 SET ROLE regress_dmp_officer;
 SELECT object, record FROM dmp.export_subject('p3@example.org') WHERE object LIKE 'subject.%' ORDER BY object COLLATE "C", record;
+RESET ROLE;
+SELECT dmp.audit('person');
+UPDATE person SET full_name = 'P. 3' WHERE id = 3;
+SELECT dmp.unaudit('person');
+SET ROLE regress_dmp_officer;
+SELECT object, record FROM dmp.export_subject('p3@example.org') WHERE object = 'dmp.audit_log';
 SELECT object, detail FROM dmp.erase_subject('p3@example.org') WHERE object LIKE 'subject.%' AND action = 'refused' ORDER BY object COLLATE "C";
 DO $$ BEGIN
 	PERFORM dmp.erase_subject('p3@example.org', false);

@@ -157,9 +157,9 @@ extern bool dmp_subject_is_distinctive(const char *value, bool is_json);
 
 /* ---- subject_export.c */
 
-/* a row of the export for each row of a query of one jsonb column */
-extern void dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql,
-							 DmpArgs *args);
+/* a row of the export for each row of a query of one jsonb column; how many */
+extern int64 dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql,
+							  DmpArgs *args);
 
 /* ---- subject_trust.c */
 

@@ -376,5 +376,9 @@ dmp_subject_audit_export(FunctionCallInfo fcinfo, Subject *subject)
 	keys = dmp_subject_audit_keys(subject);
 	dmp_arg(&args, INT8ARRAYOID, dmp_subject_audit_entries(subject, keys, false, &n), false);
 	if (n > 0)
-		dmp_subject_emit(fcinfo, "dmp.audit_log", sql, &args);
+		n -= dmp_subject_emit(fcinfo, "dmp.audit_log", sql, &args);
+	if (n > 0)
+		dmp_subject_obstacle(&subject->unread, "dmp.audit_log",
+							 psprintf("entries that are not yours to read: %lld", (long long) n),
+							 NULL);
 }

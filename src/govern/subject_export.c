@@ -30,11 +30,12 @@ emit(FunctionCallInfo fcinfo, const char *object, Datum record)
 }
 
 /* the rows of a query of one jsonb column */
-void
+int64
 dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql, DmpArgs *args)
 {
 	Portal portal = SPI_cursor_open_with_args(NULL, sql, args->n, args->types, args->values,
 											  args->nulls, true, 0);
+	int64 rows = 0;
 
 	for (;;)
 	{
@@ -49,11 +50,13 @@ dmp_subject_emit(FunctionCallInfo fcinfo, const char *object, const char *sql, D
 			CHECK_FOR_INTERRUPTS();
 			if (!isnull)
 				emit(fcinfo, object, record);
+			rows++;
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	SPI_cursor_close(portal);
+	return rows;
 }
 
 static char *
