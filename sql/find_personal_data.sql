@@ -129,6 +129,7 @@ INSERT INTO lint_label (relation, column_name, type, category, made) VALUES
 ('patient', 'zip', 'text', 'postcode', $$lint_digits(i, 87, 5)$$),
 ('patient', 'plate', 'text', 'plate', $$lint_pick(i, 88, '京', '沪', '粤') || 'B' || lint_digits(i, 89, 5)$$),
 ('patient', 'latitude', 'numeric', 'location', $$(lint_r(i, 90, 180000) - 90000) / 1000.0$$),
+('patient', 'lat_ms', 'numeric', '', $$(lint_r(i, 100, 9000) / 100.0)::numeric(8, 2)$$),
 ('patient', 'password', 'text', 'credential', $$'$2b$12$' || md5(i::text) || left(md5(i || 'x'), 21)$$),
 ('patient', 'password_reset', 'text', '', $$lint_pick(i, 91, 'yes', 'no')$$),
 ('patient', 'password_changed', 'text', '', $$(date '2022-01-01' + i % 500)::text$$),

@@ -59,13 +59,13 @@ CREATE TABLE clicks (id int, user_id int, at timestamptz, dur text, device text)
 SELECT source, lake_table FROM dmp.create_source('lint_web', 'clicks', mapping => '{"id": "$.a.id", "user_id": "uid"}');
 INSERT INTO clicks SELECT i, i % 50, timestamptz '2024-01-01Z' + i * interval '1 hour', ' ' || i % 100, 'web' FROM generate_series(1, 1000) i;
 SELECT * FROM dmp.create_recipe('lint_tidy', '[{"trim": ["dur"]}, {"cast": {"dur": "int"}}, {"derive": {"long": "dur > 50"}}]');
-SELECT count(*) FROM dmp.run_recipe('lint_tidy', 'SELECT * FROM clicks', 'tidied');
+SELECT count(*) FROM dmp.run_recipe('lint_tidy', 'SELECT * FROM clicks', 'lint_line.tidied');
 SELECT * FROM dmp.create_feature_set('lint_users', 'tidied', 'user_id', 'at', '{"n": {"agg": "count", "windows": ["7d"]}, "s": {"agg": "sum", "of": "dur", "windows": ["7d"]}}');
 CREATE TABLE labels AS SELECT DISTINCT user_id, timestamptz '2024-02-01Z' AS at, user_id % 2 = 0 AS label FROM clicks;
-SELECT * FROM dmp.training_set('{lint_users}', 'labels', 'training');
+SELECT * FROM dmp.training_set('{lint_users}', 'labels', 'lint_line.training');
 SELECT status FROM dmp.train('lint_buyers', 'SELECT n_7d, s_7d * 2 AS s2, label FROM training WHERE at IS NOT NULL', 'label', lambda => 0.01);
 CREATE VIEW to_score AS SELECT user_id, n_7d, s_7d * 2 AS s2 FROM training;
-SELECT rows FROM dmp.score('lint_buyers', 'to_score', 'scored', key => '{user_id}');
+SELECT rows FROM dmp.score('lint_buyers', 'to_score', 'lint_line.scored', key => '{user_id}');
 CREATE VIEW report AS SELECT s.user_id, s.score, dmp.pseudonym(c.dur, 'd') AS who FROM scored s JOIN clicks c USING (user_id);
 CREATE MATERIALIZED VIEW kept AS SELECT count(*) AS n FROM report;
 SELECT * FROM dmp.lineage('model:lint_buyers');
@@ -90,10 +90,10 @@ SELECT count(*) FROM dmp.lineage('table:lint_tidy');
 SELECT dmp.lineage(NULL);
 
 -- cycles end
-CREATE TABLE c1 (i int);
-SELECT count(*) FROM dmp.clean('c1', 'c2', '[{"rename": {"i": "j"}}]');
-SELECT count(*) FROM dmp.clean('c2', 'c1', '[{"rename": {"j": "i"}}]', if_exists => 'append');
-SELECT * FROM dmp.lineage('c1');
+CREATE TABLE lint_c1 (i int);
+SELECT count(*) FROM dmp.clean('lint_c1', 'lint_line.lint_c2', '[{"rename": {"i": "j"}}]');
+SELECT count(*) FROM dmp.clean('lint_c2', 'lint_c1', '[{"rename": {"j": "i"}}]', if_exists => 'append');
+SELECT * FROM dmp.lineage('lint_c1');
 
 -- masked views
 CREATE TABLE guarded (id int, tenant text, mail text);

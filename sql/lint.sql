@@ -124,12 +124,14 @@ CREATE POLICY p ON of_group USING (id > 0);
 ALTER ROLE lint_boss SET app.api_key = 'abcdef123456';
 ALTER ROLE lint_bi SET app.url = 'https://me:passw0rd@example.org/';
 ALTER ROLE lint_ann SET app.colour = 'green';
+ALTER ROLE ALL SET lint_all.token = 'abcdef123456';
+ALTER TABLE t ADD COLUMN late int, ADD CONSTRAINT lint_late UNIQUE (late) DEFERRABLE INITIALLY DEFERRED;
 RESET search_path;
 
 -- findings about what this test made
 CREATE FUNCTION lint_here() RETURNS TABLE (severity text, object text, code text, finding text, fix_sql text) LANGUAGE sql AS $$
 	SELECT severity, object, split_part(finding, ':', 1), split_part(finding, ': ', 2), fix_sql FROM dmp.lint()
-	WHERE object ~ 'lint_' AND object !~ 'lint_here' $$;
+	WHERE (object ~ 'lint_' OR finding ~ 'lint_all') AND object !~ 'lint_here' $$;
 SELECT severity, code, object, finding FROM lint_here() ORDER BY code, object COLLATE "C", finding COLLATE "C";
 SELECT code, fix_sql FROM lint_here() WHERE code !~ 'secret_in_function|password_forever' ORDER BY code, object COLLATE "C", fix_sql COLLATE "C";
 SELECT count(DISTINCT code) AS checks FROM lint_here();

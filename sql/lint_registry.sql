@@ -6,7 +6,7 @@ CREATE SCHEMA lint_reg;
 SET search_path = lint_reg, public;
 CREATE FUNCTION found(pattern text DEFAULT '.') RETURNS TABLE (severity text, code text, object text, finding text, fix_sql text) LANGUAGE sql AS $$
 	SELECT severity, split_part(finding, ':', 1), object, split_part(finding, ': ', 2), fix_sql FROM dmp.lint()
-	WHERE (object ~ 'lint_' OR object ~ '^request') AND object !~ 'lint_reg.found' AND split_part(finding, ':', 1) ~ pattern ORDER BY 2, 3, 5 $$;
+	WHERE (object ~ 'lint_' OR object ~ '^(request|context grant)') AND object !~ 'lint_reg.found' AND split_part(finding, ':', 1) ~ pattern ORDER BY 2, 3, 5 $$;
 
 -- what is right
 CREATE TABLE good (id int PRIMARY KEY, org text, mail text, at timestamptz);
@@ -53,16 +53,17 @@ SELECT count(*) FROM dmp.grant_context('lint_any', NULL, NULL);
 CREATE ROLE lint_leaver;
 SELECT count(*) FROM dmp.create_recipe('lint_left', '[{"trim": "*"}]');
 UPDATE dmp_internal.recipe SET owner = 'lint_leaver'::regrole::oid WHERE name = 'lint_left';
+SELECT count(*) FROM dmp.grant_context('lint_leaver', '{lint_a}', NULL);
 DROP ROLE lint_leaver;
 
-SELECT severity, code, regexp_replace(object, '^request \d+', 'request'), finding FROM found();
-SELECT code, regexp_replace(fix_sql, 'close_request\(\d+', 'close_request(') AS fix_sql FROM found();
-SELECT fix_sql FROM found('protect|mask|personal|purpose_un|context|owner|request|parti')
+SELECT severity, code, regexp_replace(object, '^(request|context grant) \d+', '\1'), finding FROM found();
+SELECT code, regexp_replace(fix_sql, '(close_request\(|WHERE id = )\d+', '\1') AS fix_sql FROM found();
+SELECT fix_sql FROM found('protect|mask|personal|purpose_un|context|owner|grantee|request|parti')
 \set ECHO none
 \o /dev/null
 \gexec
 \o
-SELECT fix_sql FROM found('protect|mask|personal|purpose_un|context|owner|request|parti')
+SELECT fix_sql FROM found('protect|mask|personal|purpose_un|context|owner|grantee|request|parti')
 \o /dev/null
 \gexec
 \o

@@ -659,8 +659,10 @@ match_place(const Cell *cell, DmpPersonalSet hinted, DmpPersonalMatch *match)
 		cell->digits >= 2 && cell->high == 0 && cell->digits + cell->letters >= cell->n - 1 &&
 		cell->dots == 0)
 		match->is |= PERSONAL(PERSONAL_POSTCODE);
+	/* two decimals are a kilometre: prices and times look like that */
 	if ((hinted & PERSONAL(PERSONAL_LOCATION)) && cell->dots == 1 && cell->digits >= 3 &&
-		only_digits_and(cell, ".-+") && cell->groups == 2 && fabs(atof(cell->s)) <= 180)
+		only_digits_and(cell, ".-+") && cell->groups == 2 && cell->group[1] >= 3 &&
+		fabs(atof(cell->s)) <= 180)
 		match->is |= PERSONAL(PERSONAL_LOCATION);
 }
 

@@ -243,7 +243,11 @@ put_rows(FunctionCallInfo fcinfo, const char *sql, const char *object, int colum
 	uint64 n;
 	uint64 i;
 	int j;
+	int level = NewGUCNestLevel();
 
+	/* compiling takes longer than these rows, and cannot be cancelled */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	dmp_spi_connect();
 	dmp_arg_text(&args, object);
 	n = dmp_spi(sql, &args, false);
@@ -254,6 +258,7 @@ put_rows(FunctionCallInfo fcinfo, const char *sql, const char *object, int colum
 		dmp_srf_row(fcinfo, values, nulls);
 	}
 	dmp_spi_finish();
+	AtEOXact_GUC(true, level);
 }
 
 /*

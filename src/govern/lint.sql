@@ -259,7 +259,8 @@ CREATE FUNCTION dmp_internal.lint_policies(OUT severity text, OUT object text, O
 	GROUP BY polrelid, relation, a.attname
 	UNION ALL
 	SELECT 'info', r.name, format('unique_oracle: unique constraint %I over %s does not begin with what its policies choose rows by: an insert tells whether a hidden row has the value', k.conname, cols.list),
-		format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I UNIQUE (%I, %s)', r.name, k.conname, k.conname, a.attname, cols.list)
+		format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I %s', r.name, k.conname, k.conname,
+			overlay(pg_get_constraintdef(k.oid) PLACING format('(%I, ', a.attname) FROM strpos(pg_get_constraintdef(k.oid), '(') FOR 1))
 	FROM r JOIN pg_constraint k ON k.conrelid = r.oid AND k.contype = 'u' AND k.conparentid = 0
 	JOIN LATERAL (SELECT min(c) AS c, array_agg(c) AS numbers FROM policy p, dmp_internal.policy_facts(p.oid), unnest(equal_columns) c
 		WHERE p.polrelid = r.oid) e ON e.c IS NOT NULL AND NOT e.numbers && k.conkey
@@ -359,7 +360,8 @@ CREATE FUNCTION dmp_internal.lint_settings(OUT severity text, OUT object text, O
 	UNION ALL
 	SELECT 'error', CASE WHEN s.setrole = 0 THEN coalesce(quote_ident(d.datname), 'ALL') ELSE quote_ident(pg_get_userbyid(s.setrole)) END,
 		format('secret_in_setting: %s, which every role can read, looks like a secret; replace the secret too', split_part(c, '=', 1)),
-		CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I RESET %s', d.datname, split_part(c, '=', 1))
+		CASE WHEN s.setrole = 0 AND d.oid IS NULL THEN format('ALTER ROLE ALL RESET %s', split_part(c, '=', 1))
+			WHEN s.setrole = 0 THEN format('ALTER DATABASE %I RESET %s', d.datname, split_part(c, '=', 1))
 			ELSE format('ALTER ROLE %s%s RESET %s', quote_ident(pg_get_userbyid(s.setrole)), CASE WHEN d.oid IS NULL THEN '' ELSE format(' IN DATABASE %I', d.datname) END, split_part(c, '=', 1)) END
 	FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
 	WHERE (d.oid IS NULL OR d.datname = current_database())
@@ -503,7 +505,11 @@ CREATE FUNCTION dmp_internal.lint_protected(OUT severity text, OUT object text, 
 	FROM dmp.subject_requests WHERE overdue
 	UNION ALL
 	SELECT 'info', quote_ident(g.role::text), 'context_any: it may claim every tenant and every purpose', format('SELECT * FROM dmp.revoke_context(%L)', g.role::text)
-	FROM dmp.context_grants g WHERE g.default_context IS NULL AND g.tenants IS NULL AND g.purposes IS NULL
+	FROM dmp.context_grants g JOIN pg_roles o ON o.oid = g.role::oid
+	WHERE g.default_context IS NULL AND g.tenants IS NULL AND g.purposes IS NULL
+	UNION ALL
+	SELECT 'warning', 'context grant ' || id, 'grantee_gone: the role that may claim tenants and purposes by it was dropped', format('DELETE FROM dmp_internal.context_grant WHERE id = %s', id)
+	FROM dmp_internal.context_grant WHERE NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = grantee::oid)
 	UNION ALL
 	SELECT 'warning', kind || name, 'owner_gone: the role that owned it was dropped',
 		format('UPDATE dmp_internal.%I SET owner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) WHERE name = %L', split_part(kind, ':', 1), name)
