@@ -30,7 +30,7 @@ lock_consent(const char *subject, const char *purpose)
 	uint64 hash = hash_bytes_extended((const unsigned char *) subject, strlen(subject), 0);
 
 	hash = hash_bytes_extended((const unsigned char *) purpose, strlen(purpose), hash);
-	DirectFunctionCall1(pg_advisory_xact_lock_int8, Int64GetDatum((int64) hash));
+	dmp_lock_hash(hash);
 }
 
 static void

@@ -5,6 +5,17 @@
  */
 #include "govern/govern.h"
 
+#include "storage/lock.h"
+
+void
+dmp_lock_hash(uint64 hash)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, 3);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 void
 dmp_govern_init(void)
 {

@@ -15,6 +15,13 @@ extern void dmp_audit_init(void);
 extern void dmp_ledger_init(void);
 extern void dmp_secret_init(void);
 
+/*
+ * Waits for other transactions that lock the same hash, and keeps them waiting
+ * to the end of this one. Functions of SQL take advisory locks of classes 1
+ * and 2, so that nobody can hold this one for no reason.
+ */
+extern void dmp_lock_hash(uint64 hash);
+
 /* ---- context.c: in whose name, for what, a statement runs */
 
 typedef struct DmpContext

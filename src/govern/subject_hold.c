@@ -17,7 +17,7 @@ dmp_subject_lock(const char *subject)
 {
 	uint64 hash = hash_bytes_extended((const unsigned char *) subject, strlen(subject), 2);
 
-	DirectFunctionCall1(pg_advisory_xact_lock_int8, Int64GetDatum((int64) hash));
+	dmp_lock_hash(hash);
 }
 
 /* dmp.hold_subject(subject, reason) */

@@ -430,7 +430,7 @@ try_all('trigger functions', 'mallory',
 
 {
 	my $s = session('mallory');
-	ask($s, q{SELECT count(*) FROM (SELECT pg_advisory_lock(hashtextextended('x', hashtextextended('y', 0))), pg_advisory_lock_shared(0)) l});
+	ask($s, q{SELECT count(*) FROM (SELECT pg_advisory_lock(hashtextextended('y', hashtextextended('x', 0))), pg_advisory_lock_shared(0)) l});
 	ask($s, 'BEGIN; CREATE TEMP TABLE held (x int); SELECT count(*) FROM dmp.audit_log; LOCK TABLE dmp_internal.audit_chunk IN ACCESS SHARE MODE');
 	my $t = time;
 	my ($status, $out, $err) = run_as('postgres', q{SET lock_timeout = '2s'; SELECT count(*) FROM dmp.seal_audit(); SELECT count(*) >= 0 FROM dmp.verify_audit(); SELECT dmp.audit('shop.acct'); SELECT count(*) >= 0 FROM dmp.audit_coverage(); SELECT dmp.record_consent('x', 'y', false)});

@@ -182,14 +182,9 @@ for my $filter (q{{"code": "c7"}}, q{{"country": "NL"}})
 	like($out, qr/\|t$/, 'noise: a hundred questions of a hundredth each are each blurred a hundredfold');
 	attack('noise: and then nothing is left', 'eve', q{SELECT * FROM dmp.dp_count('shop.small', 0.000001)}, err => qr/does not suffice/);
 }
-# who may write any sequence can refund: it shows, for the log knows what was answered
-as_root(q{SELECT dmp.set_privacy_budget('shop.visit', 'eve', 1000)});
-SKIP:
-{
-	skip 'no check of accounts', 1 unless as_root(q{SELECT count(*) FROM dmp.lint() WHERE finding ~ '^budget_'}) ne '' && as_root(q{SELECT prosrc ~ 'budget_refunded' FROM pg_proc WHERE proname ~ '^lint' AND prosrc ~ 'budget_refunded' LIMIT 1}) eq 't';
-	run_as('writer', q{SELECT setval(c.oid, 0) FROM pg_class c WHERE relname ~ '^privacy_spent_[0-9]'});
-	like(as_root(q{SELECT string_agg(finding, ' ') FROM dmp.lint()}), qr/budget_refunded/, 'budget: an account set back by a member of pg_write_all_data is found by dmp.lint');
-}
+# not covered: who may write any sequence can set an account back, and dmp.lint names such roles
+run_as('writer', q{SELECT setval(c.oid, 0) FROM pg_class c WHERE relname ~ '^privacy_spent_[0-9]'});
+like(as_root(q{SELECT string_agg(object || ' ' || finding, E'\n') FROM dmp.lint()}), qr/^writer .*pg_write_all_data/m, 'budget: a member of pg_write_all_data, who could set an account back, is found by dmp.lint');
 
 # ------------------------------------------------------------ keys
 
