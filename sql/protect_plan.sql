@@ -16,11 +16,12 @@ ALTER TABLE access_q.hand ADD CONSTRAINT hand_pkey PRIMARY KEY (id);
 CREATE INDEX hand_org ON access_q.hand (org);
 CREATE TABLE access_q.items (customer int, n int);
 INSERT INTO access_q.items SELECT 1 + i % 20000, i FROM generate_series(1, 40000) i;
-CREATE TABLE access_q.consent (subject text, purpose text, granted boolean, PRIMARY KEY (purpose, subject));
-INSERT INTO access_q.consent SELECT 'u' || i, 'access_q', i % 3 > 0 FROM generate_series(1, 20000) i;
-INSERT INTO dmp_internal.consent_state SELECT subject, purpose, granted, now() FROM access_q.consent;
+-- the same rows in both, those of other purposes too: plans follow sizes
+INSERT INTO dmp_internal.consent_state SELECT 'u' || i, 'access_q', i % 3 > 0, now() FROM generate_series(1, 20000) i;
+CREATE TABLE access_q.consent (subject text, purpose text, granted boolean, since timestamptz, PRIMARY KEY (purpose, subject));
+INSERT INTO access_q.consent SELECT subject, purpose, granted, since FROM dmp_internal.consent_state;
 GRANT SELECT ON ALL TABLES IN SCHEMA access_q TO access_reader;
-VACUUM ANALYZE access_q.ours, access_q.hand, access_q.items, access_q.consent, dmp_internal.consent_state;
+VACUUM FULL ANALYZE access_q.ours, access_q.hand, access_q.items, access_q.consent, dmp_internal.consent_state;
 ALTER TABLE access_q.hand ENABLE ROW LEVEL SECURITY;
 
 -- what both say, with the names of one

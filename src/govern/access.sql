@@ -76,17 +76,17 @@ CREATE FUNCTION dmp_internal.mask_phone(value text) RETURNS text
 CREATE FUNCTION dmp_internal.mask_first(value text) RETURNS text
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dmp_mask_first';
 
-CREATE FUNCTION dmp.protect(relation regclass, tenant text DEFAULT NULL, subject text DEFAULT NULL,
+CREATE FUNCTION dmp.protect(rel regclass, tenant text DEFAULT NULL, subject text DEFAULT NULL,
 	purposes text[] DEFAULT NULL, mask json DEFAULT NULL, clear_for name[] DEFAULT '{}', dry_run boolean DEFAULT false)
 	RETURNS TABLE (object text, kind text, sql text)
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_protect';
 COMMENT ON FUNCTION dmp.protect(regclass, text, text, text[], json, name[], boolean) IS 'show rows of a table of yours only to transactions whose context claims their tenant and one of the purposes, only of subjects that consented, and columns masked in a view <table>_masked; the sql that does it is shown
 Example: SELECT * FROM dmp.protect(''customers'', tenant => ''org_id'', subject => ''email'', purposes => ''{support}'', mask => ''{"email": "email"}'', dry_run => true)';
-CREATE FUNCTION dmp.unprotect(relation regclass) RETURNS TABLE (object text, kind text, sql text)
+CREATE FUNCTION dmp.unprotect(rel regclass) RETURNS TABLE (object text, kind text, sql text)
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'dmp_unprotect';
 COMMENT ON FUNCTION dmp.unprotect(regclass) IS 'take back what dmp.protect did to a table of yours
 Example: SELECT * FROM dmp.unprotect(''customers'')';
-CREATE FUNCTION dmp.why_hidden(relation regclass) RETURNS TABLE (condition text, needed text, current text)
+CREATE FUNCTION dmp.why_hidden(rel regclass) RETURNS TABLE (condition text, needed text, current text)
 	LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dmp_why_hidden';
 COMMENT ON FUNCTION dmp.why_hidden(regclass) IS 'what must hold for you to see rows of a protected table, and what does
 Example: SELECT * FROM dmp.why_hidden(''customers'')';
