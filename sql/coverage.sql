@@ -151,7 +151,6 @@ DROP ROLE coverage_ann;
 SELECT dmp.unaudit('keyed');
 SELECT dmp.unaudit('loose2');
 SELECT dmp.unaudit('parted');
-SELECT dmp.unaudit('parted_as');
 SELECT * FROM news();
 SET client_min_messages = warning;
 DROP SCHEMA coverage_test CASCADE;

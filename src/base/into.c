@@ -10,6 +10,7 @@
 #include "base/base.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -131,9 +132,13 @@ dmp_note_made(Oid made, List *relations)
 			"SELECT FROM dmp_internal.made_table WHERE made = $1 AND reads::oid[] @> $2", &args,
 			false) > 0)
 		return;
-	dmp_spi_registry("DELETE FROM dmp_internal.made_table m"
-					 " WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.made)",
-					 NULL, false);
+	/* tables that are gone: whoever comes first, nobody waits or fails for it */
+	if (!IsolationUsesXactSnapshot())
+		dmp_spi_registry("DELETE FROM dmp_internal.made_table WHERE made IN ("
+						 "SELECT m.made FROM dmp_internal.made_table m"
+						 " WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.made)"
+						 " FOR UPDATE SKIP LOCKED)",
+						 NULL, false);
 	dmp_spi_registry("INSERT INTO dmp_internal.made_table AS m (made, reads)"
 					 " SELECT $1, coalesce(array_agg(c.oid::regclass ORDER BY c.oid), '{}')"
 					 " FROM pg_class c WHERE c.oid = ANY ($2) AND c.relpersistence <> 't'"
