@@ -266,8 +266,8 @@ dmp_relation_in(PG_FUNCTION_ARGS)
 
 	if (strcmp(name, "-") == 0)
 		PG_RETURN_OID(InvalidOid);
-	PG_RETURN_OID(
-		RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(name)), NoLock, true));
+	PG_RETURN_OID(RangeVarGetRelid(
+		makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name))), NoLock, true));
 }
 
 Datum

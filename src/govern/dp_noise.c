@@ -54,9 +54,10 @@ Datum
 dmp_dp_from_micro(int64 micro)
 {
 	char text[32];
+	int64 size = llabs(micro);
 
 	snprintf(text, sizeof(text), "%s" INT64_FORMAT ".%06d", micro < 0 ? "-" : "",
-			 Abs(micro) / DMP_DP_MICRO, (int) (Abs(micro) % DMP_DP_MICRO));
+			 size / DMP_DP_MICRO, (int) (size % DMP_DP_MICRO));
 	return DirectFunctionCall1(
 		numeric_trim_scale, DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));

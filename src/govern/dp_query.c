@@ -104,7 +104,7 @@ numeric_of_double(double value)
 static uint64
 largest(const DmpDpQuestion *q)
 {
-	return (uint64) Max(Abs(q->low), Abs(q->high));
+	return (uint64) Max(llabs(q->low), llabs(q->high));
 }
 
 static void
